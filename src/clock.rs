@@ -1,0 +1,119 @@
+//! The only reader of the time.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A second, in milliseconds.
+pub const SECOND_MS: u64 = 1000;
+/// A minute, in milliseconds.
+pub const MINUTE_MS: u64 = 60 * SECOND_MS;
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 1440 * MINUTE_MS;
+
+/// How far the monotonic clock must have gone during a wait before the time that was read is moved on.
+const WAIT_IGNORED: Duration = Duration::from_secs(1);
+
+/// A moment of the wall clock: milliseconds since 1970-01-01T00:00Z, within the years 1970 to 9999.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Time(u64);
+
+impl Time {
+    /// 1970-01-01T00:00:00.000Z.
+    pub const START: Time = Time(0);
+    /// 9999-12-31T23:59:59.999Z.
+    pub const END: Time = Time(253_402_300_799_999);
+
+    /// The time, brought into range.
+    pub fn from_ms(ms: u64) -> Self {
+        Time(ms).min(Self::END)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn ms(self) -> u64 {
+        self.0
+    }
+
+    /// The time `ms` later, at most [`Time::END`].
+    pub fn plus(self, ms: u64) -> Self {
+        Self::from_ms(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` until this time; 0 when it is not earlier.
+    pub fn since(self, earlier: Time) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// RFC 3339, UTC, with milliseconds.
+impl fmt::Display for Time {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, in_day) = (self.0 / DAY_MS, self.0 % DAY_MS);
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute, second) = (in_day / 3_600_000, in_day / MINUTE_MS % 60, in_day / SECOND_MS % 60);
+        let ms = in_day % SECOND_MS;
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+/// Year, month and day of the proleptic Gregorian calendar, counting years from March so that the leap day comes
+/// last.
+fn civil_from_days(days_since_1970: u64) -> (u64, u64, u64) {
+    let days = days_since_1970 + 719_468; // days from 0000-03-01
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// The host's wall clock.
+pub fn wall() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time that was read before a transaction, and how to bring it up to date when the transaction runs.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    time: Time,
+    read_at: Instant,
+}
+
+impl Moment {
+    /// `time` as read just now.
+    pub fn new(time: Time) -> Self {
+        Self { time, read_at: Instant::now() }
+    }
+
+    /// The time for the transaction that runs now: moved on by the wait, if that was long.
+    pub fn now(&self) -> Time {
+        let waited = self.read_at.elapsed();
+        if waited <= WAIT_IGNORED {
+            return self.time;
+        }
+        self.time.plus(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Time;
+
+    #[test]
+    fn rfc3339() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_735_689_599_999, "2024-12-31T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (u64::MAX, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Time::from_ms(ms).to_string(), text);
+        }
+    }
+}

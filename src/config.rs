@@ -1,0 +1,288 @@
+//! The configuration: JSON, checked as a whole before anything is opened.
+
+mod delivery;
+mod limits;
+mod storage;
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::message::Texts;
+use crate::policy::{Policy, Profile};
+use crate::strict::{self, Object, is_name, is_visible_ascii};
+
+/// Shortest and longest code that a request may bring.
+const OWN_CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=16;
+
+/// Where records are kept. Paths are absolute. The URLs may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RepositoryUrl {
+    /// An SQLite database.
+    Sqlite(PathBuf),
+    /// A folder of JSON files.
+    Json(PathBuf),
+    /// This process.
+    Memory,
+    /// A Redis server.
+    Redis(String),
+    /// A PostgreSQL server.
+    Postgres(String),
+}
+
+/// What an acknowledged change survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Loss of power.
+    #[default]
+    Full,
+    /// The end of the process.
+    Process,
+}
+
+/// Where the key comes from.
+#[derive(Clone)]
+pub enum KeySource {
+    /// The configuration itself.
+    Given(Zeroizing<Vec<u8>>),
+    /// A file that the configuration names.
+    File(PathBuf),
+    /// The file beside the repository that is used unless another is named.
+    Beside(PathBuf),
+    /// Nowhere: the repository ends with the process, and so may the key.
+    None,
+}
+
+/// How far a message must have come before the next step is not needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It reached the device.
+    Delivered,
+    /// It was read.
+    Read,
+}
+
+/// One step of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepConfig {
+    /// Name of the channel.
+    pub channel: String,
+    /// Sender address.
+    pub from: Option<String>,
+    /// How long `condition` is waited for, in seconds.
+    pub expiry_seconds: u32,
+    /// What ends the workflow with this step.
+    pub condition: Condition,
+    /// A text of this step's own.
+    pub template: Option<String>,
+}
+
+impl StepConfig {
+    fn new(channel: &str) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            from: None,
+            expiry_seconds: 120,
+            condition: if channel == "sms" { Condition::Delivered } else { Condition::Read },
+            template: None,
+        }
+    }
+}
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderConfig {
+    /// Standard error.
+    Console,
+    /// The host, from the reply.
+    None,
+    /// The host's callback.
+    Host,
+    /// Vonage Dispatch API.
+    Dispatch,
+    /// Vonage Messages API.
+    Messages,
+}
+
+impl SenderConfig {
+    fn name(self) -> &'static str {
+        match self {
+            SenderConfig::Console => "console",
+            SenderConfig::None => "none",
+            SenderConfig::Host => "host",
+            SenderConfig::Dispatch => "dispatch",
+            SenderConfig::Messages => "messages",
+        }
+    }
+
+    /// Whether a carrier delivers, which knows its own channels and needs sender addresses.
+    fn is_carrier(self) -> bool {
+        matches!(self, SenderConfig::Dispatch | SenderConfig::Messages)
+    }
+}
+
+/// A whole configuration.
+pub struct Config {
+    /// Where records are kept.
+    pub repository: RepositoryUrl,
+    /// The key of new records.
+    pub key: KeySource,
+    /// Keys of which records may still be around.
+    pub previous_keys: Vec<Zeroizing<Vec<u8>>>,
+    /// The tenant.
+    pub namespace: String,
+    /// Digits of a code.
+    pub otp_length: u8,
+    /// How long a code is good, in milliseconds.
+    pub validity_ms: u64,
+    /// Wrong guesses that a code allows.
+    pub max_attempts: u8,
+    /// Limits.
+    pub policy: Policy,
+    /// What messages say.
+    pub texts: Texts,
+    /// Whether a request may bring its own code.
+    pub own_codes: bool,
+    /// Who delivers.
+    pub sender: SenderConfig,
+    /// Time for all of a delivery's requests, in milliseconds.
+    pub timeout_ms: u64,
+    /// The steps of a delivery: 1 to 5.
+    pub workflow: Vec<StepConfig>,
+    /// What an acknowledged change survives.
+    pub durability: Durability,
+    /// What is allowed and yet not advisable, a line each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a configuration; none is `{}`.
+    ///
+    /// # Errors
+    ///
+    /// `Config` for anything unknown, repeated, of the wrong type or out of range, naming the option; `Unsupported`
+    /// when all of it is right and this build lacks an option.
+    pub fn parse(json: Option<&str>) -> Result<Self> {
+        let mut root = match json {
+            Some(json) => strict::parse(json, "config", Error::config)?.object()?,
+            None => Object::absent("config", Error::config),
+        };
+        let repository = storage::read_repository(&mut root)?;
+        let key = storage::read_key(&mut root, &repository)?;
+        let previous_keys = storage::read_previous_keys(&mut root)?;
+        let durability = match root.take("durability") {
+            Some(node) => node.choice(&[("full", Durability::Full), ("process", Durability::Process)])?,
+            None => Durability::Full,
+        };
+        let namespace = root.take("namespace").map_or_else(|| Ok("default".to_owned()), |node| node.name(64))?;
+        let limits = limits::read(&mut root)?;
+        let own_codes = read_flag(&mut root, "ownCodes")?;
+        let texts = Texts::read(&mut root)?;
+        let (sender, timeout_ms) = delivery::read_sender(&mut root)?;
+        let mut warnings = Vec::new();
+        let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
+        let unsupported = [("background", read_flag(&mut root, "background")?), ("webhook", read_webhook(&mut root)?)];
+        root.finish()?;
+
+        let mut config = Self {
+            repository,
+            key,
+            previous_keys,
+            namespace,
+            otp_length: limits.otp_length,
+            validity_ms: limits.validity_ms,
+            max_attempts: limits.max_attempts,
+            policy: limits.policy,
+            texts,
+            own_codes,
+            sender,
+            timeout_ms,
+            workflow,
+            durability,
+            warnings,
+        };
+        config.check_texts()?;
+        config.refuse_unsupported(&unsupported)?;
+        config.warn();
+        Ok(config)
+    }
+
+    /// Whether a request may bring this code: 4 to 16 printable ASCII characters, and what the profile asks for.
+    pub fn takes_own_code(&self, code: &str) -> bool {
+        let least =
+            if self.policy.profile == Profile::Nist { limits::NIST_DIGITS.into() } else { *OWN_CODE_CHARS.start() };
+        let is_printable = code.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        (least..=*OWN_CODE_CHARS.end()).contains(&code.len()) && is_printable && self.texts.can_carry(code)
+    }
+
+    fn check_texts(&self) -> Result<()> {
+        let length = usize::from(self.otp_length);
+        let shortest = if self.own_codes { length.min(*OWN_CODE_CHARS.start()) } else { length };
+        let code = "0".repeat(shortest);
+        self.workflow.iter().try_for_each(|step| self.texts.check_length(step, &code))
+    }
+
+    fn refuse_unsupported(&self, options: &[(&str, bool)]) -> Result<()> {
+        let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
+        match self.repository {
+            RepositoryUrl::Redis(_) => return refuse("repository redis"),
+            RepositoryUrl::Postgres(_) => return refuse("repository postgres"),
+            RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => {}
+        }
+        if self.sender.is_carrier() {
+            return refuse(&format!("sender {}", self.sender.name()));
+        }
+        options.iter().find(|(_, used)| *used).map_or(Ok(()), |(option, _)| refuse(option))
+    }
+
+    fn warn(&mut self) {
+        let policy = &self.policy;
+        let failures = policy.subject_failures;
+        let cases = [
+            (policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
+            (
+                self.sender == SenderConfig::Console,
+                "sender: console prints codes to standard error: for development only",
+            ),
+            (
+                storage::is_key_beside(&self.key, &self.repository),
+                "keyFile: lies beside the repository: whoever copies one copies both",
+            ),
+            (self.otp_length < limits::NIST_DIGITS, "otpLength: fewer than 6 digits"),
+            (self.validity_ms > limits::NIST_VALIDITY_MS, "validityTime: more than 10 minutes"),
+            (self.max_attempts > limits::PSD2_FAILURES, "maxAttempts: more than 5"),
+            (failures.lock_after > limits::PCI_FAILURES, "policy.subjectFailures.lockAfter: more than 10"),
+            (failures.lock_ms < limits::PCI_LOCK_MS, "policy.subjectFailures.lockMinutes: fewer than 30"),
+            (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
+            (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
+        ];
+        self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
+    }
+}
+
+fn read_flag(root: &mut Object, name: &str) -> Result<bool> {
+    root.take(name).map_or(Ok(false), |node| node.flag())
+}
+
+/// Checks `webhook`: whether there is one.
+fn read_webhook(root: &mut Object) -> Result<bool> {
+    let Some(node) = root.take("webhook") else { return Ok(false) };
+    let mut webhook = node.object()?;
+    // Vonage, signed webhooks: the secret has at least 32 bits.
+    let is_secret = |secret: &str| secret.len() >= 4 && is_name(secret, 256);
+    webhook.need("signatureSecret")?.text_if("a text of 4 to 256 bytes without control characters", is_secret)?;
+    for name in ["apiKey", "applicationId"] {
+        if let Some(node) = webhook.take(name) {
+            node.text_if("visible ASCII", is_visible_ascii)?;
+        }
+    }
+    if let Some(node) = webhook.take("maxAgeSeconds") {
+        node.integer::<u32>(1..=86_400)?;
+    }
+    webhook.finish()?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! `repository`, `key`, `keyFile`, `previousKeys`.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{KeySource, RepositoryUrl};
+use crate::error::Result;
+use crate::strict::{Node, Object, is_visible_ascii};
+
+const MIN_KEY_BYTES: usize = 32;
+const MAX_PREVIOUS_KEYS: usize = 16;
+
+pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
+    let node = root.take("repository");
+    let text = node.as_ref().map_or(Ok("sqlite:otp.db"), Node::text)?;
+    let failed = |cause: &str| root.error("repository", cause);
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    match scheme {
+        "sqlite" if rest.ends_with('/') => Err(failed("must name a file")),
+        "sqlite" => absolute(rest).map(RepositoryUrl::Sqlite).map_err(failed),
+        // Collected again, so that `otp/` is called `otp`.
+        "json" => absolute(rest).map(|path| RepositoryUrl::Json(path.components().collect())).map_err(failed),
+        "memory" if rest.is_empty() => Ok(RepositoryUrl::Memory),
+        "redis" | "rediss" if names_host(rest) => Ok(RepositoryUrl::Redis(text.to_owned())),
+        "postgres" if names_host(rest) => Ok(RepositoryUrl::Postgres(text.to_owned())),
+        "redis" | "rediss" | "postgres" => Err(failed("must name a host")),
+        _ => Err(failed("must be sqlite:PATH, json:FOLDER, memory:, redis://, rediss:// or postgres://")),
+    }
+}
+
+/// The path from the working directory as it is now. Being absolute it begins with a slash, so that SQLite never
+/// takes it for a URI.
+fn absolute(path: &str) -> std::result::Result<PathBuf, &'static str> {
+    if path.is_empty() {
+        return Err("must not be empty");
+    }
+    let path = std::path::absolute(path).map_err(|_| "the working directory cannot be read")?;
+    if path.file_name().is_some() { Ok(path) } else { Err("must end with a name") }
+}
+
+/// Whether a URL without its scheme has a host, perhaps after a user.
+fn names_host(rest: &str) -> bool {
+    let authority = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    is_visible_ascii(rest) && !host.is_empty() && !host.starts_with(':')
+}
+
+pub fn read_key(root: &mut Object, repository: &RepositoryUrl) -> Result<KeySource> {
+    let key = root.take("key").map(|node| read_key_text(&node)).transpose()?;
+    let file = root.take("keyFile").map(|node| read_key_file(&node, repository)).transpose()?;
+    match (key, file) {
+        (Some(_), Some(_)) => Err(root.error("keyFile", "not possible together with key")),
+        (Some(key), None) => Ok(KeySource::Given(key)),
+        (None, Some(file)) => Ok(KeySource::File(file)),
+        (None, None) => match repository {
+            RepositoryUrl::Sqlite(path) | RepositoryUrl::Json(path) => {
+                let mut file = path.clone().into_os_string();
+                file.push(".key");
+                Ok(KeySource::Beside(file.into()))
+            }
+            RepositoryUrl::Memory => Ok(KeySource::None),
+            RepositoryUrl::Redis(_) | RepositoryUrl::Postgres(_) => {
+                Err(root.error("key", "needed by a repository on the network, or keyFile"))
+            }
+        },
+    }
+}
+
+fn read_key_text(node: &Node) -> Result<Zeroizing<Vec<u8>>> {
+    let key = STANDARD.decode(node.text()?).map(Zeroizing::new);
+    let key = key.map_err(|_| node.error("must be Base64 with padding"))?;
+    if key.len() < MIN_KEY_BYTES {
+        return Err(node.error("must hold 32 bytes or more"));
+    }
+    Ok(key)
+}
+
+fn read_key_file(node: &Node, repository: &RepositoryUrl) -> Result<PathBuf> {
+    let text = node.text()?;
+    if text.ends_with('/') {
+        return Err(node.error("must name a file"));
+    }
+    let path = absolute(text).map_err(|cause| node.error(cause))?;
+    match repository {
+        RepositoryUrl::Sqlite(other) | RepositoryUrl::Json(other) if *other == path => {
+            Err(node.error("is the repository itself"))
+        }
+        _ => Ok(path),
+    }
+}
+
+pub fn read_previous_keys(root: &mut Object) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    let Some(node) = root.take("previousKeys") else { return Ok(Vec::new()) };
+    node.list(0..=MAX_PREVIOUS_KEYS)?.iter().map(read_key_text).collect()
+}
+
+/// Whether the key lies in the folder of the database, or in the folder that is the repository.
+pub fn is_key_beside(key: &KeySource, repository: &RepositoryUrl) -> bool {
+    let folder = |path: &Path| path.parent().map(Path::to_owned);
+    match (key, repository) {
+        (KeySource::Beside(_), _) => true,
+        (KeySource::File(key), RepositoryUrl::Sqlite(path)) => folder(key) == folder(path),
+        (KeySource::File(key), RepositoryUrl::Json(path)) => folder(key) == folder(path) || key.starts_with(path),
+        _ => false,
+    }
+}

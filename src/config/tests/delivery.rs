@@ -1,0 +1,152 @@
+use super::super::{Condition, SenderConfig, delivery};
+use super::{config, error, refused, unsupported};
+use crate::error::Error;
+use crate::message::Texts;
+use crate::outcome::Outcome;
+use crate::strict;
+
+#[test]
+fn workflows() {
+    let steps = |json: &str| config(&format!(r#"{{"sender": {{"type": "host"}}, "workflow": {json}}}"#)).workflow;
+    let sms = &steps(r#"[{"channel": "sms"}]"#)[0];
+    assert_eq!((sms.condition, sms.expiry_seconds, sms.from.as_deref()), (Condition::Delivered, 120, None));
+    assert_eq!(steps(r#"[{"channel": "whatsapp", "expiryTime": 86400}]"#)[0].condition, Condition::Read);
+    assert_eq!(steps(&format!("[{}]", [r#"{"channel": "sms"}"#; 5].join(","))).len(), 5);
+    for (steps, expected) in [
+        ("[]", "workflow: must have 1 to 5 items"),
+        (&*format!("[{}]", [r#"{"channel": "sms"}"#; 6].join(",")), "workflow: must have 1 to 5 items"),
+        ("{}", "workflow: must be a list"),
+        (r#"["sms"]"#, "workflow[0]: must be an object"),
+        (r#"[{"from": "1"}]"#, "workflow[0].channel: missing"),
+        (r#"[{"channel": "SMS"}]"#, "workflow[0].channel: must be 1 to 32 lower-case letters"),
+        (r#"[{"channel": ""}]"#, "workflow[0].channel: must be"),
+        (r#"[{"channel": "a-b"}]"#, "workflow[0].channel: must be"),
+        (r#"[{"channel": "sms"}, {"channel": "code"}]"#, "workflow[1].channel: a request has another member"),
+        (r#"[{"channel": "subject"}]"#, "workflow[0].channel: a request has another member"),
+        (r#"[{"channel": "sms", "from": ""}]"#, "workflow[0].from: must be"),
+        (r#"[{"channel": "sms", "expiryTime": 14}]"#, "workflow[0].expiryTime: must be an integer from 15 to 86400"),
+        (r#"[{"channel": "sms", "expiryTime": 86401}]"#, "workflow[0].expiryTime: "),
+        (r#"[{"channel": "sms", "conditionStatus": "accepted"}]"#, "workflow[0].conditionStatus: must be one of"),
+        (r#"[{"channel": "sms", "template": "x"}]"#, "workflow[0].template: must contain {code}"),
+        (r#"[{"channel": "sms", "template": "{code} {brand}"}]"#, "workflow[0].template: {brand} needs"),
+    ] {
+        refused(&[(&format!(r#"{{"workflow": {steps}}}"#), expected)]);
+    }
+    let long = format!(r#"{{"workflow": [{{"channel": "sms", "template": "{{code}}{}"}}]}}"#, "x".repeat(2000));
+    refused(&[(&long, "workflow: text for sms: longer than 2000 bytes")]);
+}
+
+#[test]
+fn carriers() {
+    const DISPATCH: &str = r#""type": "dispatch", "applicationId": "a", "privateKey": "private.key""#;
+    const BASIC: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s""#;
+    unsupported(&[
+        (&format!(r#"{{"sender": {{{DISPATCH}}}}}"#), "sender dispatch"),
+        (&format!(r#"{{"sender": {{{BASIC}, "auth": "basic", "timeoutSeconds": 5}}}}"#), "sender messages"),
+        (r#"{"apiKey": "k", "apiSecret": "s", "applicationId": "a"}"#, "sender dispatch"),
+        (r#"{"background": true}"#, "background"),
+        (
+            r#"{"webhook": {"signatureSecret": "secret", "apiKey": "k", "applicationId": "a", "maxAgeSeconds": 60}}"#,
+            "webhook",
+        ),
+    ]);
+    for (sender, expected) in [
+        ("{}", "sender.type: missing"),
+        (r#"{"type": "twilio"}"#, "sender.type: must be one of console, none, host, dispatch, messages"),
+        (r#"{"type": "dispatch"}"#, "sender.apiKey: missing"),
+        (r#"{"type": "dispatch", "apiKey": "k"}"#, "sender.apiSecret: missing"),
+        (r#"{"type": "dispatch", "apiKey": "k:", "apiSecret": "s"}"#, "sender.apiKey: must be 1 to 256"),
+        (r#"{"type": "dispatch", "privateKey": "k"}"#, "sender.applicationId: missing"),
+        (r#"{"type": "dispatch", "applicationId": "a", "auth": "jwt"}"#, "sender.privateKey: missing"),
+        (r#"{"type": "dispatch", "applicationId": "a", "privateKey": ""}"#, "sender.privateKey: must be PEM"),
+        (r#"{"type": "dispatch", "applicationId": "a b", "privateKey": "k"}"#, "sender.applicationId: must be 1"),
+        (r#"{"type": "messages", "privateKey": "-----BEGIN PRIVATE KEY-----"}"#, "sender.privateKey: must be PEM"),
+        (r#"{"type": "messages", "apiKey": "k", "apiSecret": "s", "auth": "both"}"#, "sender.auth: must be one of"),
+    ] {
+        refused(&[(&format!(r#"{{"sender": {sender}}}"#), expected)]);
+    }
+    refused(&[
+        (r#"{"apiKey": "k"}"#, "applicationId: missing"),
+        (r#"{"apiKey": "k", "sender": {"type": "console"}}"#, "apiKey: stands in sender"),
+        (r#"{"apiKey": 1, "apiSecret": "s", "applicationId": "a"}"#, "apiKey: must be a text"),
+        (r#"{"webhook": {}}"#, "webhook.signatureSecret: missing"),
+        (r#"{"webhook": {"signatureSecret": "abc"}}"#, "webhook.signatureSecret: must be"),
+        (r#"{"webhook": {"signatureSecret": "abcd", "maxAgeSeconds": 0}}"#, "webhook.maxAgeSeconds: must be"),
+        // What is wrong comes before what is not there.
+        (r#"{"background": true, "webhook": true}"#, "webhook: must be an object"),
+        (r#"{"background": true, "otpLength": 1}"#, "otpLength: must be"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "x": 1}"#, "x: unknown"),
+    ]);
+    for (step, expected) in [
+        (r#"{"channel": "pager", "from": "1"}"#, "workflow[0].channel: not a channel of sender dispatch"),
+        (r#"{"channel": "rcs", "from": "1"}"#, "workflow[0].channel: not a channel of sender dispatch"),
+        (r#"{"channel": "sms", "conditionStatus": "read"}"#, "workflow[0].conditionStatus: must be delivered"),
+        (r#"{"channel": "whatsapp"}"#, "workflow: no step has a from"),
+    ] {
+        refused(&[(&format!(r#"{{"sender": {{{DISPATCH}}}, "workflow": [{step}]}}"#), expected)]);
+    }
+}
+
+#[test]
+fn carriers_leave_out_steps_without_sender_address() {
+    let read = |json: &str| {
+        let mut root = strict::parse(json, "config", Error::config).ok().unwrap().object().ok().unwrap();
+        let mut warnings = Vec::new();
+        let steps = delivery::read_workflow(&mut root, SenderConfig::Messages, &Texts::default(), &mut warnings);
+        let steps: Vec<_> = steps.ok().unwrap().into_iter().map(|step| (step.channel, step.from.unwrap())).collect();
+        (steps, warnings)
+    };
+    let (steps, warnings) = read("{}");
+    assert_eq!(steps, [("sms".to_owned(), "NEXMO".to_owned())]);
+    assert_eq!(warnings, ["workflow: step messenger is left out: it has no from"]);
+    let (steps, warnings) = read(r#"{"workflow": [{"channel": "rcs", "from": "r"}, {"channel": "sms", "from": "s"}]}"#);
+    assert_eq!(steps, [("rcs".to_owned(), "r".to_owned()), ("sms".to_owned(), "s".to_owned())]);
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn base_urls() {
+    let is_base_url = |url: &str| {
+        let json = serde_json::json!({"sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url}});
+        error(&json.to_string()).0 == Outcome::Unsupported
+    };
+    for url in [
+        "https://api.nexmo.com",
+        "https://api-eu.vonage.com:8443/base/",
+        "https://10.0.0.1",
+        "https://[2001:db8::1]:8443",
+        "http://127.0.0.1:4010",
+        "http://127.9.9.9",
+        "http://localhost:4010/",
+        "http://[::1]:4010",
+    ] {
+        assert!(is_base_url(url), "{url}");
+    }
+    for url in [
+        "",
+        "https://",
+        "https:///v1",
+        "api.nexmo.com",
+        "ftp://api.nexmo.com",
+        "http://api.nexmo.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1@example.com",
+        "http://example.com@127.0.0.1",
+        "http://127.0.0.1\\@example.com",
+        "http://[::2]",
+        "http://[::1].example.com",
+        "http://[::1]@example.com",
+        "https://[[::1]]",
+        "https://[::1",
+        "https://h:0",
+        "https://h:65536",
+        "https://h:",
+        "https://h:1:2",
+        "https://h?x",
+        "https://h#x",
+        "https://h /",
+    ] {
+        assert!(!is_base_url(url), "{url}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The one error type: an [`Outcome`] below zero and a line that says what exactly was wrong.
+
+use std::fmt;
+
+use crate::outcome::Outcome;
+
+/// Why the library could not answer.
+///
+/// The text is one line in lower case and names the option, parameter, file or host; the cause follows a colon.
+/// It never holds a code, token, recipient or key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    outcome: Outcome,
+    detail: String,
+}
+
+/// The library's `Result`.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    #[cold]
+    fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { outcome, detail: detail.into() }
+    }
+
+    pub(crate) fn argument(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Argument, detail)
+    }
+
+    pub(crate) fn config(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Config, detail)
+    }
+
+    pub(crate) fn store(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Store, detail)
+    }
+
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Busy, detail)
+    }
+
+    pub(crate) fn random(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Random, detail)
+    }
+
+    pub(crate) fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Unsupported, detail)
+    }
+
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Internal, detail)
+    }
+
+    /// Which kind of failure: always one with a negative number.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// What exactly: one line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,109 @@
+//! The library and its services: versions, open and close.
+
+use std::ffi::c_char;
+
+use crate::error::Error;
+use crate::ffi::guard::{catch, guard, install_hook};
+use crate::ffi::handle::{self, otp_service};
+use crate::ffi::reply::OpenReply;
+use crate::ffi::results::{OTP_ABI_VERSION, otp_result};
+use crate::ffi::strings::optional_text;
+use crate::Service;
+
+/// The version of the library, such as "0.1.0" (semver.org). The text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn otp_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The version of the interface that the library was built with: where it is loaded at run time, refuse one that is
+/// not OTP_ABI_VERSION.
+#[unsafe(no_mangle)]
+pub extern "C" fn otp_abi_version() -> u32 {
+    OTP_ABI_VERSION
+}
+
+/// Opens a service.
+///
+/// `config` is a JSON object; NULL means "{}". Every member is optional; one that is unknown, repeated or out of range
+/// is OTP_E_CONFIG and named. Relative paths are those of the working directory at this moment. Members, with their
+/// defaults:
+///
+/// - `repository` ("sqlite:otp.db"): "sqlite:PATH", "json:FOLDER" or "memory:". Any number of processes may open the
+///   same one. Made when there is none, readable for this user alone.
+/// - `keyFile` (the path of the repository and ".key"), or instead of it `key`: 32 bytes or more in Base64. All codes
+///   are derived from it. A key file is made, with mode 0600, only together with a new repository: a repository whose
+///   key is lost, or is another, is OTP_E_CONFIG. `previousKeys` (an array of keys) still verify.
+/// - `namespace` ("default"): 1 to 64 bytes. Tenants that share a repository never meet.
+/// - `otpLength` (6): 4 to 10 digits.
+/// - `validityTime` (5): minutes, from 1 second to 1440 minutes; fractions are allowed.
+/// - `maxAttempts` (5): wrong codes for each code, 1 to 10.
+/// - `policy`: `profile` ("standard"; "nist" for NIST SP 800-63B-4, "psd2" for Regulation (EU) 2018/389, "pci" for
+///   PCI DSS 4), `cooldownSeconds` (30), `sendLimits` (an array of {"count": N, "minutes": N}; 5 in 10, 15 in 60, 50 in
+///   1440), `subjectFailures` ({"lockAfter": 10, "lockMinutes": 30, "disableAfter": 100}), `countries` (an array of
+///   calling codes, such as "39"; none: every country), `retentionMinutes` (1440). With a profile other than
+///   "standard", a member that is weaker than it is OTP_E_CONFIG.
+/// - `message` ("Insert the following code: {code}"): a text, or texts by locale; {code}, {minutes}, {brand} and the
+///   names in a request's `params` are filled in. `brand`; `webOtpDomain`, `androidHash`: the last line of an SMS, from
+///   which a browser or an app may take the code.
+/// - `ownCodes` (false): whether a request may bring its own `code`.
+/// - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
+///   reply; "console", to standard error, for development.
+/// - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime`, `conditionStatus`, `template`}.
+/// - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
+///   process alone.
+///
+/// On success `*service` is the service, which otp_close() frees; else it is NULL. A NULL `service` is OTP_E_ARGUMENT.
+///
+/// Reply: `warnings`, an array of texts about what the configuration should rather not be.
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (names the
+/// option that this library does not provide).
+///
+/// ```c
+/// char reply[OTP_REPLY_SIZE];
+/// otp_service *service;
+/// if (otp_open("{\"repository\": \"sqlite:/var/lib/app/otp.db\"}", &service, reply, sizeof reply) != OTP_OK)
+///   return fail(reply);
+/// ```
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_open(
+    config: *const c_char,
+    service: *mut *mut otp_service,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    if !service.is_null() {
+        // SAFETY: not NULL, so the caller owns a pointer there. Before the guard: NULL after any failure.
+        unsafe { service.write(std::ptr::null_mut()) };
+    }
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard(reply, reply_size, || {
+            if service.is_null() {
+                return Err(Error::argument("service is NULL"));
+            }
+            crate::fork::check()?;
+            install_hook();
+            let (opened, warnings) = Service::open(optional_text(config, "config")?)?;
+            service.write(handle::add(opened)?);
+            Ok(OpenReply { warnings })
+        })
+    }
+}
+
+/// Closes a service: waits for calls that run on it in other threads, then frees it and drops its callbacks.
+///
+/// Called inside a callback of this service, it returns at once; the service is freed when the outermost call that
+/// runs on it returns. Either way, from now on every call with this handle is OTP_E_ARGUMENT, also in a callback that
+/// is still running. NULL, and a handle that is closed already, are fine. Do not call it inside a callback that
+/// another thread is waiting for in this function.
+///
+/// In a process that was forked off, it closes the child's side alone and counts the calls of the forking thread
+/// alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_close(service: *mut otp_service) {
+    // Nobody to tell: what can fail is a child without fork handlers, where nothing may be touched.
+    let _ = catch(|| handle::close(service));
+}

@@ -1,0 +1,125 @@
+//! The results: their numbers, and what is known about each.
+
+use std::ffi::{CStr, c_char};
+
+use crate::outcome::Outcome;
+
+/// What a call came to. `OTP_OK`, which is 0, is the only yes; positive numbers are considered refusals, to show the
+/// user; negative numbers say that the library could not answer, to log. Numbers are never changed or reused. Treat
+/// one that you do not know by its sign.
+pub type otp_result = i32;
+
+/// Size in bytes that a reply buffer must have at least.
+pub const OTP_REPLY_SIZE: usize = 4096;
+
+/// Version of this interface; the number in the soname. Within one, functions, results and JSON fields are only
+/// added. Compare it with `otp_abi_version()` where the library is loaded at run time.
+pub const OTP_ABI_VERSION: u32 = 0;
+
+/// Done. For otp_verify(): the code was right, and is used now. HTTP 200.
+pub const OTP_OK: otp_result = 0;
+/// The code is not right, or there is none for this token. HTTP 404.
+pub const OTP_NOT_VALID: otp_result = 1;
+/// The code is right and has been used before. HTTP 409.
+pub const OTP_CHECKED: otp_result = 2;
+/// The code is right and too old, or a newer one replaced it. HTTP 410.
+pub const OTP_EXPIRED: otp_result = 3;
+/// Too many wrong codes, for this code or for its subject: the code was not looked at. HTTP 429.
+pub const OTP_LOCKED: otp_result = 4;
+/// Too many codes for this recipient: nothing was drawn or sent. HTTP 429.
+pub const OTP_RATE_LIMITED: otp_result = 5;
+/// The code is right and was cancelled. HTTP 410.
+pub const OTP_CANCELLED: otp_result = 6;
+/// The recipient's country is not on the list. HTTP 403.
+pub const OTP_REFUSED: otp_result = 7;
+/// There is no such request. HTTP 404.
+pub const OTP_UNKNOWN: otp_result = 8;
+/// A parameter, or a member of the request, is wrong: `message` names it. Nothing was done. HTTP 400.
+pub const OTP_E_ARGUMENT: otp_result = -1;
+/// The configuration or the key is wrong: `message` names the option. HTTP 500.
+pub const OTP_E_CONFIG: otp_result = -2;
+/// The repository failed. What was asked may have been done. HTTP 503.
+pub const OTP_E_STORE: otp_result = -3;
+/// The repository was in use for 10 s. Certainly nothing was done. HTTP 503.
+pub const OTP_E_BUSY: otp_result = -4;
+/// The message was certainly not sent. After otp_create() the code is cancelled. HTTP 502.
+pub const OTP_E_SEND: otp_result = -5;
+/// The message may have been sent, and its code is good: do not retry blindly. HTTP 502.
+pub const OTP_E_IN_DOUBT: otp_result = -6;
+/// The signature of the webhook is wrong. HTTP 401.
+pub const OTP_E_SIGNATURE: otp_result = -7;
+/// The webhook carries no signature; the vendor sends it again, signed, after a 5xx. HTTP 503.
+pub const OTP_E_UNSIGNED: otp_result = -8;
+/// The operating system gave no random numbers. HTTP 500.
+pub const OTP_E_RANDOM: otp_result = -9;
+/// The configuration does not provide what was asked for. HTTP 500.
+pub const OTP_E_UNSUPPORTED: otp_result = -10;
+/// A defect of the library. The service stays usable. HTTP 500.
+pub const OTP_E_INTERNAL: otp_result = -11;
+
+const UNKNOWN_NAME: &CStr = c"OTP_UNKNOWN_RESULT";
+const UNKNOWN_MESSAGE: &CStr = c"The code is invalid for unknown reason";
+const UNKNOWN_HTTP_STATUS: i32 = 404;
+
+/// An outcome's texts as C wants them: ended by NUL.
+struct Texts {
+    name: [u8; 24],
+    message: [u8; 48],
+}
+
+/// In the order of [`Outcome::ALL`].
+static TEXTS: [Texts; Outcome::ALL.len()] = texts();
+
+// Evaluated by the compiler: an index that is out of range does not build.
+#[allow(clippy::indexing_slicing)]
+const fn texts() -> [Texts; Outcome::ALL.len()] {
+    let mut texts = [const { Texts { name: [0; 24], message: [0; 48] } }; Outcome::ALL.len()];
+    let mut index = 0;
+    while index < texts.len() {
+        let outcome = Outcome::ALL[index];
+        texts[index] = Texts { name: terminated(outcome.name()), message: terminated(outcome.message()) };
+        index += 1;
+    }
+    texts
+}
+
+#[allow(clippy::indexing_slicing)]
+const fn terminated<const SIZE: usize>(text: &str) -> [u8; SIZE] {
+    let mut bytes = [0; SIZE];
+    assert!(text.len() < SIZE);
+    let mut index = 0;
+    while index < text.len() {
+        bytes[index] = text.as_bytes()[index];
+        index += 1;
+    }
+    bytes
+}
+
+fn texts_of(result: otp_result) -> Option<&'static Texts> {
+    TEXTS.get(Outcome::ALL.iter().position(|outcome| outcome.number() == result)?)
+}
+
+/// The name of a result, such as "OTP_NOT_VALID": for logs.
+///
+/// @return "OTP_UNKNOWN_RESULT" for any other number. The text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn otp_result_name(result: otp_result) -> *const c_char {
+    texts_of(result).map_or(UNKNOWN_NAME.as_ptr(), |texts| texts.name.as_ptr().cast())
+}
+
+/// One sentence about a result. For a refusal it is the one to show the user; for a failure a short fixed one, where
+/// the reply's `message` says more.
+///
+/// @return "The code is invalid for unknown reason" for any other number. The text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn otp_result_message(result: otp_result) -> *const c_char {
+    texts_of(result).map_or(UNKNOWN_MESSAGE.as_ptr(), |texts| texts.message.as_ptr().cast())
+}
+
+/// The HTTP status with which a web service answers a result, such as 410 for OTP_EXPIRED.
+///
+/// @return 200 for OTP_OK alone, 404 for any other number than those above.
+#[unsafe(no_mangle)]
+pub extern "C" fn otp_result_http_status(result: otp_result) -> i32 {
+    Outcome::from_number(result).map_or(UNKNOWN_HTTP_STATUS, |outcome| i32::from(outcome.http_status()))
+}

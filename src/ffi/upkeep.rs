@@ -1,0 +1,90 @@
+//! What keeps a service going: reports of the provider, due work, unlocking and erasing.
+
+use std::ffi::c_char;
+
+use crate::ffi::guard::guard;
+use crate::ffi::handle::{self, otp_service};
+use crate::ffi::results::otp_result;
+use crate::ffi::strings::{bytes, optional_text, text};
+
+const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
+
+/// Takes in a webhook of the provider: a report on a message, or a message to us.
+///
+/// `authorization` is the value of the request's header of that name; NULL: it has none. `body` is the body of the
+/// request, `body_size` bytes as they came, at most 64 KiB, which need not end with NUL; it may be NULL when
+/// `body_size` is 0.
+///
+/// Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
+/// `text`.
+///
+/// Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
+/// OTP_E_UNSUPPORTED without `webhook` in the configuration. Answer with otp_result_http_status().
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_webhook(
+    service: *mut otp_service,
+    authorization: *const c_char,
+    body: *const c_char,
+    body_size: usize,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            let authorization = optional_text(authorization, "authorization")?;
+            service.webhook(authorization, bytes(body, body_size, WEBHOOK_BODY_LIMIT, "body")?)
+        })
+    }
+}
+
+/// Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
+/// work, whichever ends first. Call it now and then, say once a minute; a host that never does keeps all its promises
+/// but the timed steps, and does not grow for ever.
+///
+/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_char, reply_size: usize) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe { guard(reply, reply_size, || handle::enter(service)?.run_due()) }
+}
+
+/// Forgets the failures of a subject, lifts its lock and enables it again.
+///
+/// `subject` is the text it was given or taken from: of a request's `subject`, phone number or Messenger id, or a
+/// token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. Something unknown is OTP_OK. The
+/// reply has no members of its own.
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_unlock(
+    service: *mut otp_service,
+    subject: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe { guard(reply, reply_size, || handle::enter(service)?.unlock(text(subject, "subject")?)) }
+}
+
+/// Erases all records with this recipient, a phone number or another address of a request: at most 64 bytes. Counters
+/// and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
+/// OTP_OK. The reply has no members of its own.
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_erase(
+    service: *mut otp_service,
+    recipient: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe { guard(reply, reply_size, || handle::enter(service)?.erase(text(recipient, "recipient")?)) }
+}

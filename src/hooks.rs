@@ -1,0 +1,128 @@
+//! The host's functions: who delivers, who reads the log, who tells the time.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use crate::block::Block;
+use crate::clock::{self, Moment, Time};
+use crate::fork::{self, lock};
+use crate::outcome::Outcome;
+use crate::sender::host::SendFn;
+
+/// Receives an event: its level (1 error, 2 warning, 3 information, 4 debug) and its JSON.
+pub type LogFn = dyn Fn(i32, &str) + Send + Sync;
+
+/// Tells the time, in milliseconds since 1970-01-01T00:00Z.
+pub type ClockFn = dyn Fn() -> i64 + Send + Sync;
+
+/// Level of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// The library could not answer.
+    Error = 1,
+    /// Something the host should look at.
+    Warning = 2,
+    /// A considered answer.
+    Info = 3,
+    /// Upkeep and questions.
+    Debug = 4,
+}
+
+/// One entry of the log, in the order in which its members are written. It holds no secret.
+#[derive(Serialize)]
+struct Event<'a> {
+    time: String,
+    level: i32,
+    event: &'a str,
+    result: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+}
+
+/// A function of the host, which may be set at any time and is called with no lock held.
+struct Slot<T: ?Sized>(Mutex<Option<Arc<T>>>);
+
+impl<T: ?Sized> Default for Slot<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: ?Sized> Slot<T> {
+    fn get(&self) -> Option<Arc<T>> {
+        fork::shared(|| lock(&self.0).clone())
+    }
+
+    /// Gives back the older one: it may be the last reference, and dropping it calls the host.
+    #[must_use]
+    fn set(&self, function: Option<Arc<T>>) -> Option<Arc<T>> {
+        fork::shared(|| std::mem::replace(&mut *lock(&self.0), function))
+    }
+}
+
+/// The functions of a service.
+#[derive(Default)]
+pub struct Hooks {
+    send: Slot<SendFn>,
+    clock: Slot<ClockFn>,
+    log: Slot<(i32, Arc<LogFn>)>,
+}
+
+thread_local! {
+    static LOGGING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Hooks {
+    /// Who delivers, with sender `host`.
+    pub fn sender(&self) -> Option<Arc<SendFn>> {
+        self.send.get()
+    }
+
+    /// Sets who delivers.
+    pub fn set_sender(&self, send: Option<Arc<SendFn>>) {
+        drop(self.send.set(send));
+    }
+
+    /// Sets who tells the time.
+    pub fn set_clock(&self, clock: Option<Arc<ClockFn>>) {
+        drop(self.clock.set(clock));
+    }
+
+    /// Sets who reads events up to a level.
+    pub fn set_log(&self, log: Option<(i32, Arc<LogFn>)>) {
+        drop(self.log.set(log.map(Arc::new)));
+    }
+
+    /// The time, as the host tells it.
+    pub fn time(&self) -> Time {
+        match self.clock.get() {
+            Some(clock) => Time::from_ms(u64::try_from(clock()).unwrap_or(0)),
+            None => clock::wall(),
+        }
+    }
+
+    /// The time for a transaction that is about to be asked for.
+    pub fn moment(&self) -> Moment {
+        Moment::new(self.time())
+    }
+
+    /// Sends an event to the log, unless this thread is in the log already.
+    pub fn log(&self, level: Level, event: &str, result: Outcome, channel: Option<&str>, record: Option<&Block>) {
+        let Some(log) = self.log.get().filter(|log| level as i32 <= log.0) else { return };
+        if LOGGING.replace(true) {
+            return;
+        }
+        // The pseudonym is enough to follow one record, and too little to guess its key from.
+        let record = record.map(|key| key.to_string().chars().take(16).collect());
+        let event = Event { time: self.time().to_string(), level: level as i32, event, result, channel, record };
+        if let Ok(text) = serde_json::to_string(&event) {
+            (log.1)(level as i32, &text);
+        }
+        LOGGING.set(false);
+    }
+}

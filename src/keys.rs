@@ -1,0 +1,311 @@
+//! The key ring: loading, deriving, sealing and rotating keys.
+//!
+//! Each key of the configuration yields, by HKDF-SHA256 (RFC 5869), an identifier, a key for MACs and one for
+//! sealing. A repository numbers the keys it has met in slots, so a record names its key in one byte. The index key,
+//! by which tokens, subjects and recipients are hashed, is random, lives in the repository sealed under the newest
+//! key, and never changes: rotation moves no row.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{hkdf, hmac};
+use zeroize::Zeroizing;
+
+use crate::block::Block;
+use crate::code::random;
+use crate::config::KeySource;
+use crate::error::{Error, Result};
+use crate::record::{Code, Secret};
+use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
+
+/// Least bytes of a key.
+pub const KEY_BYTES: usize = 32;
+
+/// Most bytes of a key file: a long key in Base64.
+const KEY_FILE_LIMIT: usize = 4096;
+
+type Bytes32 = Zeroizing<[u8; 32]>;
+
+/// A MAC key that is wiped on drop.
+struct MacKey(hmac::Key);
+
+impl MacKey {
+    fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// HMAC-SHA256 over the label and the fields, each preceded by its length, so that no two inputs meet.
+    fn mac(&self, label: &str, fields: &[&[u8]]) -> Bytes32 {
+        let mut context = hmac::Context::with_key(&self.0);
+        for field in std::iter::once(label.as_bytes()).chain(fields.iter().copied()) {
+            context.update(&(field.len() as u64).to_be_bytes());
+            context.update(field);
+        }
+        let tag = context.sign();
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        bytes
+    }
+}
+
+impl Drop for MacKey {
+    fn drop(&mut self) {
+        self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[]);
+        black_box(&self.0); // or the store would be left out as dead
+    }
+}
+
+/// What is derived from one key of the configuration.
+pub struct Key {
+    id: Block,
+    macs: MacKey,
+    seals: MacKey,
+}
+
+impl Key {
+    fn derive(material: &[u8]) -> Result<Self> {
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"libotp").extract(material);
+        let expand = |info: &str| -> Result<Bytes32> {
+            let mut bytes = Zeroizing::new([0; 32]);
+            extracted
+                .expand(&[info.as_bytes()], hkdf::HKDF_SHA256)
+                .and_then(|output| output.fill(bytes.as_mut_slice()))
+                .map_err(|_| Error::internal("key derivation failed"))?;
+            Ok(bytes)
+        };
+        Ok(Self {
+            id: Block::truncated(&*expand("id")?),
+            macs: MacKey::new(&*expand("mac")?),
+            seals: MacKey::new(&*expand("seal")?),
+        })
+    }
+
+    /// The key's identifier, which says nothing about it.
+    pub fn id(&self) -> &Block {
+        &self.id
+    }
+
+    /// A MAC for one purpose.
+    pub fn mac(&self, purpose: &str, fields: &[&[u8]]) -> Bytes32 {
+        self.macs.mac(purpose, fields)
+    }
+
+    /// AES-256-GCM under a key of its own for each row and nonce.
+    fn aead(&self, row: &Block, nonce: &[u8]) -> Result<LessSafeKey> {
+        let bytes = self.seals.mac("row", &[&row.0, nonce]);
+        let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| Error::internal("sealing failed"))?;
+        Ok(LessSafeKey::new(key))
+    }
+
+    fn seal(&self, row: &Block, nonce: &[u8], text: &[u8]) -> Result<Vec<u8>> {
+        let mut bytes = text.to_vec();
+        self.aead(row, nonce)?
+            .seal_in_place_append_tag(only_message(), Aad::from(&row.0), &mut bytes)
+            .map_err(|_| Error::internal("sealing failed"))?;
+        Ok(bytes)
+    }
+
+    /// Seals under a nonce drawn for this once, which goes before it.
+    fn seal_fresh(&self, row: &Block, text: &[u8]) -> Result<Vec<u8>> {
+        let nonce = random::<{ Block::SIZE }>()?;
+        Ok([&nonce[..], &self.seal(row, &nonce, text)?].concat())
+    }
+
+    fn unseal_fresh(&self, row: &Block, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_at_checked(Block::SIZE)?;
+        self.unseal(row, nonce, sealed)
+    }
+
+    fn unseal(&self, row: &Block, nonce: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(sealed.to_vec());
+        let size = self.aead(row, nonce).ok()?.open_in_place(only_message(), Aad::from(&row.0), &mut bytes).ok()?.len();
+        bytes.truncate(size);
+        Some(bytes)
+    }
+}
+
+/// The nonce of the only message under its key.
+fn only_message() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
+
+/// The keys of a service, by slot, and the repository's index key.
+pub struct KeyRing {
+    slots: Vec<Option<Key>>,
+    current: u8,
+    index: MacKey,
+}
+
+impl KeyRing {
+    /// A slot that any key fills.
+    pub const ANY: u8 = u8::MAX;
+
+    /// Slot of the key for new records.
+    pub fn current(&self) -> u8 {
+        self.current
+    }
+
+    /// The key in a slot.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when it is not at hand.
+    pub fn slot(&self, slot: u8) -> Result<&Key> {
+        let slot = if slot == Self::ANY { self.current } else { slot };
+        let key = self.slots.get(usize::from(slot)).and_then(Option::as_ref);
+        key.ok_or_else(|| Error::config("a record was made with a key that is not among key, keyFile and previousKeys"))
+    }
+
+    /// The hash under which something is kept. `kind` says what it is, so that a token is never taken for a subject.
+    pub fn index(&self, kind: &str, namespace: &str, text: &str) -> Block {
+        Block::truncated(&*self.index.mac(kind, &[namespace.as_bytes(), text.as_bytes()]))
+    }
+
+    /// A hash of bytes for which equality is all that matters.
+    pub fn fingerprint(&self, bytes: &[u8]) -> Block {
+        Block::truncated(&*self.index.mac("fingerprint", &[bytes]))
+    }
+
+    /// Seals what belongs to a code, bound to its row.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when its key is not at hand; `Random`.
+    pub fn seal(&self, row: &Block, code: &Code, text: &[u8]) -> Result<Vec<u8>> {
+        let key = self.slot(code.key)?;
+        match &code.secret {
+            // The nonce of the code was drawn for it alone, and so serves here as well.
+            Secret::Derived { nonce, .. } => key.seal(row, &nonce.0, text),
+            Secret::Mac(_) => key.seal_fresh(row, text),
+        }
+    }
+
+    /// Opens what [`KeyRing::seal`] made.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when its key is not at hand; `Store` when it was changed or moved.
+    pub fn unseal(&self, row: &Block, code: &Code, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let key = self.slot(code.key)?;
+        let opened = match &code.secret {
+            Secret::Derived { nonce, .. } => key.unseal(row, &nonce.0, sealed),
+            Secret::Mac(_) => key.unseal_fresh(row, sealed),
+        };
+        opened.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))
+    }
+
+    /// Opens the key ring of a repository; of a new one, makes its index key and, if so configured, its key file.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the key is missing, malformed, not private, or not the repository's; those of a transaction.
+    pub fn open(
+        repository: &dyn Repository,
+        source: KeySource,
+        previous: Vec<Zeroizing<Vec<u8>>>,
+    ) -> Result<Arc<KeyRing>> {
+        let commit = Commit { synced: true, sweep: None };
+        transact(repository, commit, move |transaction| {
+            let known = match transaction.get(&META)? {
+                Some(Row::Meta(meta)) => Some(meta),
+                Some(_) => return Err(Error::store("the description of the repository is damaged")),
+                None => None,
+            };
+            let current = Key::derive(&load(source, known.is_none())?)?;
+            let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
+            let before = known.clone();
+            let (ring, meta) = match known {
+                None => Self::found(current, previous)?,
+                Some(meta) => Self::join(meta, current, previous)?,
+            };
+            if before.as_ref() != Some(&meta) {
+                transaction.put(&META, Row::Meta(meta));
+            }
+            Ok(Arc::new(ring))
+        })
+    }
+
+    /// The ring of a new repository.
+    fn found(current: Key, previous: Vec<Key>) -> Result<(Self, Meta)> {
+        let index_key = Zeroizing::new(random::<32>()?);
+        Self::assemble(Meta::default(), current, previous, &*index_key)
+    }
+
+    /// The ring of a repository that exists.
+    fn join(meta: Meta, current: Key, previous: Vec<Key>) -> Result<(Self, Meta)> {
+        let sealer = meta.keys.get(usize::from(meta.sealed_by));
+        let key = std::iter::once(&current).chain(&previous).find(|key| Some(&key.id) == sealer);
+        let index_key = key.and_then(|key| key.unseal_fresh(&META, &meta.index_key));
+        let Some(index_key) = index_key else {
+            return Err(Error::config("the key is not the one of this repository (key, keyFile, previousKeys)"));
+        };
+        Self::assemble(meta, current, previous, &index_key)
+    }
+
+    /// Gives every key its slot, and seals the index key under the current one.
+    fn assemble(mut meta: Meta, current: Key, previous: Vec<Key>, index_key: &[u8]) -> Result<(Self, Meta)> {
+        let current_id = current.id;
+        let sealed_by_current = meta.keys.get(usize::from(meta.sealed_by)) == Some(&current_id);
+        if !sealed_by_current {
+            meta.index_key = current.seal_fresh(&META, index_key)?;
+        }
+        let mut slots: Vec<Option<Key>> = meta.keys.iter().map(|_| None).collect();
+        for key in std::iter::once(current).chain(previous) {
+            let slot = meta.keys.iter().position(|id| *id == key.id).unwrap_or(meta.keys.len());
+            if slot == meta.keys.len() {
+                meta.keys.push(key.id);
+                slots.push(None);
+            }
+            if let Some(place) = slots.get_mut(slot) {
+                *place = Some(key);
+            }
+        }
+        let current = meta.keys.iter().position(|id| *id == current_id).and_then(|slot| u8::try_from(slot).ok());
+        let current = current.filter(|_| meta.keys.len() <= usize::from(Self::ANY));
+        let current = current.ok_or_else(|| Error::config("the repository has met more than 255 keys"))?;
+        meta.sealed_by = current;
+        Ok((Self { slots, current, index: MacKey::new(index_key) }, meta))
+    }
+}
+
+/// The bytes of the current key. A file is made only together with a new repository.
+fn load(source: KeySource, new_repository: bool) -> Result<Zeroizing<Vec<u8>>> {
+    match source {
+        KeySource::Given(key) => Ok(key),
+        KeySource::None => Ok(Zeroizing::new(random::<KEY_BYTES>()?.to_vec())),
+        KeySource::File(path) | KeySource::Beside(path) => match read_key_file(&path)? {
+            Some(key) => Ok(key),
+            None if new_repository => make_key_file(path),
+            None => Err(Error::config(format!("keyFile {path:?} is missing, and without it the repository is of no use"))),
+        },
+    }
+}
+
+fn read_key_file(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let read = files::read_secret(path, KEY_FILE_LIMIT).map_err(|error| Error::config(format!("keyFile: {error}")))?;
+    let Some(text) = read else { return Ok(None) };
+    let key = parse_key(&text).ok_or_else(|| Error::config(format!("keyFile {path:?} is not a key in Base64")))?;
+    Ok(Some(key))
+}
+
+fn make_key_file(path: PathBuf) -> Result<Zeroizing<Vec<u8>>> {
+    let key = Zeroizing::new(random::<KEY_BYTES>()?);
+    let mut text = Zeroizing::new(STANDARD.encode(*key));
+    text.push('\n');
+    // Another opener may have been faster: the file decides.
+    files::write_new(&path, text.as_bytes()).map_err(|error| Error::config(format!("keyFile: {error}")))?;
+    read_key_file(&path)?.ok_or_else(|| Error::config(format!("keyFile {path:?} vanished")))
+}
+
+/// A key in Base64: at least 32 bytes.
+pub fn parse_key(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let key = STANDARD.decode(text.trim_ascii()).ok().map(Zeroizing::new)?;
+    (key.len() >= KEY_BYTES).then_some(key)
+}
+
+#[cfg(test)]
+mod tests;

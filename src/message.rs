@@ -1,0 +1,277 @@
+//! Texts of messages: templates by locale, their placeholders, and the lines by which browsers and Android apps find
+//! the code in an SMS.
+//!
+//! A placeholder is `{name}`, where a name has 1 to 32 letters, digits or `_`. Any other brace is literal text, so
+//! `{{code}}` gives the code in braces. Values are not expanded again.
+
+use zeroize::Zeroizing;
+
+use crate::config::StepConfig;
+use crate::error::{Error, Result};
+use crate::strict::{Node, Object, is_host_name};
+
+/// The text when the configuration has none.
+const DEFAULT_TEXT: &str = "Insert the following code: {code}";
+
+/// Longest text, in bytes as a JSON string holds it: with it every reply stays below its size.
+const MAX_ESCAPED_BYTES: usize = 2000;
+
+/// Longest message that Android's SMS Retriever reads, in bytes.
+const MAX_ANDROID_BYTES: usize = 140;
+
+/// The text chosen where no locale fits.
+const FALLBACK_LOCALE: &str = "en";
+
+const MAX_LOCALE_BYTES: usize = 35;
+const MAX_BRAND_BYTES: usize = 64;
+
+/// What messages say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// In the order in which they were written; none for the default text.
+    templates: Vec<Localized>,
+    brand: Option<String>,
+    web_otp_domain: Option<String>,
+    android_hash: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Localized {
+    /// `None` for a text without a locale.
+    locale: Option<String>,
+    template: String,
+}
+
+/// A text ready to be sent.
+pub struct Rendered {
+    /// The text, code included.
+    pub text: Zeroizing<String>,
+    /// The locale under which the configuration has it.
+    pub locale: Option<String>,
+}
+
+impl Texts {
+    /// Takes `message`, `brand`, `webOtpDomain` and `androidHash` from a configuration.
+    ///
+    /// # Errors
+    ///
+    /// A text without `{code}`, or with `{brand}` where there is no brand; a domain that is none; a hash that is
+    /// none; both together, as each wants the end of the message.
+    pub fn read(config: &mut Object) -> Result<Self> {
+        let brand = config.take("brand").map(|node| node.name(MAX_BRAND_BYTES)).transpose()?;
+        let mut texts = Self { brand, ..Self::default() };
+        if let Some(node) = config.take("webOtpDomain") {
+            texts.web_otp_domain = Some(node.text_if("a host name", is_host_name)?.to_owned());
+        }
+        if let Some(node) = config.take("androidHash") {
+            let hash = node.text_if("11 characters of Base64", is_android_hash)?;
+            if texts.web_otp_domain.is_some() {
+                return Err(node.error("not possible together with webOtpDomain"));
+            }
+            texts.android_hash = Some(hash.to_owned());
+        }
+        if let Some(message) = config.take("message") {
+            texts.read_message(message)?;
+            if texts.templates.is_empty() {
+                return Err(config.error("message", "must hold a text"));
+            }
+        }
+        Ok(texts)
+    }
+
+    fn read_message(&mut self, message: Node) -> Result<()> {
+        if !message.is_object() {
+            let template = self.read_template(&message)?;
+            self.templates.push(Localized { locale: None, template });
+            return Ok(());
+        }
+        for (locale, node) in message.object()?.into_members() {
+            let in_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            if !(1..=MAX_LOCALE_BYTES).contains(&locale.len()) || !locale.bytes().all(in_tag) {
+                return Err(node.error("not a locale"));
+            }
+            if self.with_locale(&normal(&locale)).is_some() {
+                return Err(node.error("repeated in another spelling"));
+            }
+            let template = self.read_template(&node)?;
+            self.templates.push(Localized { locale: Some(locale), template });
+        }
+        Ok(())
+    }
+
+    /// Reads a template and checks its placeholders, as far as they do not depend on a request.
+    ///
+    /// # Errors
+    ///
+    /// As for `read`.
+    pub fn read_template(&self, node: &Node) -> Result<String> {
+        let template = node.text()?;
+        let has = |name| pieces(template).contains(&Piece::Placeholder(name));
+        if !has("code") {
+            return Err(node.error("must contain {code}"));
+        }
+        if has("brand") && self.brand.is_none() {
+            return Err(node.error("{brand} needs the option brand"));
+        }
+        Ok(template.to_owned())
+    }
+
+    /// Checks that a step's texts are short enough to be sent at all: with this code, and with empty values.
+    ///
+    /// # Errors
+    ///
+    /// A template that is too long by itself.
+    pub fn check_length(&self, step: &StepConfig, code: &str) -> Result<()> {
+        let own = step.template.as_deref().map(|template| ("workflow", template));
+        let shared = self.templates.iter().map(|text| ("message", text.template.as_str()));
+        for (option, template) in own.into_iter().chain(shared.filter(|_| own.is_none())) {
+            let text = self.compose(&step.channel, template, code, "1", |_| Some(""));
+            text.map_err(|cause| Error::config(format!("{option}: text for {}: {cause}", step.channel)))?;
+        }
+        Ok(())
+    }
+
+    /// The text that a step sends. Which placeholders and lengths fail does not depend on the code's digits, so a
+    /// text can be tried with a placeholder of the same length before a code is drawn.
+    ///
+    /// # Errors
+    ///
+    /// A placeholder without a value; a text that is too long.
+    pub fn render(
+        &self,
+        step: &StepConfig,
+        locale: Option<&str>,
+        code: &str,
+        minutes_left: u64,
+        params: &[(String, String)],
+    ) -> Result<Rendered> {
+        let chosen = self.choose(locale);
+        let (locale, template) = match &step.template {
+            Some(template) => (None, template.as_str()),
+            None => chosen.map_or((None, DEFAULT_TEXT), |text| (text.locale.clone(), text.template.as_str())),
+        };
+        let param = |wanted: &str| params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let text = self.compose(&step.channel, template, code, &minutes_left.to_string(), param);
+        match text {
+            Ok(text) => Ok(Rendered { text, locale }),
+            Err(cause) => Err(Error::argument(format!("params: text for {}: {cause}", step.channel))),
+        }
+    }
+
+    /// Whether a code can stand in the texts: a space or a `#` would end it early in the WebOTP line.
+    pub fn can_carry(&self, code: &str) -> bool {
+        self.web_otp_domain.is_none() || !code.contains([' ', '#'])
+    }
+
+    /// The text for a locale: that locale, its language, English, the first.
+    fn choose(&self, locale: Option<&str>) -> Option<&Localized> {
+        let wanted = locale.map(normal).unwrap_or_default();
+        let mut tag = wanted.as_str();
+        loop {
+            if let Some(text) = self.with_locale(tag) {
+                return Some(text);
+            }
+            // RFC 4647, 3.4: from the end, one subtag after the other is left out.
+            let Some((shorter, _)) = tag.rsplit_once('-') else { break };
+            tag = shorter;
+        }
+        self.with_locale(FALLBACK_LOCALE).or(self.templates.first())
+    }
+
+    fn with_locale(&self, wanted: &str) -> Option<&Localized> {
+        self.templates.iter().find(|text| text.locale.as_deref().is_some_and(|locale| normal(locale) == wanted))
+    }
+
+    /// The whole text, or why there is none.
+    fn compose<'a>(
+        &'a self,
+        channel: &str,
+        template: &'a str,
+        code: &'a str,
+        minutes: &'a str,
+        param: impl Fn(&str) -> Option<&'a str>,
+    ) -> std::result::Result<Zeroizing<String>, String> {
+        let mut parts = Vec::new();
+        for piece in pieces(template) {
+            parts.push(match piece {
+                Piece::Literal(text) => text,
+                Piece::Placeholder("code") => code,
+                Piece::Placeholder("minutes") => minutes,
+                Piece::Placeholder("brand") => self.brand.as_deref().unwrap_or_default(),
+                Piece::Placeholder(name) => param(name).ok_or_else(|| format!("no value for {{{name}}}"))?,
+            });
+        }
+        let android_hash = self.android_hash.as_deref().filter(|_| channel == "sms");
+        if channel == "sms" {
+            // WICG sms-one-time-codes, 3: the last line, with exactly one space.
+            parts.extend(self.web_otp_domain.iter().flat_map(|domain| ["\n@", domain.as_str(), " #", code]));
+            parts.extend(android_hash.iter().flat_map(|hash| ["\n", hash]));
+        }
+        // `concat` reserves once, so no copy of the code stays behind in a smaller buffer.
+        let text = Zeroizing::new(parts.concat());
+        if android_hash.is_some() && text.len() > MAX_ANDROID_BYTES {
+            return Err(format!("longer than the {MAX_ANDROID_BYTES} bytes that androidHash allows"));
+        }
+        if escaped_bytes(&text) > MAX_ESCAPED_BYTES {
+            return Err(format!("longer than {MAX_ESCAPED_BYTES} bytes"));
+        }
+        Ok(text)
+    }
+}
+
+/// Whether a request may give a parameter this name.
+pub fn is_param_name(name: &str) -> bool {
+    is_placeholder(name) && !matches!(name, "code" | "minutes" | "brand")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    Literal(&'a str),
+    Placeholder(&'a str),
+}
+
+fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut rest) = (Vec::new(), template);
+    while let Some((before, after)) = rest.split_once('{') {
+        pieces.push(Piece::Literal(before));
+        match after.split_once('}') {
+            Some((name, tail)) if is_placeholder(name) => {
+                pieces.push(Piece::Placeholder(name));
+                rest = tail;
+            }
+            _ => {
+                pieces.push(Piece::Literal("{"));
+                rest = after;
+            }
+        }
+    }
+    pieces.push(Piece::Literal(rest));
+    pieces
+}
+
+fn is_placeholder(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The one spelling under which locales are compared.
+fn normal(locale: &str) -> String {
+    locale.to_ascii_lowercase().replace('_', "-")
+}
+
+/// The hash of an app for Android's SMS Retriever: the first 11 characters of a Base64 text.
+fn is_android_hash(hash: &str) -> bool {
+    hash.len() == 11 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// Bytes of the text inside the quotes of a JSON string.
+fn escaped_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
+#[cfg(test)]
+mod tests;

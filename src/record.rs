@@ -1,0 +1,385 @@
+//! The record of a token and its state machine. Pure: no I/O, no clock, no keys.
+//!
+//! A record holds the token's newest code and what is left of the eight before it. Every rule about guesses, expiry,
+//! cancelling and resending is a function here; the service loads, asks, stores and answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::block::{Block, hex};
+use crate::clock::{MINUTE_MS, Time};
+use crate::outcome::Outcome;
+use crate::policy::{Failures, Standing, SubjectFailures};
+use crate::reply::{DeliveryState, Locked, RequestState};
+
+/// How many earlier codes a token remembers.
+pub const REMEMBERED: usize = 8;
+
+/// How far a record may have seen the future before it is expired for good.
+const FUTURE_IGNORED_MS: u64 = 2000;
+
+/// What a code is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Secret {
+    /// The code follows from the key and this nonce.
+    Derived {
+        /// Random.
+        nonce: Block,
+        /// Digits of the code.
+        length: u8,
+    },
+    /// A MAC of the code: of one that the host brought, or of one that was replaced.
+    Mac(Block),
+}
+
+/// What became of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CodeState {
+    /// Nothing yet. Among the remembered codes: replaced.
+    Live,
+    /// It was verified.
+    Used(Time),
+    /// It was cancelled.
+    Cancelled,
+    /// It ended, and no clock brings it back.
+    Expired,
+}
+
+/// One code of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Code {
+    /// Slot of its key, see [`crate::keys`].
+    pub key: u8,
+    /// When it was created.
+    pub created: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// What it is compared with.
+    pub secret: Secret,
+    /// MAC of the context that must be given with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Block>,
+    /// What became of it.
+    pub state: CodeState,
+}
+
+/// An idempotency key and the request that came with it, both hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idempotency {
+    /// The key.
+    pub key: Block,
+    /// The request.
+    pub request: Block,
+}
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Vonage Dispatch API.
+    Dispatch,
+    /// Vonage Messages API.
+    Messages,
+    /// The host's callback.
+    Host,
+    /// Standard error.
+    Console,
+    /// The host, from the reply.
+    None,
+}
+
+impl Via {
+    /// The name, as in the configuration and in replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Via::Dispatch => "dispatch",
+            Via::Messages => "messages",
+            Via::Host => "host",
+            Via::Console => "console",
+            Via::None => "none",
+        }
+    }
+}
+
+/// One step of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// The channel.
+    pub channel: String,
+    /// How far it came.
+    pub status: DeliveryState,
+    /// When.
+    pub at: Time,
+    /// The provider's identifier of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_uuid: Option<String>,
+    /// Why it went no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The newest delivery of a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delivery {
+    /// Who delivers.
+    pub via: Via,
+    /// The provider's identifier of the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_uuid: Option<String>,
+    /// Steps begun, passed over or called off, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Delivery {
+    /// How far it came: as far as its newest step.
+    pub fn state(&self) -> DeliveryState {
+        self.steps.last().map_or(DeliveryState::Sending, |step| step.status)
+    }
+}
+
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// The newest code.
+    pub code: Code,
+    /// Wrong guesses since it was created.
+    pub attempts: u8,
+    /// How many it allows.
+    pub max_attempts: u8,
+    /// The subject on which failures count, hashed.
+    pub subject: Block,
+    /// The recipients on which sends count, hashed.
+    pub recipients: Vec<Block>,
+    /// The latest time this record has seen.
+    pub seen: Time,
+    /// How long it is kept after its codes ended.
+    pub retention_minutes: u32,
+    /// Earlier codes, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remembered: Vec<Code>,
+    /// Addresses, locale, params and own code, sealed; only while the code is live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "hex")]
+    pub sealed: Vec<u8>,
+    /// The request's idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+    /// Which delivery of this token this is, counting creates and resends.
+    pub deliveries: u32,
+    /// The delivery.
+    pub delivery: Delivery,
+}
+
+/// Which code of a record a guess was equal to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// The newest.
+    Newest,
+    /// An earlier one.
+    Remembered(usize),
+}
+
+/// A delivery under way: what it must find unchanged to be allowed to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    secret: Secret,
+    created: Time,
+    delivery: u32,
+}
+
+/// What became of the code while a delivery of it was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing: the delivery goes on and its outcome is stored.
+    Current,
+    /// It was verified.
+    Used,
+    /// It was cancelled, erased or replaced.
+    Gone,
+    /// A newer delivery of the same code began.
+    Superseded,
+}
+
+impl Record {
+    /// The time by which this record is judged: never before one it has seen.
+    pub fn time(&self, now: Time) -> Time {
+        now.max(self.seen)
+    }
+
+    /// Whether nothing of it may be told any more.
+    pub fn is_absent(&self, now: Time) -> bool {
+        self.time(now) >= self.kept_until()
+    }
+
+    /// Until when it has to be kept.
+    pub fn kept_until(&self) -> Time {
+        let retention_ms = u64::from(self.retention_minutes) * MINUTE_MS;
+        let ends = self.remembered.iter().map(|code| code.expires);
+        ends.fold(self.code.expires, Time::max).plus(retention_ms)
+    }
+
+    /// Whether an earlier code may still be told.
+    pub fn remembers(&self, code: &Code, now: Time) -> bool {
+        self.time(now) < code.expires.plus(u64::from(self.retention_minutes) * MINUTE_MS)
+    }
+
+    /// Writes down what time has done: a code that ended, or that comes from a future that was none, never lives
+    /// again.
+    pub fn settle(&mut self, now: Time) {
+        let ended = self.time(now) >= self.code.expires || self.seen.since(now) > FUTURE_IGNORED_MS;
+        if ended && self.code.state == CodeState::Live {
+            self.end(CodeState::Expired);
+        }
+    }
+
+    /// Notes the time of a write.
+    pub fn see(&mut self, now: Time) {
+        self.seen = self.time(now);
+    }
+
+    fn end(&mut self, state: CodeState) {
+        self.code.state = state;
+        self.wipe();
+    }
+
+    fn wipe(&mut self) {
+        self.sealed = Vec::new();
+    }
+
+    /// Whether the code takes no more guesses.
+    pub fn is_locked(&self) -> bool {
+        self.attempts >= self.max_attempts
+    }
+
+    /// Wrong guesses that are still allowed.
+    pub fn attempts_left(&self) -> u32 {
+        u32::from(self.max_attempts.saturating_sub(self.attempts))
+    }
+
+    /// What is locked for this record, when its subject stands so.
+    pub fn locked(&self, standing: Standing) -> Option<Locked> {
+        match standing {
+            Standing::Disabled => Some(Locked::Disabled),
+            Standing::LockedFor(_) => Some(Locked::Subject),
+            Standing::Open => self.is_locked().then_some(Locked::Code),
+        }
+    }
+
+    /// Decides a guess. The record must be settled and must not be locked.
+    pub fn check(
+        &mut self,
+        matched: Option<Match>,
+        failures: &mut Failures,
+        limits: SubjectFailures,
+        now: Time,
+    ) -> Outcome {
+        match matched {
+            None => {
+                self.attempts = self.attempts.saturating_add(1);
+                failures.count(limits, now);
+                if self.is_locked() {
+                    self.wipe();
+                }
+                Outcome::NotValid
+            }
+            Some(Match::Remembered(index)) => match self.remembered.get(index).map(|code| code.state) {
+                Some(CodeState::Used(_)) => Outcome::Checked,
+                Some(CodeState::Cancelled) => Outcome::Cancelled,
+                Some(CodeState::Live | CodeState::Expired) | None => Outcome::Expired,
+            },
+            Some(Match::Newest) => match self.code.state {
+                CodeState::Used(_) => Outcome::Checked,
+                CodeState::Cancelled => Outcome::Cancelled,
+                CodeState::Expired => Outcome::Expired,
+                CodeState::Live => {
+                    self.end(CodeState::Used(self.time(now)));
+                    *failures = Failures::default();
+                    Outcome::Ok
+                }
+            },
+        }
+    }
+
+    /// Cancels the code, which may be done again. The record must be settled.
+    pub fn cancel(&mut self) -> Outcome {
+        match self.code.state {
+            CodeState::Used(_) => Outcome::Checked,
+            CodeState::Expired => Outcome::Expired,
+            CodeState::Live | CodeState::Cancelled => {
+                self.end(CodeState::Cancelled);
+                Outcome::Ok
+            }
+        }
+    }
+
+    /// Whether the code may be sent again. The record must be settled.
+    pub fn resendable(&self, standing: Standing) -> Outcome {
+        match self.code.state {
+            CodeState::Used(_) => Outcome::Checked,
+            CodeState::Cancelled => Outcome::Cancelled,
+            _ if self.locked(standing).is_some() => Outcome::Locked,
+            CodeState::Expired => Outcome::Expired,
+            CodeState::Live => Outcome::Ok,
+        }
+    }
+
+    /// The state to tell. The record must be settled.
+    pub fn state(&self, standing: Standing) -> RequestState {
+        match self.code.state {
+            CodeState::Used(_) => RequestState::Checked,
+            CodeState::Cancelled => RequestState::Cancelled,
+            _ if self.locked(standing).is_some() => RequestState::Locked,
+            CodeState::Expired => RequestState::Expired,
+            CodeState::Live => RequestState::Pending,
+        }
+    }
+
+    /// What a record that replaces this one remembers of it. `newest` is the MAC of this record's newest code.
+    pub fn into_remembered(mut self, newest: Block, now: Time) -> Vec<Code> {
+        self.settle(now);
+        let mut codes = vec![Code { secret: Secret::Mac(newest), ..self.code.clone() }];
+        let earlier = std::mem::take(&mut self.remembered);
+        codes.extend(earlier);
+        codes.retain(|code| self.remembers(code, now));
+        codes.truncate(REMEMBERED);
+        codes
+    }
+
+    /// Begins a delivery of the same code.
+    pub fn begin_delivery(&mut self, delivery: Delivery) {
+        self.deliveries = self.deliveries.wrapping_add(1);
+        self.delivery = delivery;
+    }
+
+    /// What the delivery that was just begun must find again.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { secret: self.code.secret, created: self.code.created, delivery: self.deliveries }
+    }
+
+    /// Whether the delivery with this ticket may go on.
+    pub fn meanwhile(&self, ticket: &Ticket) -> Meanwhile {
+        if (self.code.secret, self.code.created) != (ticket.secret, ticket.created) {
+            return Meanwhile::Gone;
+        }
+        match self.code.state {
+            CodeState::Cancelled => Meanwhile::Gone,
+            _ if self.deliveries != ticket.delivery => Meanwhile::Superseded,
+            CodeState::Used(_) => Meanwhile::Used,
+            CodeState::Live | CodeState::Expired => Meanwhile::Current,
+        }
+    }
+
+    /// Gives up a code that certainly reached nobody; its idempotency key is free again.
+    pub fn give_up(&mut self) {
+        self.end(CodeState::Cancelled);
+        self.idempotency = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

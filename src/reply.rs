@@ -1,0 +1,279 @@
+//! What the functions of [`crate::Service`] answer. Serialised, these are the replies of the C interface.
+
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+
+/// Where a lock sits. When several hold, the first of `disabled`, `subject`, `code` is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Locked {
+    /// The subject failed so often that only [`crate::Service::unlock`] opens it again.
+    Disabled,
+    /// The subject is locked for a while.
+    Subject,
+    /// This code takes no more guesses.
+    Code,
+}
+
+/// State of a delivery, and of one of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Begun; the answer is not known yet.
+    Sending,
+    /// The provider took the message.
+    Accepted,
+    /// The provider handed it on.
+    Submitted,
+    /// It reached the device.
+    Delivered,
+    /// It was read.
+    Read,
+    /// The provider or the network refused it.
+    Rejected,
+    /// It could not be delivered.
+    Undeliverable,
+    /// It was certainly not sent.
+    Failed,
+    /// Whether it was sent is not known.
+    InDoubt,
+    /// The step was passed over.
+    Skipped,
+    /// The step was called off: the code was used, cancelled or replaced.
+    Stopped,
+}
+
+/// One step of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReply {
+    /// The channel, such as `sms`.
+    pub channel: String,
+    /// The provider's identifier of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_uuid: Option<String>,
+    /// How far it came.
+    pub status: DeliveryState,
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// Why it went no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How a code is being delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryReply {
+    /// The sender: `dispatch`, `messages`, `host`, `console` or `none`.
+    pub via: &'static str,
+    /// The provider's identifier of the whole delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatch_uuid: Option<String>,
+    /// The provider's identifier of the newest message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_uuid: Option<String>,
+    /// The channel of the newest step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// How far it came.
+    pub state: DeliveryState,
+    /// The steps begun; only in a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepReply>>,
+}
+
+/// Why a message was not, or perhaps not, sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendFailure {
+    /// What happened: one line; the reply's `message`.
+    #[serde(skip)]
+    pub detail: String,
+    /// The provider's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The provider's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor_code: Option<String>,
+    /// The provider's title of the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor_title: Option<String>,
+}
+
+/// Answer of [`crate::Service::create`] and [`crate::Service::resend`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct CreateReply {
+    /// What it came to; [`Outcome::Send`] and [`Outcome::InDoubt`] among it.
+    #[serde(skip)]
+    pub outcome: Outcome,
+    /// How long the code is still good, in whole seconds, rounded down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_seconds: Option<u64>,
+    /// Wrong codes that are still allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u32>,
+    /// After how many seconds it may succeed, rounded up; absent where waiting does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// What is locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Locked>,
+    /// How the code is being delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryReply>,
+    /// With sender `none`, as long as the code is live: the message for the host to deliver. Its members stand in the
+    /// reply itself.
+    #[serde(flatten)]
+    pub message: Option<crate::sender::Message>,
+    /// With [`Outcome::Send`] and [`Outcome::InDoubt`]: why. Its members stand in the reply itself.
+    #[serde(flatten)]
+    pub failure: Option<SendFailure>,
+}
+
+impl CreateReply {
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            expires_in_seconds: None,
+            attempts_left: None,
+            retry_after_seconds: None,
+            locked: None,
+            delivery: None,
+            message: None,
+            failure: None,
+        }
+    }
+}
+
+/// Answer of [`crate::Service::verify`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct VerifyReply {
+    /// What it came to: only [`Outcome::Ok`] lets anyone in.
+    #[serde(skip)]
+    pub outcome: Outcome,
+    /// Wrong codes that are still allowed; absent for an unknown token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u32>,
+    /// After how many seconds the lock ends, rounded up; absent where waiting does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// What is locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Locked>,
+}
+
+/// Answer of [`crate::Service::cancel`], [`crate::Service::unlock`] and [`crate::Service::erase`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct DoneReply {
+    /// What it came to.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// State of a request, as a status tells it: the first that holds, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestState {
+    /// The code was verified.
+    Checked,
+    /// The code was cancelled.
+    Cancelled,
+    /// The code or its subject takes no guesses.
+    Locked,
+    /// The code is too old.
+    Expired,
+    /// The code is good.
+    Pending,
+}
+
+/// Answer of [`crate::Service::status`]. With [`Outcome::Unknown`] all else is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct StatusReply {
+    /// [`Outcome::Ok`] or [`Outcome::Unknown`].
+    #[serde(skip)]
+    pub outcome: Outcome,
+    /// What is known of the request.
+    #[serde(flatten)]
+    pub status: Option<Status>,
+}
+
+/// What is known of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The token, as given.
+    pub token: String,
+    /// Its state.
+    pub state: RequestState,
+    /// When the newest code was created: RFC 3339, UTC.
+    pub creation_date: String,
+    /// When it ends: RFC 3339, UTC.
+    pub expiry_date: String,
+    /// Whether it was verified.
+    pub is_checked: bool,
+    /// When: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_date: Option<String>,
+    /// Wrong codes that are still allowed.
+    pub attempts_left: u32,
+    /// How it is being delivered.
+    pub delivery: DeliveryReply,
+}
+
+/// Answer of [`crate::Service::run_due`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDueReply {
+    /// Steps of deliveries that were due and were run.
+    pub ran: u64,
+    /// Rows past retention that were removed.
+    pub purged: u64,
+    /// When the next step is due; absent when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_due_in_milliseconds: Option<u64>,
+}
+
+/// What all answers have in common.
+pub trait Reply: Serialize {
+    /// What it came to.
+    fn outcome(&self) -> Outcome;
+}
+
+impl Reply for CreateReply {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Reply for VerifyReply {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Reply for DoneReply {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Reply for StatusReply {
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Reply for RunDueReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}

@@ -1,0 +1,388 @@
+//! The binary form of rows, for repositories that keep bytes.
+//!
+//! The first byte tells the kind. Integers are varints (LEB128), times of a record are relative to its creation.
+//! A record is laid out so that one with a single address takes about eighty bytes. The version of this form is
+//! the repository's [`super::FORMAT_VERSION`].
+
+use super::{Meta, Row};
+use crate::block::Block;
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::policy::{Failures, Sends};
+use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step, Via};
+use crate::reply::DeliveryState;
+
+const META: u8 = 1;
+const RECORD: u8 = 2;
+const FAILURES: u8 = 3;
+const SENDS: u8 = 4;
+
+/// Flags of a record's second byte.
+const HAS_IDEMPOTENCY: u8 = 1;
+const HAS_DISPATCH_UUID: u8 = 1 << 1;
+const HAS_REMEMBERED: u8 = 1 << 2;
+const HAS_SUBJECT: u8 = 1 << 3; // otherwise it is the first recipient
+
+/// Flags of a code's state byte, beside the two lowest bits.
+const HAS_CONTEXT: u8 = 1 << 2;
+const LENGTH_SHIFT: u8 = 4; // of a derived code; 0 for a MAC
+
+/// Flags of a step's status byte, beside the four lowest bits.
+const HAS_MESSAGE_UUID: u8 = 1 << 4;
+const HAS_ERROR: u8 = 1 << 5;
+
+/// Channels that take one byte; their place is their number, and 0 is written before any other name.
+const CHANNELS: [&str; 6] = ["", "messenger", "sms", "whatsapp", "viber_service", "rcs"];
+
+const STATES: [DeliveryState; 11] = [
+    DeliveryState::Sending,
+    DeliveryState::Accepted,
+    DeliveryState::Submitted,
+    DeliveryState::Delivered,
+    DeliveryState::Read,
+    DeliveryState::Rejected,
+    DeliveryState::Undeliverable,
+    DeliveryState::Failed,
+    DeliveryState::InDoubt,
+    DeliveryState::Skipped,
+    DeliveryState::Stopped,
+];
+
+const VIAS: [Via; 5] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, Via::None];
+
+/// The bytes of a row.
+pub fn encode(row: &Row) -> Vec<u8> {
+    let mut to = Writer(Vec::with_capacity(128));
+    match row {
+        Row::Meta(meta) => to.meta(meta),
+        Row::Record(record) => to.record(record),
+        Row::Failures(failures) => {
+            to.byte(FAILURES);
+            to.integer(u64::from(failures.count));
+            to.integer(failures.last.ms());
+            to.integer(failures.lock_ms);
+            to.byte(u8::from(failures.disabled));
+        }
+        Row::Sends(sends) => {
+            to.byte(SENDS);
+            let mut before = Time::START;
+            for time in &sends.times {
+                to.integer(time.since(before));
+                before = *time;
+            }
+        }
+    }
+    to.0
+}
+
+/// The row of these bytes.
+///
+/// # Errors
+///
+/// `Store` when they are not a row.
+pub fn decode(bytes: &[u8]) -> Result<Row> {
+    let mut from = Reader(bytes);
+    read_row(&mut from).filter(|_| from.0.is_empty()).ok_or_else(|| Error::store("a row of the repository is damaged"))
+}
+
+fn read_row(from: &mut Reader<'_>) -> Option<Row> {
+    Some(match from.byte()? {
+        META => {
+            let count = from.size()?;
+            let keys = (0..count).map(|_| from.block()).collect::<Option<_>>()?;
+            Row::Meta(Meta { keys, sealed_by: from.byte()?, index_key: from.rest() })
+        }
+        RECORD => Row::Record(Box::new(from.record()?)),
+        FAILURES => Row::Failures(Failures {
+            count: u32::try_from(from.integer()?).ok()?,
+            last: from.time()?,
+            lock_ms: from.integer()?,
+            disabled: from.flag()?,
+        }),
+        SENDS => {
+            let mut times = Vec::new();
+            let mut before = Time::START;
+            while !from.0.is_empty() {
+                before = from.later(before)?;
+                times.push(before);
+            }
+            Row::Sends(Sends { times })
+        }
+        _ => return None,
+    })
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    fn block(&mut self, block: &Block) {
+        self.0.extend_from_slice(&block.0);
+    }
+
+    fn integer(&mut self, mut integer: u64) {
+        while integer >= 0x80 {
+            self.byte((integer & 0x7f) as u8 | 0x80);
+            integer >>= 7;
+        }
+        self.byte(integer as u8);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.integer(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// A time near another, before or after it: the sign is the lowest bit.
+    fn near(&mut self, time: Time, base: Time) {
+        match time.since(base) {
+            0 => self.integer(base.since(time) << 1 | 1),
+            later => self.integer(later << 1),
+        }
+    }
+
+    fn meta(&mut self, meta: &Meta) {
+        self.byte(META);
+        self.integer(meta.keys.len() as u64);
+        meta.keys.iter().for_each(|key| self.block(key));
+        self.byte(meta.sealed_by);
+        self.0.extend_from_slice(&meta.index_key);
+    }
+
+    fn record(&mut self, record: &Record) {
+        let own_subject = record.recipients.first() != Some(&record.subject);
+        let mut flags = 0;
+        for (flag, holds) in [
+            (HAS_IDEMPOTENCY, record.idempotency.is_some()),
+            (HAS_DISPATCH_UUID, record.delivery.dispatch_uuid.is_some()),
+            (HAS_REMEMBERED, !record.remembered.is_empty()),
+            (HAS_SUBJECT, own_subject),
+        ] {
+            flags |= if holds { flag } else { 0 };
+        }
+        self.byte(RECORD);
+        self.byte(flags);
+        self.code(&record.code);
+        self.byte(record.attempts);
+        self.byte(record.max_attempts);
+        self.near(record.seen, record.code.created);
+        self.integer(u64::from(record.retention_minutes));
+        self.integer(record.recipients.len() as u64);
+        record.recipients.iter().for_each(|recipient| self.block(recipient));
+        if own_subject {
+            self.block(&record.subject);
+        }
+        if let Some(idempotency) = &record.idempotency {
+            self.block(&idempotency.key);
+            self.block(&idempotency.request);
+        }
+        if !record.remembered.is_empty() {
+            self.integer(record.remembered.len() as u64);
+            record.remembered.iter().for_each(|code| self.code(code));
+        }
+        self.integer(u64::from(record.deliveries));
+        self.delivery(&record.delivery, record.code.created);
+        self.0.extend_from_slice(&record.sealed);
+    }
+
+    fn code(&mut self, code: &Code) {
+        let (length, block) = match &code.secret {
+            Secret::Derived { nonce, length } => (*length, nonce),
+            Secret::Mac(mac) => (0, mac),
+        };
+        let (state, used) = match code.state {
+            CodeState::Live => (0, None),
+            CodeState::Used(at) => (1, Some(at)),
+            CodeState::Cancelled => (2, None),
+            CodeState::Expired => (3, None),
+        };
+        let context = if code.context.is_some() { HAS_CONTEXT } else { 0 };
+        self.byte(state | context | length << LENGTH_SHIFT);
+        self.byte(code.key);
+        self.block(block);
+        self.integer(code.created.ms());
+        self.near(code.expires, code.created);
+        if let Some(used) = used {
+            self.near(used, code.created);
+        }
+        if let Some(context) = &code.context {
+            self.block(context);
+        }
+    }
+
+    fn delivery(&mut self, delivery: &Delivery, base: Time) {
+        let via = VIAS.iter().position(|via| *via == delivery.via).unwrap_or_default();
+        self.integer((delivery.steps.len() * VIAS.len() + via) as u64);
+        if let Some(uuid) = &delivery.dispatch_uuid {
+            self.bytes(uuid.as_bytes());
+        }
+        for step in &delivery.steps {
+            let channel = CHANNELS.iter().position(|name| *name == step.channel).unwrap_or_default();
+            self.byte(channel as u8);
+            if channel == 0 {
+                self.bytes(step.channel.as_bytes());
+            }
+            let status = STATES.iter().position(|state| *state == step.status).unwrap_or_default() as u8;
+            let uuid = if step.message_uuid.is_some() { HAS_MESSAGE_UUID } else { 0 };
+            let error = if step.error.is_some() { HAS_ERROR } else { 0 };
+            self.byte(status | uuid | error);
+            self.near(step.at, base);
+            step.message_uuid.iter().chain(&step.error).for_each(|text| self.bytes(text.as_bytes()));
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn block(&mut self) -> Option<Block> {
+        let (block, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(Block(*block))
+    }
+
+    fn integer(&mut self) -> Option<u64> {
+        let mut integer = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            if part << shift >> shift != part {
+                return None;
+            }
+            integer |= part << shift;
+            if byte < 0x80 {
+                return Some(integer);
+            }
+        }
+        None
+    }
+
+    /// A number of things that follow: at least a byte each, so that no lie makes room for more.
+    fn size(&mut self) -> Option<usize> {
+        usize::try_from(self.integer()?).ok().filter(|size| *size <= self.0.len())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let size = self.size()?;
+        let (text, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0).to_vec()
+    }
+
+    fn time(&mut self) -> Option<Time> {
+        self.later(Time::START)
+    }
+
+    fn later(&mut self, base: Time) -> Option<Time> {
+        let ms = base.ms().checked_add(self.integer()?)?;
+        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
+    }
+
+    fn near(&mut self, base: Time) -> Option<Time> {
+        let distance = self.integer()?;
+        let ms = match distance & 1 {
+            0 => base.ms().checked_add(distance >> 1)?,
+            _ => base.ms().checked_sub(distance >> 1)?,
+        };
+        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
+    }
+
+    fn record(&mut self) -> Option<Record> {
+        let flags = self.byte()?;
+        let has = |flag| flags & flag != 0;
+        let code = self.code()?;
+        let base = code.created;
+        let (attempts, max_attempts, seen) = (self.byte()?, self.byte()?, self.near(base)?);
+        let retention_minutes = u32::try_from(self.integer()?).ok()?;
+        let count = self.size()?;
+        let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
+        let subject = if has(HAS_SUBJECT) { self.block()? } else { *recipients.first()? };
+        let idempotency = match has(HAS_IDEMPOTENCY) {
+            true => Some(Idempotency { key: self.block()?, request: self.block()? }),
+            false => None,
+        };
+        let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
+        let remembered = (0..count).map(|_| self.code()).collect::<Option<_>>()?;
+        let deliveries = u32::try_from(self.integer()?).ok()?;
+        let delivery = self.delivery(has(HAS_DISPATCH_UUID), base)?;
+        let sealed = self.rest();
+        Some(Record {
+            code,
+            attempts,
+            max_attempts,
+            subject,
+            recipients,
+            seen,
+            retention_minutes,
+            remembered,
+            sealed,
+            idempotency,
+            deliveries,
+            delivery,
+        })
+    }
+
+    fn code(&mut self) -> Option<Code> {
+        let (flags, key, block) = (self.byte()?, self.byte()?, self.block()?);
+        let secret = match flags >> LENGTH_SHIFT {
+            0 => Secret::Mac(block),
+            length => Secret::Derived { nonce: block, length },
+        };
+        let created = self.time()?;
+        let expires = self.near(created)?;
+        let state = match flags & 3 {
+            0 => CodeState::Live,
+            1 => CodeState::Used(self.near(created)?),
+            2 => CodeState::Cancelled,
+            _ => CodeState::Expired,
+        };
+        let context = if flags & HAS_CONTEXT != 0 { Some(self.block()?) } else { None };
+        Some(Code { key, created, expires, secret, context, state })
+    }
+
+    fn delivery(&mut self, has_dispatch_uuid: bool, base: Time) -> Option<Delivery> {
+        let head = usize::try_from(self.integer()?).ok()?;
+        let (count, via) = (head / VIAS.len(), *VIAS.get(head % VIAS.len())?);
+        let dispatch_uuid = if has_dispatch_uuid { Some(self.text()?) } else { None };
+        let count = Some(count).filter(|count| *count <= self.0.len())?;
+        let steps = (0..count).map(|_| self.step(base)).collect::<Option<_>>()?;
+        Some(Delivery { via, dispatch_uuid, steps })
+    }
+
+    fn step(&mut self, base: Time) -> Option<Step> {
+        let channel = match self.byte()? {
+            0 => self.text()?,
+            number => (*CHANNELS.get(usize::from(number))?).to_owned(),
+        };
+        let flags = self.byte()?;
+        let status = *STATES.get(usize::from(flags & 0xf))?;
+        let at = self.near(base)?;
+        let message_uuid = if flags & HAS_MESSAGE_UUID != 0 { Some(self.text()?) } else { None };
+        let error = if flags & HAS_ERROR != 0 { Some(self.text()?) } else { None };
+        Some(Step { channel, status, at, message_uuid, error })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! Group commit: operations of many threads in one transaction and one sync.
+//!
+//! Callers queue. The first to come leads: it takes the lock between processes, runs all that is queued in one
+//! transaction, commits once, hands the lead to the next in the queue and answers. Leading lasts one batch, so no
+//! caller works for others for long.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::{Commit, Key, Operation, Repository, Row, Swept, Transaction};
+use crate::clock::{Moment, Time};
+use crate::config::Durability;
+use crate::error::{Error, Result};
+use crate::fork::{self, ForkAware, lock};
+
+/// Most operations in one transaction: bounds how long a fork, and other processes, wait.
+const BATCH: usize = 128;
+
+/// Pause between two tries to get the lock from another process. Constant: doubling pauses starve the slowest.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// How long an operation waits before it is withdrawn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Storage that one thread at a time works with. [`GroupCommit`] adds threads, waiting and fork.
+pub(super) trait Engine: Send {
+    /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
+    /// handles out. `false` when somebody else has it. `synced` says whether the commit must survive a power cut.
+    fn try_begin(&mut self, synced: bool) -> Result<bool>;
+
+    /// Whether the transaction still stands. An error of the storage may have ended it.
+    fn in_transaction(&self) -> bool {
+        true
+    }
+
+    /// The row with this key; inside a transaction.
+    fn get(&mut self, key: &Key) -> Result<Option<Row>>;
+
+    /// Writes the row, or removes it; inside a transaction.
+    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()>;
+
+    /// As [`Transaction::scan`].
+    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>>;
+
+    /// Looks at the next `limit` rows and removes those that are over; inside a transaction. Keeps its own cursor.
+    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept>;
+
+    /// Commits and gives the lock back. After an error the fate of the transaction is not known, everything is
+    /// closed, and the next `try_begin` opens anew.
+    fn commit(&mut self) -> Result<()>;
+
+    /// Undoes the transaction and gives the lock back. Closes what cannot be undone.
+    fn rollback(&mut self);
+
+    /// Closes every file: before a fork, and at the end. The next call opens again.
+    fn close(&mut self);
+}
+
+/// How an engine's rows are read without its lock, by any number of threads.
+pub(super) trait Reader: Send + Sync {
+    /// The row with this key as last committed.
+    fn read(&self, key: &Key) -> Result<Option<Row>>;
+
+    /// Closes every file: before a fork, and at the end.
+    fn close(&self);
+}
+
+/// A repository made of an engine and a reader.
+pub(super) struct GroupCommit<E, R> {
+    durability: Durability,
+    queue: Mutex<Queue>,
+    engine: Mutex<E>,
+    reader: R,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Pending>,
+    /// Whether somebody leads. If so, that caller's own work is the first in the queue.
+    led: bool,
+}
+
+struct Pending {
+    caller: Arc<Caller>,
+    commit: Commit,
+    work: Work,
+}
+
+enum Work {
+    Run(Operation),
+    Sweep,
+}
+
+/// A thread that waits. Nobody but it and its leader looks here, so no gate is needed: a child has neither.
+struct Caller {
+    thread: Thread,
+    turn: Mutex<Turn>,
+}
+
+enum Turn {
+    Wait,
+    Lead,
+    Answered(Result<Swept>),
+}
+
+type Answers = Vec<(Arc<Caller>, Result<Swept>)>;
+
+impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
+    pub(super) fn new(engine: E, reader: R, durability: Durability) -> Result<Arc<Self>> {
+        let repository = Arc::new(Self { durability, queue: Mutex::default(), engine: Mutex::new(engine), reader });
+        let member: Arc<dyn ForkAware> = repository.clone();
+        fork::register(Arc::downgrade(&member))?;
+        Ok(repository)
+    }
+
+    fn submit(&self, commit: Commit, work: Work) -> Result<Swept> {
+        fork::check()?;
+        let deadline = Instant::now() + PATIENCE;
+        let caller = Arc::new(Caller { thread: thread::current(), turn: Mutex::new(Turn::Wait) });
+        let leads = fork::shared(|| {
+            let mut queue = lock(&self.queue);
+            queue.waiting.push_back(Pending { caller: caller.clone(), commit, work });
+            !std::mem::replace(&mut queue.led, true)
+        });
+        if leads { self.lead(&caller, deadline) } else { self.follow(&caller, deadline) }
+    }
+
+    /// Waits to be answered, or to be made the leader.
+    fn follow(&self, caller: &Arc<Caller>, deadline: Instant) -> Result<Swept> {
+        let mut withdrawable = true;
+        loop {
+            match std::mem::replace(&mut *lock(&caller.turn), Turn::Wait) {
+                Turn::Answered(answer) => return answer,
+                Turn::Lead => return self.lead(caller, deadline),
+                Turn::Wait => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+            } else if !withdrawable {
+                thread::park();
+            } else if self.withdraw(caller) {
+                return Err(busy());
+            } else {
+                // The leader has it: the answer will come.
+                withdrawable = false;
+            }
+        }
+    }
+
+    /// Takes the caller's work out of the queue. `false` when it is no longer there, or leads the queue.
+    fn withdraw(&self, caller: &Arc<Caller>) -> bool {
+        fork::shared(|| {
+            let mut queue = lock(&self.queue);
+            if matches!(*lock(&caller.turn), Turn::Lead) {
+                return false;
+            }
+            let place = queue.waiting.iter().position(|pending| Arc::ptr_eq(&pending.caller, caller));
+            place.is_some_and(|place| queue.waiting.remove(place).is_some())
+        })
+    }
+
+    /// Runs one batch, the caller's own work in it, and hands the lead on.
+    fn lead(&self, caller: &Arc<Caller>, deadline: Instant) -> Result<Swept> {
+        loop {
+            if let Some(answers) = fork::shared(|| self.try_batch()) {
+                return answer(answers, caller);
+            }
+            if Instant::now() >= deadline {
+                fork::shared(|| {
+                    let mut queue = lock(&self.queue);
+                    queue.waiting.pop_front();
+                    queue.hand_over();
+                });
+                return Err(busy());
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// One try to get the lock and run what is queued. `None` when somebody else has the lock.
+    fn try_batch(&self) -> Option<Answers> {
+        let mut engine = lock(&self.engine);
+        // The queue stands still while the transaction begins: what is in it decides whether that will be synced.
+        let mut queue = lock(&self.queue);
+        let size = queue.waiting.len().min(BATCH);
+        let asked = queue.waiting.iter().take(size).any(|pending| pending.commit.synced);
+        let synced = asked && self.durability == Durability::Full;
+        let begun = catch_unwind(AssertUnwindSafe(|| engine.try_begin(synced))).unwrap_or_else(|_| Err(broken()));
+        if let Ok(false) = begun {
+            return None;
+        }
+        let batch: Vec<_> = queue.waiting.drain(..size).collect();
+        drop(queue);
+        let callers: Vec<_> = batch.iter().map(|pending| pending.caller.clone()).collect();
+        let answers = begun.and_then(|_| {
+            let run = AssertUnwindSafe(|| run_batch(&mut *engine, batch));
+            catch_unwind(run).map_err(|_| broken())
+        });
+        let answers = match answers {
+            Ok(answers) => callers.into_iter().zip(answers).collect(),
+            Err(error) => {
+                engine.close();
+                callers.into_iter().map(|caller| (caller, Err(error.clone()))).collect()
+            }
+        };
+        drop(engine);
+        lock(&self.queue).hand_over();
+        Some(answers)
+    }
+}
+
+impl Queue {
+    /// Makes the first in the queue the leader, if there is one.
+    fn hand_over(&mut self) {
+        match self.waiting.front() {
+            Some(next) => {
+                *lock(&next.caller.turn) = Turn::Lead;
+                next.caller.thread.unpark();
+            }
+            None => self.led = false,
+        }
+    }
+}
+
+/// Gives every caller its answer, and returns that of `own`.
+fn answer(answers: Answers, own: &Arc<Caller>) -> Result<Swept> {
+    let mut mine = Err(broken());
+    for (caller, answer) in answers {
+        if Arc::ptr_eq(&caller, own) {
+            mine = answer;
+        } else {
+            *lock(&caller.turn) = Turn::Answered(answer);
+            caller.thread.unpark();
+        }
+    }
+    mine
+}
+
+/// Runs the batch in the transaction that has begun, and ends it.
+fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept>> {
+    let mut answers = Vec::with_capacity(batch.len());
+    let size = batch.len();
+    let mut failed = None;
+    for pending in batch {
+        match run_one(engine, pending) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    let ended = match failed {
+        Some(error) => {
+            engine.rollback();
+            Err(error)
+        }
+        None => engine.commit(),
+    };
+    if let Err(error) = ended {
+        answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(error.clone()));
+        answers.resize(size, Err(error));
+    }
+    answers
+}
+
+/// Runs one piece of work. An error outside fails the batch; one inside is the work's own, and has left no trace.
+fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
+    let Commit { sweep, .. } = pending.commit;
+    if let Work::Run(operation) = pending.work {
+        let mut staged = Staged { engine, writes: Vec::new() };
+        let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
+        let Staged { engine, writes } = staged;
+        if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
+            return if engine.in_transaction() { Ok(Err(error)) } else { Err(error) };
+        }
+        for (key, row) in &writes {
+            engine.write(key, row.as_ref())?;
+        }
+    }
+    let swept = match sweep {
+        Some((limit, moment)) => engine.sweep(limit, moment.now())?,
+        None => Swept::default(),
+    };
+    Ok(Ok(swept))
+}
+
+/// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
+struct Staged<'a, E> {
+    engine: &'a mut E,
+    writes: Vec<(Key, Option<Row>)>,
+}
+
+impl<E: Engine> Staged<'_, E> {
+    fn stage(&mut self, key: &Key, row: Option<Row>) {
+        match self.writes.iter_mut().find(|(written, _)| written == key) {
+            Some((_, written)) => *written = row,
+            None => self.writes.push((*key, row)),
+        }
+    }
+}
+
+impl<E: Engine> Transaction for Staged<'_, E> {
+    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+        match self.writes.iter().find(|(written, _)| written == key) {
+            Some((_, row)) => Ok(row.clone()),
+            None => self.engine.get(key),
+        }
+    }
+
+    fn put(&mut self, key: &Key, row: Row) {
+        self.stage(key, Some(row));
+    }
+
+    fn delete(&mut self, key: &Key) {
+        self.stage(key, None);
+    }
+
+    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
+        self.engine.scan(after, limit)
+    }
+}
+
+impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> {
+    fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
+        self.submit(commit, Work::Run(operation)).map(|_| ())
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<Row>> {
+        fork::check()?;
+        fork::shared(|| self.reader.read(key))
+    }
+
+    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
+        self.submit(Commit { synced: false, sweep: Some((limit, moment)) }, Work::Sweep)
+    }
+
+    fn close(&self) {
+        if fork::check().is_ok() {
+            fork::shared(|| self.before_fork());
+        }
+    }
+}
+
+impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
+    fn before_fork(&self) {
+        self.reader.close();
+        lock(&self.engine).close();
+    }
+
+    fn in_child(&self) {
+        *lock(&self.queue) = Queue::default();
+    }
+}
+
+fn busy() -> Error {
+    Error::busy(format!("the repository was busy for {} seconds; nothing was done", PATIENCE.as_secs()))
+}
+
+#[cold]
+fn broken() -> Error {
+    Error::internal("an operation of the repository panicked")
+}

@@ -1,0 +1,282 @@
+//! `json:`, a folder of JSON files that people can read: one for every row, named by its key.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `repository.json` | `format`, `version` and what the repository says of itself: [`META`](super::META) |
+//! | `KEY.json` | `version`, and one of `record` (a token), `failures` (of a subject), `sends` (to a recipient) |
+//! | `journal.json` | a transaction of several files on its way into them |
+//! | `lock` | nothing: whoever changes something holds a lock on it |
+//!
+//! A file is only ever replaced as a whole. A change of one file is committed when the file is replaced, a change of
+//! several when the journal is in place; whoever takes the lock next completes what the journal says.
+
+mod folder;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::fs::ReadDir;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::commit::{Engine, GroupCommit, Reader};
+use super::files::{self, FileLock, Temporary};
+use super::{Key, Repository, Row, Swept};
+use crate::clock::Time;
+use crate::config::Durability;
+use crate::error::Result;
+use folder::{Entry, Folder};
+use format::Change;
+
+/// Opens the repository in this folder. The folder is made, for its owner alone, when there is none; its parent must
+/// exist.
+///
+/// # Errors
+///
+/// `Store` when the folder cannot be made or read, holds something else, or was written by a newer library.
+pub fn open(folder: &Path, durability: Durability) -> Result<Arc<dyn Repository>> {
+    let folder = Folder::open(folder)?;
+    Ok(GroupCommit::new(Json::new(folder.clone(), durability), folder, durability)?)
+}
+
+struct Json {
+    folder: Folder,
+    lock: FileLock,
+    /// Whether what was synced once must survive a power cut during any later change. It says so also of changes that
+    /// need not be synced themselves: a file must not take the place of another before its content is on the disk.
+    durable: bool,
+    /// Whether the transaction that runs must survive a power cut.
+    synced: bool,
+    rows: BTreeMap<Key, Staged>,
+    /// Where the sweep is. Its cost does not depend on how many rows there are.
+    cursor: Option<ReadDir>,
+    /// Called before every change on the disk: there the tests kill the process or break the disk.
+    #[cfg(test)]
+    hook: Option<Box<dyn FnMut() -> Result<()> + Send>>,
+}
+
+/// A row that the transaction has read or written.
+struct Staged {
+    before: Option<Row>,
+    now: Option<Row>,
+}
+
+impl Json {
+    fn new(folder: Folder, durability: Durability) -> Self {
+        Self {
+            lock: FileLock::new(folder.lock_file()),
+            folder,
+            durable: durability == Durability::Full,
+            synced: false,
+            rows: BTreeMap::new(),
+            cursor: None,
+            #[cfg(test)]
+            hook: None,
+        }
+    }
+
+    /// Completes the transaction that was committed and perhaps not carried out to its end, if there is one.
+    fn recover(&mut self) -> Result<()> {
+        if files::identity(&self.folder.journal_file())?.is_none() {
+            return Ok(());
+        }
+        // A journal that a power cut has torn was never committed.
+        let changes = self.folder.journal()?.unwrap_or_default();
+        // Who left it may have been killed before its name was on the disk.
+        self.sync(self.durable)?;
+        self.carry_out(&changes, self.durable)
+    }
+
+    fn staged(&mut self, key: &Key) -> Result<&mut Staged> {
+        match self.rows.entry(*key) {
+            btree_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
+            btree_map::Entry::Vacant(entry) => {
+                let before = self.folder.row(key)?;
+                Ok(entry.insert(Staged { now: before.clone(), before }))
+            }
+        }
+    }
+
+    /// Removes the row if it is over. One that cannot be read is left to whoever needs it: it must not stop the sweep.
+    fn sweep_row(&mut self, key: &Key, now: Time) -> bool {
+        let row = match self.rows.get(key) {
+            Some(row) => row.now.clone(),
+            None => self.folder.row(key).unwrap_or_default(),
+        };
+        let Some(row) = row.filter(|row| row.is_over(now)) else { return false };
+        self.rows.entry(*key).or_insert(Staged { before: Some(row), now: None }).now = None;
+        true
+    }
+
+    fn store(&mut self) -> Result<()> {
+        let changed = self.rows.iter().filter(|(_, row)| row.now != row.before);
+        let changes: Vec<_> = changed.map(|(key, row)| Change::new(key, row.now.as_ref())).collect::<Result<_>>()?;
+        match changes.as_slice() {
+            [] => Ok(()),
+            [change] => {
+                self.apply(change)?;
+                self.sync(self.synced)
+            }
+            _ => {
+                self.replace(&self.folder.journal_file(), &format::journal_text(&changes)?)?;
+                self.sync(self.synced)?;
+                self.carry_out(&changes, self.synced)
+            }
+        }
+    }
+
+    /// Brings what is in the journal into the files. May be done again, from the beginning.
+    fn carry_out(&mut self, changes: &[Change], synced: bool) -> Result<()> {
+        for change in changes {
+            self.apply(change)?;
+        }
+        self.sync(synced)?;
+        self.remove(&self.folder.journal_file())
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<()> {
+        let path = self.folder.file(&change.key);
+        match &change.text {
+            Some(text) => self.replace(&path, text),
+            None => self.remove(&path),
+        }
+    }
+
+    fn replace(&mut self, path: &Path, text: &str) -> Result<()> {
+        self.step()?;
+        let temporary = Temporary::write(path, text.as_bytes(), self.durable)?;
+        self.step()?;
+        temporary.place()
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<()> {
+        self.step()?;
+        files::remove(path)
+    }
+
+    fn sync(&mut self, synced: bool) -> Result<()> {
+        if !synced {
+            return Ok(());
+        }
+        self.step()?;
+        self.folder.sync()
+    }
+
+    fn step(&mut self) -> Result<()> {
+        #[cfg(test)]
+        if let Some(hook) = &mut self.hook {
+            hook()?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine for Json {
+    fn try_begin(&mut self, synced: bool) -> Result<bool> {
+        self.synced = synced;
+        self.folder.check()?;
+        if !self.lock.try_lock()? {
+            return Ok(false);
+        }
+        let recovered = self.recover();
+        if recovered.is_err() {
+            self.close();
+        }
+        recovered.map(|()| true)
+    }
+
+    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+        self.staged(key).map(|row| row.now.clone())
+    }
+
+    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
+        self.staged(key)?.now = row.cloned();
+        Ok(())
+    }
+
+    /// Lists the whole folder.
+    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
+        let is_after = |key: &Key| after.is_none_or(|after| key > after);
+        let mut keys: Vec<Key> = self.rows.keys().copied().filter(is_after).collect();
+        for entry in self.folder.entries()? {
+            if let Entry::Row(key) = self.folder.entry(entry)?
+                && is_after(&key)
+            {
+                keys.push(key);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let mut rows = Vec::new();
+        for key in keys {
+            if rows.len() >= limit {
+                break;
+            }
+            // Not kept: the rows of a whole folder are too many.
+            let row = match self.rows.get(&key) {
+                Some(row) => row.now.clone(),
+                None => self.folder.row(&key)?,
+            };
+            rows.extend(row.map(|row| (key, row)));
+        }
+        Ok(rows)
+    }
+
+    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
+        let mut swept = Swept::default();
+        let mut looked_at = 0;
+        while looked_at < limit {
+            if self.cursor.is_none() {
+                self.cursor = Some(self.folder.entries()?);
+            }
+            let Some(entry) = self.cursor.as_mut().and_then(Iterator::next) else {
+                self.cursor = None;
+                swept.wrapped = true;
+                break;
+            };
+            let key = match self.folder.entry(entry)? {
+                Entry::Row(key) => key,
+                Entry::Temporary(path) => {
+                    files::remove_stale(&path);
+                    continue;
+                }
+                Entry::Other => continue,
+            };
+            looked_at += 1;
+            swept.purged += u64::from(self.sweep_row(&key, now));
+        }
+        Ok(swept)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let stored = self.store();
+        if stored.is_err() {
+            self.close();
+        } else {
+            self.rollback();
+        }
+        stored
+    }
+
+    fn rollback(&mut self) {
+        self.rows.clear();
+        self.lock.unlock();
+    }
+
+    fn close(&mut self) {
+        self.rows.clear();
+        self.cursor = None;
+        self.lock.close();
+    }
+}
+
+impl Reader for Folder {
+    fn read(&self, key: &Key) -> Result<Option<Row>> {
+        self.committed(key)
+    }
+
+    /// Holds nothing open.
+    fn close(&self) {}
+}

@@ -1,0 +1,118 @@
+//! `memory:`, a repository that belongs to the process that opened it and ends with it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex};
+
+use super::commit::{Engine, GroupCommit, Reader};
+use super::{Key, Repository, Row, Swept};
+use crate::clock::Time;
+use crate::config::Durability;
+use crate::error::{Error, Result};
+use crate::fork::lock;
+
+type Rows = Arc<Mutex<BTreeMap<Key, Row>>>;
+
+/// Makes an empty repository.
+///
+/// # Errors
+///
+/// `Internal` when the fork handlers cannot be installed.
+pub fn open() -> Result<Arc<dyn Repository>> {
+    let rows = Rows::default();
+    let process = std::process::id();
+    let reader = MemoryReader { rows: rows.clone(), process };
+    Ok(GroupCommit::new(Memory { rows, process, undo: Vec::new(), cursor: None }, reader, Durability::Process)?)
+}
+
+struct Memory {
+    rows: Rows,
+    process: u32,
+    /// What the rows of this transaction were before, newest last.
+    undo: Vec<(Key, Option<Row>)>,
+    cursor: Option<Key>,
+}
+
+struct MemoryReader {
+    rows: Rows,
+    process: u32,
+}
+
+/// A child has a copy of the rows, in which a code could be used a second time.
+fn check_process(process: u32) -> Result<()> {
+    if process == std::process::id() {
+        return Ok(());
+    }
+    Err(Error::store("a memory repository belongs to the process that opened it"))
+}
+
+fn after(key: Option<&Key>) -> (Bound<Key>, Bound<Key>) {
+    (key.map_or(Bound::Unbounded, |key| Bound::Excluded(*key)), Bound::Unbounded)
+}
+
+impl Engine for Memory {
+    fn try_begin(&mut self, _synced: bool) -> Result<bool> {
+        check_process(self.process)?;
+        self.undo.clear();
+        Ok(true)
+    }
+
+    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+        Ok(lock(&self.rows).get(key).cloned())
+    }
+
+    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
+        let mut rows = lock(&self.rows);
+        let before = match row {
+            Some(row) => rows.insert(*key, row.clone()),
+            None => rows.remove(key),
+        };
+        self.undo.push((*key, before));
+        Ok(())
+    }
+
+    fn scan(&mut self, from: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
+        let rows = lock(&self.rows);
+        Ok(rows.range(after(from)).take(limit).map(|(key, row)| (*key, row.clone())).collect())
+    }
+
+    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
+        let mut rows = lock(&self.rows);
+        let looked_at: Vec<_> = rows.range(after(self.cursor.as_ref())).take(limit).collect();
+        let wrapped = looked_at.len() < limit;
+        self.cursor = if wrapped { None } else { looked_at.last().map(|(key, _)| **key) };
+        let over: Vec<Key> = looked_at.into_iter().filter(|(_, row)| row.is_over(now)).map(|(key, _)| *key).collect();
+        for key in &over {
+            self.undo.push((*key, rows.remove(key)));
+        }
+        Ok(Swept { purged: over.len() as u64, wrapped })
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        let mut rows = lock(&self.rows);
+        for (key, before) in self.undo.drain(..).rev() {
+            match before {
+                Some(row) => rows.insert(key, row),
+                None => rows.remove(&key),
+            };
+        }
+    }
+
+    fn close(&mut self) {
+        self.rollback();
+    }
+}
+
+impl Reader for MemoryReader {
+    fn read(&self, key: &Key) -> Result<Option<Row>> {
+        check_process(self.process)?;
+        Ok(lock(&self.rows).get(key).cloned())
+    }
+
+    fn close(&self) {}
+}

@@ -1,0 +1,183 @@
+//! Storage: a few rows by key, read, changed and written in one atomic, durable step.
+//!
+//! No rule lives here. What a row means is decided in [`crate::record`] and [`crate::policy`]; what a repository
+//! promises is held by one suite of tests that all of them pass (`conformance.rs`).
+
+mod codec;
+mod commit;
+#[cfg(test)]
+mod conformance;
+pub mod files;
+mod json;
+mod memory;
+mod sqlite;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::block::{Block, hex};
+use crate::clock::{Moment, Time};
+use crate::config::{Durability, RepositoryUrl};
+use crate::error::{Error, Result};
+use crate::policy::{Failures, Sends};
+use crate::record::Record;
+
+/// Version of the rows and of the files that hold them. A repository with a higher one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The key of a row: a hash, or [`META`].
+pub type Key = Block;
+
+/// The key of the one row that describes the repository itself. No hash will ever be equal to it.
+pub const META: Key = Block([0; Block::SIZE]);
+
+/// What a repository keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Row {
+    /// The repository itself.
+    Meta(Meta),
+    /// A token.
+    Record(Box<Record>),
+    /// Failures of a subject.
+    Failures(Failures),
+    /// Sends to a recipient.
+    Sends(Sends),
+}
+
+/// What a repository says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Meta {
+    /// Identifiers of the keys that were ever used here, by slot.
+    pub keys: Vec<Block>,
+    /// Slot of the key under which the index key is sealed.
+    pub sealed_by: u8,
+    /// The key that hashes tokens, subjects and recipients, sealed.
+    #[serde(with = "hex")]
+    pub index_key: Vec<u8>,
+}
+
+impl Row {
+    /// From when on the row may be removed: [`Time::END`] is never.
+    pub fn kept_until(&self) -> Time {
+        match self {
+            Row::Meta(_) => Time::END,
+            Row::Record(record) => record.kept_until(),
+            Row::Failures(failures) => failures.kept_until(),
+            Row::Sends(sends) => sends.kept_until(),
+        }
+    }
+
+    /// Whether the row may be removed at this time.
+    pub fn is_over(&self, now: Time) -> bool {
+        let until = self.kept_until();
+        until <= now && until < Time::END
+    }
+}
+
+/// What an operation can do inside its transaction. It sees its own writes and those of operations before it.
+pub trait Transaction {
+    /// The row with this key.
+    fn get(&mut self, key: &Key) -> Result<Option<Row>>;
+
+    /// Writes the row, in place of one with the same key.
+    fn put(&mut self, key: &Key, row: Row);
+
+    /// Removes the row, if there is one.
+    fn delete(&mut self, key: &Key);
+
+    /// Up to `limit` rows in the order of their keys, beginning after `after`, or with the first. Rows written in
+    /// this transaction may be missing.
+    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>>;
+}
+
+/// How an operation is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit {
+    /// Whether it must survive a power cut once it is answered (if the configured durability asks for it at all).
+    pub synced: bool,
+    /// Look at this many further rows and remove those that are over at this moment.
+    pub sweep: Option<(usize, Moment)>,
+}
+
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Moment").field(&self.now()).finish()
+    }
+}
+
+/// One read-modify-write. It may run on another thread, and must leave no trace when it fails. It is run once.
+pub type Operation = Box<dyn FnOnce(&mut dyn Transaction) -> Result<()> + Send>;
+
+/// Result of a sweep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows removed.
+    pub purged: u64,
+    /// Whether the end was reached; the next sweep begins anew.
+    pub wrapped: bool,
+}
+
+/// A place that keeps rows.
+pub trait Repository: Send + Sync {
+    /// Runs the operation in a transaction of its own, or together with others of this process, and returns when all
+    /// it wrote is committed. An operation that fails or panics leaves nothing behind and harms no other.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own; `Busy` when the repository was held by others for too long (nothing was done); `Store`
+    /// for any failure of the storage (it may have been done).
+    fn update(&self, commit: Commit, operation: Operation) -> Result<()>;
+
+    /// The row with this key as last committed, without waiting for a transaction.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when it cannot be read.
+    fn read(&self, key: &Key) -> Result<Option<Row>>;
+
+    /// Looks at the next `limit` rows, where the last sweep of this handle ended, and removes those that are over.
+    ///
+    /// # Errors
+    ///
+    /// As for `update`.
+    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept>;
+
+    /// Gives back what the repository holds open. Calls after it open it again.
+    fn close(&self);
+}
+
+/// Opens the repository that the configuration names. Made if there is none; it is then without a [`META`] row.
+///
+/// # Errors
+///
+/// `Store` when it cannot be opened, is not a repository of this library, or was written by a newer one;
+/// `Unsupported` for the kinds that this build does not have.
+pub fn open(url: &RepositoryUrl, durability: Durability) -> Result<Arc<dyn Repository>> {
+    Ok(match url {
+        RepositoryUrl::Sqlite(path) => sqlite::open(path, durability)?,
+        RepositoryUrl::Json(folder) => json::open(folder, durability)?,
+        RepositoryUrl::Memory => memory::open()?,
+        RepositoryUrl::Redis(_) => return Err(Error::unsupported("repository: redis is not supported")),
+        RepositoryUrl::Postgres(_) => return Err(Error::unsupported("repository: postgres is not supported")),
+    })
+}
+
+/// Runs an operation that has a result.
+pub fn transact<T: Send + 'static>(
+    repository: &dyn Repository,
+    commit: Commit,
+    operation: impl FnOnce(&mut dyn Transaction) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    repository.update(
+        commit,
+        Box::new(move |transaction| {
+            let value = operation(transaction)?;
+            sender.try_send(value).map_err(|_| Error::internal("an operation ran twice"))
+        }),
+    )?;
+    receiver.try_recv().map_err(|_| Error::internal("an operation did not run"))
+}

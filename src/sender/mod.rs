@@ -1,0 +1,48 @@
+//! Delivery: one message at a time, by whoever the configuration names.
+
+pub mod console;
+pub mod host;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// A message to deliver. It holds the code: it has no `Debug` and is wiped on drop.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The token it belongs to.
+    pub token: String,
+    /// The channel, such as `sms`.
+    pub channel: String,
+    /// Address of the recipient.
+    pub to: Zeroizing<String>,
+    /// Address of the sender; empty when the step names none.
+    pub from: String,
+    /// The text, with the code in it.
+    pub text: Zeroizing<String>,
+    /// The code alone.
+    pub code: Zeroizing<String>,
+    /// How long the code is good, in whole seconds, rounded down. Absent in the reply of a create, which has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_seconds: Option<u64>,
+    /// The locale of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It was taken.
+    Sent,
+    /// It was certainly not taken.
+    NotSent,
+    /// It may have been taken.
+    InDoubt,
+}
+
+/// Something that delivers one message and says what became of it. Called with no lock held.
+pub trait Sender: Send + Sync {
+    /// Delivers.
+    fn send(&self, message: &Message) -> Sent;
+}

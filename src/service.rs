@@ -1,0 +1,373 @@
+//! The service: creating, sending, verifying and cancelling codes by the rules.
+//!
+//! Every function here loads rows, asks [`crate::record`] and [`crate::policy`], stores what changed in one
+//! transaction, and only then answers. Nothing is locked while a message is being delivered or the host is called.
+
+mod create;
+mod deliver;
+mod rows;
+mod upkeep;
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::block::Block;
+use crate::clock::Time;
+use crate::code::{self, Guess};
+use crate::config::{Config, KeySource, SenderConfig};
+use crate::error::{Error, Result};
+use crate::hooks::{ClockFn, Hooks, Level, LogFn};
+use crate::keys::KeyRing;
+use crate::outcome::Outcome;
+use crate::policy::Standing;
+use crate::record::{CodeState, Record, Via};
+use crate::reply::{
+    CreateReply, DeliveryReply, DoneReply, Locked, Reply, Status, StatusReply, StepReply, VerifyReply,
+};
+use crate::repository::{self, Commit, Repository, Transaction, transact};
+use crate::request::check_name;
+use crate::sender::Sender;
+use crate::sender::console::Console;
+use crate::sender::host::{Host, SendFn};
+
+/// Most bytes of a token or a subject.
+const NAME_BYTES: usize = 256;
+/// Most bytes of a code that is looked at.
+const CODE_BYTES: usize = 64;
+/// Most bytes of a context.
+pub const CONTEXT_BYTES: usize = 4096;
+
+/// Must be answered only when it is on the disk.
+const DURABLE: Commit = Commit { synced: true, sweep: None };
+/// May be lost in a power cut.
+const RELAXED: Commit = Commit { synced: false, sweep: None };
+
+/// One-time passwords over a repository. To be shared between any number of threads.
+pub struct Service {
+    core: Arc<Core>,
+    hooks: Hooks,
+    console: Option<Arc<dyn Sender>>,
+}
+
+/// What transactions need, which may run on another thread.
+struct Core {
+    config: Config,
+    keys: Arc<KeyRing>,
+    repository: Arc<dyn Repository>,
+}
+
+impl Service {
+    /// Opens a service from a JSON configuration; `None` means `{}`. Also gives the warnings about it.
+    ///
+    /// # Errors
+    ///
+    /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
+    pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
+        let mut config = Config::parse(config)?;
+        let warnings = std::mem::take(&mut config.warnings);
+        let repository = repository::open(&config.repository, config.durability)?;
+        let previous = std::mem::take(&mut config.previous_keys);
+        let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
+        let console = match config.sender {
+            SenderConfig::Console => {
+                let cannot = |cause| Error::config(format!("sender: console: no standard error: {cause}"));
+                Some(Arc::new(Console::open().map_err(cannot)?) as Arc<dyn Sender>)
+            }
+            _ => None,
+        };
+        Ok((Self { core: Arc::new(Core { config, keys, repository }), hooks: Hooks::default(), console }, warnings))
+    }
+
+    /// Sets the function that delivers with sender `host`, or removes it.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` with another sender.
+    pub fn on_send(&self, send: Option<Arc<SendFn>>) -> Result<()> {
+        if self.via() != Via::Host {
+            return Err(Error::unsupported(format!("on_send: the sender is {}, not host", self.via().name())));
+        }
+        self.hooks.set_sender(send);
+        Ok(())
+    }
+
+    /// Sets the function that receives log events up to `max_level` (0 to 4), or removes it.
+    ///
+    /// # Errors
+    ///
+    /// `Argument` when the level is out of range.
+    pub fn on_log(&self, max_level: i32, log: Option<Arc<LogFn>>) -> Result<()> {
+        if !(0..=Level::Debug as i32).contains(&max_level) {
+            return Err(Error::argument("max_level must be 0 to 4"));
+        }
+        self.hooks.set_log(log.map(|log| (max_level, log)));
+        Ok(())
+    }
+
+    /// Sets the function that tells the time, or goes back to the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn on_clock(&self, clock: Option<Arc<ClockFn>>) -> Result<()> {
+        self.hooks.set_clock(clock);
+        Ok(())
+    }
+
+    /// Whether the reply of a create holds the message, for the host to deliver (sender `none`).
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.via() == Via::None
+    }
+
+    /// Verifies a code. It is good once; which answer it gets is decided in one transaction, and told after that.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`.
+    pub fn verify(&self, token: &str, code: &str, context: Option<&str>) -> Result<VerifyReply> {
+        let row = self.core.row(token)?;
+        let answer = self.check_guess(code, context).and_then(|()| self.guess(row, code, context));
+        self.told("verify", Some(&row), answer)
+    }
+
+    fn check_guess(&self, code: &str, context: Option<&str>) -> Result<()> {
+        if !(1..=CODE_BYTES).contains(&code.len()) {
+            return Err(Error::argument(format!("code must have 1 to {CODE_BYTES} bytes")));
+        }
+        if context.is_some_and(|context| context.len() > CONTEXT_BYTES) {
+            return Err(Error::argument(format!("context must have at most {CONTEXT_BYTES} bytes")));
+        }
+        Ok(())
+    }
+
+    fn guess(&self, row: Block, code: &str, context: Option<&str>) -> Result<VerifyReply> {
+        let core = self.core.clone();
+        let moment = self.hooks.moment();
+        if core.repository.read(&row)?.is_none() {
+            return core.guess_nothing(&row, &Guess { code, context }, moment.now());
+        }
+        let (code, context) = (Zeroizing::new(code.to_owned()), context.map(|text| Zeroizing::new(text.to_owned())));
+        transact(&*self.core.repository, DURABLE, move |transaction| {
+            let guess = Guess { code: &code, context: context.as_ref().map(|text| text.as_str()) };
+            core.guess(transaction, &row, &guess, moment.now())
+        })
+    }
+
+    /// Cancels the code of a token, which may be done again.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Store`, `Busy`.
+    pub fn cancel(&self, token: &str) -> Result<DoneReply> {
+        let row = self.core.row(token)?;
+        let moment = self.hooks.moment();
+        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
+            let now = moment.now();
+            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Outcome::Unknown) };
+            let mut record = before.clone();
+            record.settle(now);
+            let outcome = record.cancel();
+            rows::put_record(transaction, &row, &before, record, now);
+            Ok(outcome)
+        });
+        self.told("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
+    }
+
+    /// Tells the state of a token's code and of its delivery.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Store`, `Busy`.
+    pub fn status(&self, token: &str) -> Result<StatusReply> {
+        let row = self.core.row(token)?;
+        let moment = self.hooks.moment();
+        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
+            let now = moment.now();
+            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
+            let standing = rows::settled_failures(transaction, &before.subject, now)?.standing(now);
+            let mut record = before.clone();
+            record.settle(now);
+            // A code that was told to be expired must stay so.
+            rows::put_record(transaction, &row, &before, record.clone(), now);
+            Ok(Some((record, standing)))
+        });
+        let reply = answer.map(|found| match found {
+            Some((record, standing)) => {
+                StatusReply { outcome: Outcome::Ok, status: Some(status(token, &record, standing)) }
+            }
+            None => StatusReply { outcome: Outcome::Unknown, status: None },
+        });
+        self.told("status", Some(&row), reply)
+    }
+
+    /// Takes a webhook of the provider.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported`: this configuration has none.
+    pub fn webhook(&self, _authorization: Option<&str>, _body: &[u8]) -> Result<DoneReply> {
+        Err(Error::unsupported("webhook is not configured"))
+    }
+
+    fn via(&self) -> Via {
+        self.core.via()
+    }
+
+    /// Who delivers: not with sender `none`, whose message is handed over.
+    fn sender(&self) -> Result<Option<Arc<dyn Sender>>> {
+        match self.via() {
+            Via::Host => match self.hooks.sender() {
+                Some(send) => Ok(Some(Arc::new(Host(send)))),
+                None => Err(Error::unsupported("sender is host, but no function is set (on_send)")),
+            },
+            _ => Ok(self.console.clone()),
+        }
+    }
+
+    /// Tells the log how a call went, and passes the answer on.
+    fn told<T: Reply>(&self, event: &str, row: Option<&Block>, answer: Result<T>) -> Result<T> {
+        let outcome = match &answer {
+            Ok(reply) => reply.outcome(),
+            Err(error) => error.outcome(),
+        };
+        let level = match outcome {
+            Outcome::Locked | Outcome::RateLimited | Outcome::Refused => Level::Warning,
+            _ if outcome.number() < 0 => Level::Error,
+            _ if matches!(event, "status" | "run_due") => Level::Debug,
+            _ => Level::Info,
+        };
+        self.hooks.log(level, event, outcome, None, row);
+        answer
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.core.repository.close();
+    }
+}
+
+impl Core {
+    fn via(&self) -> Via {
+        match self.config.sender {
+            SenderConfig::Console => Via::Console,
+            SenderConfig::Host => Via::Host,
+            SenderConfig::None => Via::None,
+            SenderConfig::Dispatch => Via::Dispatch,
+            SenderConfig::Messages => Via::Messages,
+        }
+    }
+
+    /// The row of a token.
+    fn row(&self, token: &str) -> Result<Block> {
+        check_name(token, "token", NAME_BYTES)?;
+        Ok(self.keys.index("token", &self.config.namespace, token))
+    }
+
+    /// Decides a guess about a token that has no record: as much computing as for one that has.
+    fn guess_nothing(&self, row: &Block, guess: &Guess<'_>, now: Time) -> Result<VerifyReply> {
+        code::find(&self.keys, row, None, guess, now)?;
+        Ok(VerifyReply { outcome: Outcome::NotValid, attempts_left: None, retry_after_seconds: None, locked: None })
+    }
+
+    fn guess(
+        &self,
+        transaction: &mut dyn Transaction,
+        row: &Block,
+        guess: &Guess<'_>,
+        now: Time,
+    ) -> Result<VerifyReply> {
+        let Some(before) = rows::record(transaction, row, now)? else { return self.guess_nothing(row, guess, now) };
+        let mut record = before.clone();
+        record.settle(now);
+        let mut failures = rows::settled_failures(transaction, &record.subject, now)?;
+        let standing = failures.standing(now);
+        let locked = record.locked(standing);
+        let outcome = if locked.is_some() {
+            Outcome::Locked
+        } else {
+            let matched = code::find(&self.keys, row, Some(&record), guess, now)?;
+            let failed = failures.clone();
+            let outcome = record.check(matched, &mut failures, self.config.policy.subject_failures, now);
+            if failures != failed {
+                rows::put_failures(transaction, &record.subject, failures);
+            }
+            outcome
+        };
+        let attempts_left = Some(record.attempts_left());
+        rows::put_record(transaction, row, &before, record, now);
+        Ok(VerifyReply { outcome, attempts_left, retry_after_seconds: retry_after(locked, standing), locked })
+    }
+}
+
+/// After how many seconds it makes sense to try again, rounded up.
+fn retry_after(locked: Option<Locked>, standing: Standing) -> Option<u64> {
+    match (locked, standing) {
+        (Some(Locked::Subject), Standing::LockedFor(ms)) => Some(whole_seconds_up(ms)),
+        _ => None,
+    }
+}
+
+fn whole_seconds_up(ms: u64) -> u64 {
+    ms.div_ceil(1000).max(1)
+}
+
+fn status(token: &str, record: &Record, standing: Standing) -> Status {
+    let check_date = match record.code.state {
+        CodeState::Used(at) => Some(at.to_string()),
+        _ => None,
+    };
+    let mut delivery = delivery_reply(record);
+    let steps = record.delivery.steps.iter().map(|step| StepReply {
+        channel: step.channel.clone(),
+        message_uuid: step.message_uuid.clone(),
+        status: step.status,
+        at: step.at.to_string(),
+        error: step.error.clone(),
+    });
+    delivery.steps = Some(steps.collect());
+    Status {
+        token: token.to_owned(),
+        state: record.state(standing),
+        creation_date: record.code.created.to_string(),
+        expiry_date: record.code.expires.to_string(),
+        is_checked: check_date.is_some(),
+        check_date,
+        attempts_left: record.attempts_left(),
+        delivery,
+    }
+}
+
+fn delivery_reply(record: &Record) -> DeliveryReply {
+    let newest = record.delivery.steps.last();
+    DeliveryReply {
+        via: record.delivery.via.name(),
+        dispatch_uuid: record.delivery.dispatch_uuid.clone(),
+        message_uuid: newest.and_then(|step| step.message_uuid.clone()),
+        channel: newest.map(|step| step.channel.clone()),
+        state: record.delivery.state(),
+        steps: None,
+    }
+}
+
+/// A refusal because of a lock.
+fn locked_reply(locked: Locked, standing: Standing) -> CreateReply {
+    let mut reply = CreateReply::new(Outcome::Locked);
+    reply.locked = Some(locked);
+    reply.retry_after_seconds = retry_after(Some(locked), standing);
+    reply
+}
+
+/// How a subject is locked when there is no code to look at.
+fn subject_locked(standing: Standing) -> Option<Locked> {
+    match standing {
+        Standing::Open => None,
+        Standing::LockedFor(_) => Some(Locked::Subject),
+        Standing::Disabled => Some(Locked::Disabled),
+    }
+}
+
+#[cfg(test)]
+mod tests;

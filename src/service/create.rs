@@ -1,0 +1,416 @@
+//! Creating a code, and sending it again: everything up to the commit after which it is delivered.
+
+use zeroize::Zeroizing;
+
+use super::deliver::Job;
+use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
+use crate::block::Block;
+use crate::clock::{MINUTE_MS, Time};
+use crate::code::{self, Binding, random};
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::outcome::Outcome;
+use crate::policy::Sends;
+use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step, Via};
+use crate::reply::{CreateReply, DeliveryState, SendFailure};
+use crate::repository::{Commit, Transaction, transact};
+use crate::request::{Address, AddressKind, Request};
+
+/// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
+const SWEPT_ROWS: usize = 4;
+
+/// How often a code is drawn anew because the token remembers it: one draw in a hundred thousand would be unlucky.
+const DRAWS: usize = 100;
+
+/// A request to create a code, understood and checked.
+pub struct Order {
+    token: String,
+    row: Block,
+    subject: Block,
+    recipients: Vec<Block>,
+    /// Whether every phone number is on the list of countries.
+    allowed: bool,
+    envelope: Envelope,
+    context: Option<Zeroizing<String>>,
+    idempotency: Option<Idempotency>,
+    steps: Vec<PlannedStep>,
+}
+
+/// A step of the workflow for which there is an address.
+pub struct PlannedStep {
+    /// Its place in the configured workflow.
+    pub index: usize,
+    /// Its channel.
+    pub channel: String,
+    /// Where it goes; empty when the host needs no address.
+    pub to: Zeroizing<String>,
+}
+
+/// What the first transaction came to.
+pub enum Begun {
+    /// An answer, and nothing to send.
+    Answered(Box<CreateReply>),
+    /// A code to deliver.
+    Deliver(Box<Job>),
+}
+
+impl Begun {
+    fn answered(reply: CreateReply) -> Result<Self> {
+        Ok(Begun::Answered(Box::new(reply)))
+    }
+}
+
+impl Service {
+    /// Creates a code for a token, stores it, and then has it delivered. The request is JSON.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`, `Random`, `Unsupported` with sender `host`
+    /// and no function. A message that was not, or perhaps not, sent is an outcome of the reply.
+    pub fn create(&self, token: &str, request: Option<&str>) -> Result<CreateReply> {
+        let row = self.core.row(token)?;
+        let answer = self.order(token, row, request).and_then(|order| {
+            self.sender()?;
+            let (core, moment) = (self.core.clone(), self.hooks.moment());
+            let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, moment)) };
+            let begun = transact(&*self.core.repository, commit, move |transaction| {
+                core.begin_create(transaction, order, moment.now())
+            })?;
+            self.finish(begun, false)
+        });
+        self.told("create", Some(&row), answer)
+    }
+
+    /// Sends the token's code again: the same code, within its lifetime, counted against the limits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::create`].
+    pub fn resend(&self, token: &str) -> Result<CreateReply> {
+        let row = self.core.row(token)?;
+        let answer = self.sender().and_then(|_| {
+            let (core, moment) = (self.core.clone(), self.hooks.moment());
+            let name = token.to_owned();
+            let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
+                core.begin_resend(transaction, name, row, moment.now())
+            })?;
+            self.finish(begun, true)
+        });
+        self.told("resend", Some(&row), answer)
+    }
+
+    fn finish(&self, begun: Begun, again: bool) -> Result<CreateReply> {
+        match begun {
+            Begun::Answered(reply) => Ok(*reply),
+            Begun::Deliver(job) => self.deliver(*job, again),
+        }
+    }
+
+    /// Checks everything about a request that does not depend on what is stored.
+    fn order(&self, token: &str, row: Block, request: Option<&str>) -> Result<Order> {
+        let core = &self.core;
+        let request = Request::parse(request, &core.config)?;
+        let idempotency = request.idempotency_key.as_ref().map(|key| Idempotency {
+            key: core.keys.fingerprint(key.as_bytes()),
+            request: core.keys.fingerprint(&request.canonical()),
+        });
+        let recipients: Vec<_> = request.addresses.iter().map(|address| core.recipient(address)).collect();
+        let subject = core.subject(token, &request, &recipients);
+        let allowed = core.allows(&request.addresses);
+        let Request { addresses, locale, params, code, context, .. } = request;
+        let envelope = Envelope { addresses, locale, params, code };
+        let steps = core.plan(&envelope, self.via())?;
+        core.try_texts(&envelope, &steps)?;
+        let context = context.map(Zeroizing::new);
+        let token = token.to_owned();
+        Ok(Order { token, row, subject, recipients, allowed, envelope, context, idempotency, steps })
+    }
+}
+
+impl Core {
+    /// The hash under which sends to an address are counted.
+    pub(super) fn recipient(&self, address: &Address) -> Block {
+        self.address(&address.kind, &address.text)
+    }
+
+    pub(super) fn address(&self, kind: &AddressKind, text: &str) -> Block {
+        let namespace = &self.config.namespace;
+        match kind {
+            AddressKind::Phone => self.keys.index("phone", namespace, text),
+            AddressKind::Messenger => self.keys.index("messenger", namespace, text),
+            AddressKind::Channel(channel) => self.keys.index(&format!("channel {channel}"), namespace, text),
+        }
+    }
+
+    /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.
+    fn subject(&self, token: &str, request: &Request, recipients: &[Block]) -> Block {
+        if let Some(subject) = &request.subject {
+            return self.keys.index("subject", &self.config.namespace, subject);
+        }
+        let of_kind = |kind: AddressKind| request.addresses.iter().position(|address| address.kind == kind);
+        let address = of_kind(AddressKind::Phone).or_else(|| of_kind(AddressKind::Messenger));
+        match address.and_then(|place| recipients.get(place)) {
+            Some(recipient) => *recipient,
+            None => self.keys.index("token as subject", &self.config.namespace, token),
+        }
+    }
+
+    fn allows(&self, addresses: &[Address]) -> bool {
+        let mut phones = addresses.iter().filter(|address| address.kind == AddressKind::Phone);
+        phones.all(|address| self.config.policy.allows(&address.text))
+    }
+
+    /// The steps that can be taken: those with an address. The host that delivers itself gets the first, and may
+    /// know the address.
+    fn plan(&self, envelope: &Envelope, via: Via) -> Result<Vec<PlannedStep>> {
+        let steps = self.config.workflow.iter().enumerate().filter_map(|(index, step)| {
+            let address = envelope.address_for(&step.channel);
+            let addressless = via == Via::None && envelope.addresses.is_empty();
+            let to = address.map(|address| address.text.clone()).or(addressless.then(String::new))?;
+            Some(PlannedStep { index, channel: step.channel.clone(), to: Zeroizing::new(to) })
+        });
+        let steps: Vec<_> = steps.take(if via == Via::None { 1 } else { usize::MAX }).collect();
+        if steps.is_empty() {
+            return Err(Error::argument("request: it has no address for any step of the workflow"));
+        }
+        Ok(steps)
+    }
+
+    /// Renders every text with a code of the same length, before one is drawn.
+    fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
+        let placeholder = "0".repeat(usize::from(self.config.otp_length));
+        let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
+        for step in steps {
+            self.render(envelope, step, code, self.config.validity_ms)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn render(
+        &self,
+        envelope: &Envelope,
+        step: &PlannedStep,
+        code: &str,
+        left_ms: u64,
+    ) -> Result<crate::message::Rendered> {
+        let Some(configured) = self.config.workflow.get(step.index) else {
+            return Err(Error::internal("a step is not in the workflow"));
+        };
+        let minutes_left = left_ms.div_ceil(MINUTE_MS);
+        self.config.texts.render(configured, envelope.locale.as_deref(), code, minutes_left, &envelope.params)
+    }
+
+    fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Begun> {
+        let mut older = rows::record(transaction, &order.row, now)?;
+        if let Some(record) = &mut older {
+            record.settle(now);
+            if let Some(reply) = self.replay(&order, record, now)? {
+                return Begun::answered(reply);
+            }
+        }
+        if !order.allowed {
+            return Begun::answered(CreateReply::new(Outcome::Refused));
+        }
+        let standing = rows::settled_failures(transaction, &order.subject, now)?.standing(now);
+        if let Some(locked) = subject_locked(standing) {
+            return Begun::answered(locked_reply(locked, standing));
+        }
+        let sends = match self.may_send(transaction, &order.recipients, now)? {
+            Ok(sends) => sends,
+            Err(reply) => return Begun::answered(reply),
+        };
+        let (record, code) = self.draw(&order, older, now)?;
+        rows::put_new_record(transaction, &order.row, &record);
+        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
+        let Order { token, row, envelope, steps, .. } = order;
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+    }
+
+    /// The sends so far, or the refusal when one more is too much for any recipient.
+    fn may_send(
+        &self,
+        transaction: &mut dyn Transaction,
+        recipients: &[Block],
+        now: Time,
+    ) -> Result<std::result::Result<Vec<(Block, Sends)>, CreateReply>> {
+        let mut counted = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            counted.push((*recipient, rows::settled_sends(transaction, recipient, now)?));
+        }
+        let waits = counted.iter().filter_map(|(_, sends)| self.config.policy.send_wait_ms(sends, now));
+        Ok(match waits.max() {
+            None => Ok(counted),
+            Some(wait_ms) => {
+                let mut reply = CreateReply::new(Outcome::RateLimited);
+                reply.retry_after_seconds = Some(whole_seconds_up(wait_ms));
+                Err(reply)
+            }
+        })
+    }
+
+    /// A new record with a new code, unlike those that the token remembers.
+    fn draw(&self, order: &Order, older: Option<Record>, now: Time) -> Result<(Record, Zeroizing<String>)> {
+        let deliveries = older.as_ref().map_or(0, |record| record.deliveries);
+        let remembered = match older {
+            Some(record) => {
+                let binding = Binding { row: order.row, subject: record.subject };
+                let newest = code::remembered(&self.keys, &binding, &record.code)?;
+                record.into_remembered(newest, now)
+            }
+            None => Vec::new(),
+        };
+        let (mut code, text) = self.draw_unlike(order, &remembered, now)?;
+        if let Some(context) = &order.context {
+            code.context = Some(code::context_mac(self.keys.slot(code.key)?, &order.row, &code, context));
+        }
+        let sealed = self.keys.seal(&order.row, &code, &order.envelope.encode())?;
+        let mut record = Record {
+            code,
+            attempts: 0,
+            max_attempts: self.config.max_attempts,
+            subject: order.subject,
+            recipients: order.recipients.clone(),
+            seen: now,
+            retention_minutes: self.config.policy.retention_minutes,
+            remembered,
+            sealed,
+            idempotency: order.idempotency,
+            deliveries,
+            delivery: Delivery { via: self.via(), dispatch_uuid: None, steps: Vec::new() },
+        };
+        record.begin_delivery(self.first_step(&order.steps, now));
+        Ok((record, text))
+    }
+
+    fn draw_unlike(&self, order: &Order, remembered: &[Code], now: Time) -> Result<(Code, Zeroizing<String>)> {
+        let key = self.keys.slot(self.keys.current())?;
+        let binding = Binding { row: order.row, subject: order.subject };
+        for _ in 0..DRAWS {
+            let mut code = Code {
+                key: self.keys.current(),
+                created: now,
+                expires: now.plus(self.config.validity_ms),
+                secret: Secret::Derived { nonce: Block(random()?), length: self.config.otp_length },
+                context: None,
+                state: CodeState::Live,
+            };
+            let own = order.envelope.code.clone();
+            let text = match &own {
+                Some(text) => {
+                    code.secret = Secret::Mac(code::mac(key, &order.row, &code, text));
+                    text.clone()
+                }
+                None => code::digits(key, &binding, &code).ok_or_else(|| Error::internal("a code has no length"))?,
+            };
+            if !code::is_remembered(&self.keys, &order.row, remembered, &text)? {
+                return Ok((code, text));
+            }
+            if own.is_some() {
+                return Err(Error::argument("code: the token had the same code before"));
+            }
+        }
+        Err(Error::random("the random numbers repeat themselves"))
+    }
+
+    /// The delivery with its first step begun; what the host delivers itself counts as accepted.
+    fn first_step(&self, steps: &[PlannedStep], now: Time) -> Delivery {
+        let via = self.via();
+        let status = if via == Via::None { DeliveryState::Accepted } else { DeliveryState::Sending };
+        let step = |step: &PlannedStep| Step {
+            channel: step.channel.clone(),
+            status,
+            at: now,
+            message_uuid: None,
+            error: None,
+        };
+        Delivery { via, dispatch_uuid: None, steps: steps.first().map(step).into_iter().collect() }
+    }
+
+    /// The answer to a request that was seen before, from what is stored.
+    fn replay(&self, order: &Order, record: &Record, now: Time) -> Result<Option<CreateReply>> {
+        let (Some(asked), Some(stored)) = (order.idempotency, record.idempotency) else { return Ok(None) };
+        if asked.key != stored.key {
+            return Ok(None);
+        }
+        if asked.request != stored.request {
+            return Err(Error::argument("idempotencyKey: it was used with another request"));
+        }
+        let outcome = match record.delivery.state() {
+            // Called off while it was being sent: nobody will ever know more.
+            DeliveryState::Sending if record.code.state == CodeState::Cancelled => Outcome::Cancelled,
+            DeliveryState::Sending | DeliveryState::InDoubt => Outcome::InDoubt,
+            _ => Outcome::Ok,
+        };
+        let mut reply = self.sent_reply(outcome, record, now);
+        if outcome == Outcome::InDoubt {
+            let detail = "the message may have been sent: the first request has not been answered".to_owned();
+            reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
+        }
+        if self.via() == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
+            let (envelope, code) = self.open(&order.row, record)?;
+            reply.message = Some(self.message(&order.token, &envelope, &order.steps, &code, record, now)?);
+        }
+        Ok(Some(reply))
+    }
+
+    /// What all answers about a code say.
+    pub(super) fn sent_reply(&self, outcome: Outcome, record: &Record, now: Time) -> CreateReply {
+        let live = record.code.state == CodeState::Live;
+        let mut reply = CreateReply::new(outcome);
+        reply.expires_in_seconds = Some(if live { record.code.expires.since(record.time(now)) / 1000 } else { 0 });
+        reply.attempts_left = Some(record.attempts_left());
+        reply.delivery = Some(delivery_reply(record));
+        reply
+    }
+
+    /// What is sealed in a live record, and its code.
+    fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+        let sealed = self.keys.unseal(row, &record.code, &record.sealed)?;
+        let envelope = Envelope::decode(&sealed);
+        let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
+        let binding = Binding { row: *row, subject: record.subject };
+        let derived = code::digits(self.keys.slot(record.code.key)?, &binding, &record.code);
+        let code = derived.or_else(|| envelope.code.clone());
+        let code = code.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
+        Ok((envelope, code))
+    }
+
+    fn begin_resend(
+        &self,
+        transaction: &mut dyn Transaction,
+        token: String,
+        row: Block,
+        now: Time,
+    ) -> Result<Begun> {
+        let Some(before) = rows::record(transaction, &row, now)? else {
+            return Begun::answered(CreateReply::new(Outcome::Unknown));
+        };
+        let mut record = before.clone();
+        record.settle(now);
+        let standing = rows::settled_failures(transaction, &record.subject, now)?.standing(now);
+        match (record.resendable(standing), record.locked(standing)) {
+            (Outcome::Ok, _) => {}
+            (outcome, locked) => {
+                rows::put_record(transaction, &row, &before, record, now);
+                return Begun::answered(match locked.filter(|_| outcome == Outcome::Locked) {
+                    Some(locked) => locked_reply(locked, standing),
+                    None => CreateReply::new(outcome),
+                });
+            }
+        }
+        let (envelope, code) = self.open(&row, &record)?;
+        if !self.allows(&envelope.addresses) {
+            return Begun::answered(CreateReply::new(Outcome::Refused));
+        }
+        let steps = self.plan(&envelope, self.via())?;
+        let sends = match self.may_send(transaction, &record.recipients, now)? {
+            Ok(sends) => sends,
+            Err(reply) => return Begun::answered(reply),
+        };
+        record.begin_delivery(self.first_step(&steps, now));
+        record.see(now);
+        rows::put_record(transaction, &row, &before, record.clone(), now);
+        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+    }
+}

@@ -1,0 +1,78 @@
+//! Rows as the rules want them: typed, settled, and written only when they changed.
+
+use crate::block::Block;
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::policy::{Failures, Sends};
+use crate::record::Record;
+use crate::repository::{Row, Transaction};
+
+#[cold]
+fn mixed_up() -> Error {
+    Error::store("a row of the repository is of another kind than its key")
+}
+
+/// The record in this row, unless it is past retention.
+pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Option<Record>> {
+    match transaction.get(row)? {
+        Some(Row::Record(record)) => Ok(Some(*record).filter(|record| !record.is_absent(now))),
+        Some(_) => Err(mixed_up()),
+        None => Ok(None),
+    }
+}
+
+/// Writes a record in place of any other.
+pub fn put_new_record(transaction: &mut dyn Transaction, row: &Block, record: &Record) {
+    transaction.put(row, Row::Record(Box::new(record.clone())));
+}
+
+/// Writes a record that changed, and with it the time.
+pub fn put_record(transaction: &mut dyn Transaction, row: &Block, before: &Record, mut record: Record, now: Time) {
+    if record != *before {
+        record.see(now);
+        transaction.put(row, Row::Record(Box::new(record)));
+    }
+}
+
+/// The failures of a subject. What a wrong clock left in the future is put right and written at once.
+pub fn settled_failures(transaction: &mut dyn Transaction, subject: &Block, now: Time) -> Result<Failures> {
+    let mut failures = match transaction.get(&subject.sibling())? {
+        Some(Row::Failures(failures)) => failures,
+        Some(_) => return Err(mixed_up()),
+        None => Failures::default(),
+    };
+    if failures.settle(now) {
+        put_failures(transaction, subject, failures.clone());
+    }
+    Ok(failures)
+}
+
+/// Writes the failures of a subject; none at all take no row.
+pub fn put_failures(transaction: &mut dyn Transaction, subject: &Block, failures: Failures) {
+    if failures.is_clear() {
+        transaction.delete(&subject.sibling());
+    } else {
+        transaction.put(&subject.sibling(), Row::Failures(failures));
+    }
+}
+
+/// The sends to a recipient, put right as the failures are.
+pub fn settled_sends(transaction: &mut dyn Transaction, recipient: &Block, now: Time) -> Result<Sends> {
+    let mut sends = match transaction.get(recipient)? {
+        Some(Row::Sends(sends)) => sends,
+        Some(_) => return Err(mixed_up()),
+        None => Sends::default(),
+    };
+    if sends.settle(now) {
+        transaction.put(recipient, Row::Sends(sends.clone()));
+    }
+    Ok(sends)
+}
+
+/// Counts a send to every recipient.
+pub fn count_sends(transaction: &mut dyn Transaction, sends: Vec<(Block, Sends)>, now: Time, keep: usize) {
+    for (recipient, mut sends) in sends {
+        sends.add(now, keep);
+        transaction.put(&recipient, Row::Sends(sends));
+    }
+}

@@ -1,0 +1,112 @@
+//! Upkeep: sweeping, unlocking and erasing.
+
+use std::time::{Duration, Instant};
+
+use super::{Core, DURABLE, NAME_BYTES, Service};
+use crate::block::Block;
+use crate::error::Result;
+use crate::outcome::Outcome;
+use crate::phone;
+use crate::reply::{DoneReply, RunDueReply};
+use crate::repository::{Row, transact};
+use crate::request::{AddressKind, check_name};
+
+/// How long a call works before it lets others go on.
+const BUDGET: Duration = Duration::from_millis(100);
+
+/// Rows looked at in one transaction: some milliseconds of work.
+const STEP: usize = 1000;
+
+impl Service {
+    /// Runs what is due: removes rows past retention. Works for a full round or 100 milliseconds, whichever ends
+    /// first; the next call goes on where this one ended.
+    ///
+    /// # Errors
+    ///
+    /// `Store`, `Busy`.
+    pub fn run_due(&self) -> Result<RunDueReply> {
+        let answer = self.sweep().map(|purged| RunDueReply { ran: 0, purged, next_due_in_milliseconds: None });
+        self.told("run_due", None, answer)
+    }
+
+    fn sweep(&self) -> Result<u64> {
+        let begun = Instant::now();
+        let (mut purged, mut ends) = (0, 0);
+        // The sweep begins where the last one was: a full round has passed the end twice.
+        while ends < 2 && begun.elapsed() < BUDGET {
+            let swept = self.core.repository.sweep(STEP, self.hooks.moment())?;
+            purged += swept.purged;
+            ends += u32::from(swept.wrapped);
+        }
+        Ok(purged)
+    }
+
+    /// Clears failures and locks of a subject, whichever kind of subject the text may mean.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Store`, `Busy`.
+    pub fn unlock(&self, subject: &str) -> Result<DoneReply> {
+        check_name(subject, "subject", NAME_BYTES)?;
+        let subjects = self.core.subjects(subject);
+        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
+            subjects.iter().for_each(|subject| transaction.delete(&subject.sibling()));
+            Ok(DoneReply { outcome: Outcome::Ok })
+        });
+        self.told("unlock", None, answer)
+    }
+
+    /// Removes every record of a recipient, whichever kind of address the text may mean. Counters and locks stay:
+    /// they hold hashes, and end by themselves.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, `Store`, `Busy`.
+    pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
+        check_name(recipient, "recipient", NAME_BYTES)?;
+        let answer = self.erase_all(self.core.recipients(recipient));
+        self.told("erase", None, answer.map(|()| DoneReply { outcome: Outcome::Ok }))
+    }
+
+    fn erase_all(&self, recipients: Vec<Block>) -> Result<()> {
+        let mut after = None;
+        loop {
+            let (from, recipients) = (after, recipients.clone());
+            after = transact(&*self.core.repository, DURABLE, move |transaction| {
+                let rows = transaction.scan(from.as_ref(), STEP)?;
+                let last = rows.last().filter(|_| rows.len() == STEP).map(|(key, _)| *key);
+                for (key, row) in rows {
+                    if matches!(row, Row::Record(record) if record.recipients.iter().any(|id| recipients.contains(id))) {
+                        transaction.delete(&key);
+                    }
+                }
+                Ok(last)
+            })?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Every subject that a text may mean.
+    fn subjects(&self, text: &str) -> Vec<Block> {
+        let namespace = &self.config.namespace;
+        let mut subjects = vec![
+            self.keys.index("subject", namespace, text),
+            self.keys.index("token as subject", namespace, text),
+        ];
+        subjects.extend(self.recipients(text));
+        subjects
+    }
+
+    /// Every recipient that a text may mean.
+    fn recipients(&self, text: &str) -> Vec<Block> {
+        let phone = phone::canonical(text).map(|phone| self.address(&AddressKind::Phone, &phone));
+        let others = self.config.workflow.iter().map(|step| AddressKind::of(&step.channel));
+        let others = others.filter(|kind| matches!(kind, AddressKind::Channel(_)));
+        let messenger = std::iter::once(AddressKind::Messenger);
+        phone.into_iter().chain(messenger.chain(others).map(|kind| self.address(&kind, text))).collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! JSON from outside, read strictly: every member is known, none is repeated, every value has the type and the range
+//! it must have. An error names the member by its path (`policy.sendLimits[0].count`) and never repeats a value.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// How deep lists and objects may be nested.
+const MAX_DEPTH: usize = 16;
+
+/// How much of a foreign name an error shows.
+const SHOWN_CHARS: usize = 40;
+
+/// Makes the error of a document: `Error::config` or `Error::argument`.
+pub type Fail = fn(String) -> Error;
+
+/// Whether this is a text of 1 to `max` bytes without control characters.
+pub fn is_name(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Whether all of the text is visible ASCII and there is any.
+pub fn is_visible_ascii(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether this is the name of a host: letters, digits and hyphens in labels (RFC 1123, 2.1), without a port.
+pub fn is_host_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+/// Reads a document. `title` names it where an error concerns no single member.
+///
+/// # Errors
+///
+/// Text that is not JSON, or that is nested too deeply.
+pub fn parse(json: &str, title: &'static str, fail: Fail) -> Result<Node> {
+    let place = Place { fail, title, path: String::new() };
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let tree = Tree { depth_left: MAX_DEPTH }.deserialize(&mut deserializer);
+    match tree.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(value) => Ok(Node { place, value }),
+        // The only error of that kind is the one of `Tree`.
+        Err(error) if error.classify() == Category::Data => Err(place.error("nested too deeply")),
+        // serde_json's own words may repeat what was read.
+        Err(error) => Err(place.error(&format!("not valid JSON: line {}, column {}", error.line(), error.column()))),
+    }
+}
+
+/// Where in a document something stands.
+#[derive(Clone)]
+struct Place {
+    fail: Fail,
+    title: &'static str,
+    path: String,
+}
+
+impl Place {
+    fn member(&self, name: &str) -> Self {
+        let name = shown(name);
+        let path = if self.path.is_empty() { name } else { format!("{}.{name}", self.path) };
+        Self { path, ..self.clone() }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self { path: format!("{}[{index}]", self.path), ..self.clone() }
+    }
+
+    #[cold]
+    fn error(&self, cause: &str) -> Error {
+        let name = if self.path.is_empty() { self.title } else { &self.path };
+        (self.fail)(format!("{name}: {cause}"))
+    }
+}
+
+/// A foreign name as errors show it: short, on one line and in ASCII.
+fn shown(name: &str) -> String {
+    let visible = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
+    name.chars().take(SHOWN_CHARS).map(visible).collect()
+}
+
+enum Value {
+    Null,
+    Flag(bool),
+    Integer(u64),
+    /// Negative, or with a fraction or exponent.
+    Number(f64),
+    Text(Zeroizing<String>),
+    List(Vec<Value>),
+    Object(Vec<(String, Value)>),
+}
+
+/// A value and its place. Reading it in the wrong type is an error that names the place.
+pub struct Node {
+    place: Place,
+    value: Value,
+}
+
+impl Node {
+    /// An error about this value, for rules that go beyond its type.
+    pub fn error(&self, cause: &str) -> Error {
+        self.place.error(cause)
+    }
+
+    /// The value as an object without repeated members.
+    pub fn object(self) -> Result<Object> {
+        let Value::Object(members) = self.value else { return Err(self.place.error("must be an object")) };
+        let mut names = BTreeSet::new();
+        match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            Some((name, _)) => Err(self.place.member(name).error("repeated")),
+            None => Ok(Object { place: self.place, members }),
+        }
+    }
+
+    /// The value as a list with so many items.
+    pub fn list(self, count: RangeInclusive<usize>) -> Result<Vec<Node>> {
+        let Value::List(items) = self.value else { return Err(self.place.error("must be a list")) };
+        if !count.contains(&items.len()) {
+            return Err(self.place.error(&format!("must have {} to {} items", count.start(), count.end())));
+        }
+        let node = |(index, value)| Node { place: self.place.item(index), value };
+        Ok(items.into_iter().enumerate().map(node).collect())
+    }
+
+    /// Whether the value is an object.
+    pub fn is_object(&self) -> bool {
+        matches!(self.value, Value::Object(_))
+    }
+
+    /// The value as a text without NUL, which no C string can hold.
+    pub fn text(&self) -> Result<&str> {
+        match &self.value {
+            Value::Text(text) if text.contains('\0') => Err(self.error("must not contain a NUL")),
+            Value::Text(text) => Ok(text),
+            _ => Err(self.error("must be a text")),
+        }
+    }
+
+    /// The value as a text for which `valid` holds; `rule` completes "must be".
+    pub fn text_if(&self, rule: &str, valid: impl FnOnce(&str) -> bool) -> Result<&str> {
+        let text = self.text()?;
+        if valid(text) { Ok(text) } else { Err(self.error(&format!("must be {rule}"))) }
+    }
+
+    /// The value as a text of 1 to `max` bytes without control characters.
+    pub fn name(&self, max: usize) -> Result<String> {
+        let rule = format!("a text of 1 to {max} bytes without control characters");
+        self.text_if(&rule, |text| is_name(text, max)).map(str::to_owned)
+    }
+
+    /// The value as one of these texts: what stands beside it.
+    pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T> {
+        let text = self.text()?;
+        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
+            return Ok(*value);
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        Err(self.error(&format!("must be one of {}", names.join(", "))))
+    }
+
+    /// The value as a boolean.
+    pub fn flag(&self) -> Result<bool> {
+        if let Value::Flag(flag) = self.value { Ok(flag) } else { Err(self.error("must be true or false")) }
+    }
+
+    /// The value as an integer in this range.
+    pub fn integer<T: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Result<T> {
+        let integer = if let Value::Integer(integer) = self.value { Some(integer) } else { None };
+        let integer = integer.filter(|integer| range.contains(integer)).and_then(|integer| T::try_from(integer).ok());
+        integer.ok_or_else(|| self.error(&format!("must be an integer from {} to {}", range.start(), range.end())))
+    }
+
+    /// The value as a finite number.
+    pub fn number(&self) -> Result<f64> {
+        match self.value {
+            Value::Number(number) => Ok(number),
+            Value::Integer(integer) => Ok(integer as f64),
+            _ => Err(self.error("must be a number")),
+        }
+    }
+}
+
+/// An object whose members are taken one by one.
+pub struct Object {
+    place: Place,
+    members: Vec<(String, Value)>,
+}
+
+impl Object {
+    /// A document that was left out: an empty object.
+    pub fn absent(title: &'static str, fail: Fail) -> Self {
+        Self { place: Place { fail, title, path: String::new() }, members: Vec::new() }
+    }
+
+    /// An error about a member, there or not.
+    pub fn error(&self, name: &str, cause: &str) -> Error {
+        self.place.member(name).error(cause)
+    }
+
+    /// Whether it has this member still.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, _)| member == name)
+    }
+
+    /// Takes a member.
+    pub fn take(&mut self, name: &str) -> Option<Node> {
+        let index = self.members.iter().position(|(member, _)| member == name)?;
+        let (_, value) = self.members.remove(index);
+        Some(Node { place: self.place.member(name), value })
+    }
+
+    /// Takes a member that must be there.
+    pub fn need(&mut self, name: &str) -> Result<Node> {
+        self.take(name).ok_or_else(|| self.error(name, "missing"))
+    }
+
+    /// Takes a member that is an object; one that is not there is empty.
+    pub fn take_object(&mut self, name: &str) -> Result<Object> {
+        match self.take(name) {
+            Some(node) => node.object(),
+            None => Ok(Object { place: self.place.member(name), members: Vec::new() }),
+        }
+    }
+
+    /// Takes all members, in the order in which they were written.
+    pub fn into_members(self) -> Vec<(String, Node)> {
+        let node = |(name, value): (String, Value)| {
+            let place = self.place.member(&name);
+            (name, Node { place, value })
+        };
+        self.members.into_iter().map(node).collect()
+    }
+
+    /// Ends the reading: what was not taken is not known.
+    pub fn finish(self) -> Result<()> {
+        match self.members.first() {
+            Some((name, _)) => Err(self.error(name, "unknown")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Builds a [`Value`], which unlike serde_json's own keeps repeated members and the order of members.
+#[derive(Clone, Copy)]
+struct Tree {
+    depth_left: usize,
+}
+
+impl Tree {
+    fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { depth_left })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Tree {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, integer: u64) -> std::result::Result<Value, E> {
+        Ok(Value::Integer(integer))
+    }
+
+    fn visit_i64<E>(self, integer: i64) -> std::result::Result<Value, E> {
+        Ok(Value::Number(integer as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<Value, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Value, E> {
+        Ok(Value::Text(Zeroizing::new(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(seed)? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Value, A::Error> {
+        let seed = self.deeper::<A::Error>()?;
+        let mut object = Vec::new();
+        while let Some(name) = members.next_key::<String>()? {
+            object.push((name, members.next_value_seed(seed)?));
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
