@@ -52,7 +52,7 @@ pub fn digits(key: &Key, binding: &Binding, code: &Code) -> Option<Zeroizing<Str
                 &round.to_be_bytes(),
             ],
         );
-        unbiased(&*mac, *length)
+        unbiased(&mac, *length)
     })
 }
 
@@ -127,7 +127,13 @@ pub struct Guess<'a> {
 /// # Errors
 ///
 /// `Config` when the key of one of the codes is not at hand.
-pub fn find(keys: &KeyRing, row: &Block, record: Option<&Record>, guess: &Guess<'_>, now: Time) -> Result<Option<Match>> {
+pub fn find(
+    keys: &KeyRing,
+    row: &Block,
+    record: Option<&Record>,
+    guess: &Guess<'_>,
+    now: Time,
+) -> Result<Option<Match>> {
     let nobody = nobody();
     let binding = Binding { row: *row, subject: record.map_or(Block::default(), |record| record.subject) };
     let newest = record.map_or(&nobody, |record| &record.code);
@@ -167,7 +173,14 @@ fn equals(key: &Key, binding: &Binding, code: &Code, guess: &Guess<'_>) -> Choic
 /// A code that nobody has, to compare with where there is none.
 fn nobody() -> Code {
     let secret = Secret::Mac(Block::default());
-    Code { key: KeyRing::ANY, created: Time::START, expires: Time::START, secret, context: None, state: CodeState::Expired }
+    Code {
+        key: KeyRing::ANY,
+        created: Time::START,
+        expires: Time::START,
+        secret,
+        context: None,
+        state: CodeState::Expired,
+    }
 }
 
 #[cfg(test)]

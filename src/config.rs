@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::policy::{Policy, Profile};
+use crate::record::Via;
 use crate::strict::{self, Object, is_name, is_visible_ascii};
 
 /// Shortest and longest code that a request may bring.
@@ -90,38 +91,6 @@ impl StepConfig {
     }
 }
 
-/// Who delivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SenderConfig {
-    /// Standard error.
-    Console,
-    /// The host, from the reply.
-    None,
-    /// The host's callback.
-    Host,
-    /// Vonage Dispatch API.
-    Dispatch,
-    /// Vonage Messages API.
-    Messages,
-}
-
-impl SenderConfig {
-    fn name(self) -> &'static str {
-        match self {
-            SenderConfig::Console => "console",
-            SenderConfig::None => "none",
-            SenderConfig::Host => "host",
-            SenderConfig::Dispatch => "dispatch",
-            SenderConfig::Messages => "messages",
-        }
-    }
-
-    /// Whether a carrier delivers, which knows its own channels and needs sender addresses.
-    fn is_carrier(self) -> bool {
-        matches!(self, SenderConfig::Dispatch | SenderConfig::Messages)
-    }
-}
-
 /// A whole configuration.
 pub struct Config {
     /// Where records are kept.
@@ -145,7 +114,7 @@ pub struct Config {
     /// Whether a request may bring its own code.
     pub own_codes: bool,
     /// Who delivers.
-    pub sender: SenderConfig,
+    pub sender: Via,
     /// Time for all of a delivery's requests, in milliseconds.
     pub timeout_ms: u64,
     /// The steps of a delivery: 1 to 5.
@@ -241,10 +210,7 @@ impl Config {
         let failures = policy.subject_failures;
         let cases = [
             (policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
-            (
-                self.sender == SenderConfig::Console,
-                "sender: console prints codes to standard error: for development only",
-            ),
+            (self.sender == Via::Console, "sender: console prints codes to standard error: for development only"),
             (
                 storage::is_key_beside(&self.key, &self.repository),
                 "keyFile: lies beside the repository: whoever copies one copies both",

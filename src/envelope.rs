@@ -41,7 +41,10 @@ impl Envelope {
             }
         }
         for kind in [AddressKind::Phone, AddressKind::Messenger] {
-            self.addresses.iter().filter(|address| address.kind == kind).for_each(|address| put(&mut bytes, &address.text));
+            self.addresses
+                .iter()
+                .filter(|address| address.kind == kind)
+                .for_each(|address| put(&mut bytes, &address.text));
         }
         if flags & 4 != 0 {
             let channels = self.addresses.iter().filter_map(|address| match &address.kind {
@@ -100,7 +103,7 @@ fn put(bytes: &mut Vec<u8>, text: &str) {
     if (1..=64).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
         bytes.push(PACKED | digits.len() as u8);
         for pair in digits.chunks(2) {
-            let nibbles = pair.iter().chain(&[b'0']).take(2).map(|digit| digit - b'0');
+            let nibbles = pair.iter().chain(b"0").take(2).map(|digit| digit - b'0');
             bytes.push(nibbles.fold(0, |byte, nibble| byte << 4 | nibble));
         }
         return;

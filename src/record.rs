@@ -102,6 +102,11 @@ impl Via {
             Via::None => "none",
         }
     }
+
+    /// Whether a carrier delivers, which knows its own channels and needs sender addresses.
+    pub fn is_carrier(self) -> bool {
+        matches!(self, Via::Dispatch | Via::Messages)
+    }
 }
 
 /// One step of a delivery.

@@ -2,10 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use crate::config::{Config, SenderConfig};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::message::is_param_name;
 use crate::phone;
+use crate::record::Via;
 use crate::strict::{self, Node, Object, is_name};
 
 /// Longest request, in bytes.
@@ -94,7 +95,7 @@ impl Request {
     /// `Argument` for anything unknown, repeated, of the wrong type or out of range, naming the member.
     pub fn parse(json: Option<&str>, config: &Config) -> Result<Self> {
         let mut members = match json {
-            None if config.sender == SenderConfig::None => Object::absent("request", Error::argument),
+            None if config.sender == Via::None => Object::absent("request", Error::argument),
             None => return Err(Error::argument("request: missing")),
             Some(json) if json.len() > MAX_REQUEST_BYTES => {
                 return Err(Error::argument(format!("request: longer than {MAX_REQUEST_BYTES} bytes")));

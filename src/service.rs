@@ -5,6 +5,7 @@
 
 mod create;
 mod deliver;
+mod draw;
 mod rows;
 mod upkeep;
 
@@ -15,16 +16,14 @@ use zeroize::Zeroizing;
 use crate::block::Block;
 use crate::clock::Time;
 use crate::code::{self, Guess};
-use crate::config::{Config, KeySource, SenderConfig};
+use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
 use crate::record::{CodeState, Record, Via};
-use crate::reply::{
-    CreateReply, DeliveryReply, DoneReply, Locked, Reply, Status, StatusReply, StepReply, VerifyReply,
-};
+use crate::reply::{CreateReply, DeliveryReply, DoneReply, Locked, Reply, Status, StatusReply, StepReply, VerifyReply};
 use crate::repository::{self, Commit, Repository, Transaction, transact};
 use crate::request::check_name;
 use crate::sender::Sender;
@@ -70,7 +69,7 @@ impl Service {
         let previous = std::mem::take(&mut config.previous_keys);
         let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
         let console = match config.sender {
-            SenderConfig::Console => {
+            Via::Console => {
                 let cannot = |cause| Error::config(format!("sender: console: no standard error: {cause}"));
                 Some(Arc::new(Console::open().map_err(cannot)?) as Arc<dyn Sender>)
             }
@@ -212,7 +211,7 @@ impl Service {
     }
 
     fn via(&self) -> Via {
-        self.core.via()
+        self.core.config.sender
     }
 
     /// Who delivers: not with sender `none`, whose message is handed over.
@@ -250,16 +249,6 @@ impl Drop for Service {
 }
 
 impl Core {
-    fn via(&self) -> Via {
-        match self.config.sender {
-            SenderConfig::Console => Via::Console,
-            SenderConfig::Host => Via::Host,
-            SenderConfig::None => Via::None,
-            SenderConfig::Dispatch => Via::Dispatch,
-            SenderConfig::Messages => Via::Messages,
-        }
-    }
-
     /// The row of a token.
     fn row(&self, token: &str) -> Result<Block> {
         check_name(token, "token", NAME_BYTES)?;

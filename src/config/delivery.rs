@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Condition, SenderConfig, StepConfig};
+use super::{Condition, StepConfig};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
 use crate::message::Texts;
+use crate::record::Via;
 use crate::request::OWN_MEMBERS;
 use crate::strict::{Node, Object, is_host_name, is_visible_ascii};
 
-const SENDERS: [SenderConfig; 5] =
-    [SenderConfig::Console, SenderConfig::None, SenderConfig::Host, SenderConfig::Dispatch, SenderConfig::Messages];
+const SENDERS: [Via; 5] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages];
 
 const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
 
@@ -21,17 +21,17 @@ const DEFAULT_SMS_FROM: &str = "NEXMO";
 
 /// Takes `sender`, or the credentials that the tutorial's `nexmo.json` holds at the top level: who delivers, and the
 /// time for it in milliseconds.
-pub fn read_sender(root: &mut Object) -> Result<(SenderConfig, u64)> {
+pub fn read_sender(root: &mut Object) -> Result<(Via, u64)> {
     let legacy = ["apiKey", "apiSecret", "applicationId"].into_iter().find(|name| root.has(name));
     let mut options = match (legacy, root.take("sender")) {
         (Some(name), Some(_)) => return Err(root.error(name, "stands in sender, if there is one")),
         (Some(_), None) => {
             // The tutorial keeps the key in `private.key`.
             check_credentials(root, None, true)?;
-            return Ok((SenderConfig::Dispatch, DEFAULT_TIMEOUT_MS));
+            return Ok((Via::Dispatch, DEFAULT_TIMEOUT_MS));
         }
         (None, Some(node)) => node.object()?,
-        (None, None) => return Ok((SenderConfig::Console, DEFAULT_TIMEOUT_MS)),
+        (None, None) => return Ok((Via::Console, DEFAULT_TIMEOUT_MS)),
     };
     let sender = options.need("type")?.choice(&SENDERS.map(|sender| (sender.name(), sender)))?;
     let timeout_ms = match options.take("timeoutSeconds") {
@@ -119,7 +119,7 @@ fn split_host(authority: &str) -> Option<(&str, bool)> {
 /// Takes `workflow`. A carrier's steps without sender address are left out, with a warning.
 pub fn read_workflow(
     root: &mut Object,
-    sender: SenderConfig,
+    sender: Via,
     texts: &Texts,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<StepConfig>> {
@@ -141,7 +141,7 @@ pub fn read_workflow(
     if steps.is_empty() { Err(root.error("workflow", "no step has a from")) } else { Ok(steps) }
 }
 
-fn read_step(node: Node, sender: SenderConfig, texts: &Texts) -> Result<StepConfig> {
+fn read_step(node: Node, sender: Via, texts: &Texts) -> Result<StepConfig> {
     let mut options = node.object()?;
     let channel = options.need("channel")?;
     let mut step = StepConfig::new(channel.text_if("1 to 32 lower-case letters, digits or _", is_channel)?);
@@ -176,10 +176,10 @@ fn is_channel(text: &str) -> bool {
 }
 
 /// Whether a carrier's interface has the channel; Dispatch is older than RCS.
-fn carries(sender: SenderConfig, channel: &str) -> bool {
+fn carries(sender: Via, channel: &str) -> bool {
     match channel {
         "messenger" | "sms" | "whatsapp" | "viber_service" => true,
-        "rcs" => sender == SenderConfig::Messages,
+        "rcs" => sender == Via::Messages,
         _ => false,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::ffi::c_char;
 
+use crate::Service;
 use crate::error::{Error, Result};
 use crate::ffi::guard::guard;
 use crate::ffi::handle::{self, otp_service};
 use crate::ffi::results::otp_result;
 use crate::ffi::strings::{optional_text, text};
-use crate::Service;
 
 /// Draws a code for `token` and has it delivered.
 ///

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crate::Service;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware};
-use crate::Service;
 
 /// A service: what otp_open() makes and otp_close() frees. Any number of threads may use it at once.
 pub struct otp_service {
@@ -65,7 +65,11 @@ impl Slot {
 
 impl Table {
     fn remove_if_over(&mut self, id: usize) -> Option<Box<Service>> {
-        if self.slots.get(&id).is_some_and(Slot::is_over) { self.slots.remove(&id).map(Slot::into_service) } else { None }
+        if self.slots.get(&id).is_some_and(Slot::is_over) {
+            self.slots.remove(&id).map(Slot::into_service)
+        } else {
+            None
+        }
     }
 }
 

@@ -313,3 +313,6 @@ impl<'de> Visitor<'de> for At<'_> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

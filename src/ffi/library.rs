@@ -2,13 +2,14 @@
 
 use std::ffi::c_char;
 
+use crate::Service;
 use crate::error::Error;
 use crate::ffi::guard::{catch, guard, install_hook};
-use crate::ffi::handle::{self, otp_service};
+use crate::ffi::handle;
+pub use crate::ffi::handle::otp_service;
 use crate::ffi::reply::OpenReply;
 use crate::ffi::results::{OTP_ABI_VERSION, otp_result};
 use crate::ffi::strings::optional_text;
-use crate::Service;
 
 /// The version of the library, such as "0.1.0" (semver.org). The text lives as long as the process.
 #[unsafe(no_mangle)]

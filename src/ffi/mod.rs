@@ -8,12 +8,12 @@
 #![allow(clippy::missing_safety_doc)]
 #![deny(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 
-pub mod library;
-pub mod codes;
-pub mod upkeep;
 pub mod callbacks;
-pub mod results;
+pub mod codes;
 pub mod helpers;
+pub mod library;
+pub mod results;
+pub mod upkeep;
 
 mod guard;
 mod handle;

@@ -123,3 +123,54 @@ pub extern "C" fn otp_result_message(result: otp_result) -> *const c_char {
 pub extern "C" fn otp_result_http_status(result: otp_result) -> i32 {
     Outcome::from_number(result).map_or(UNKNOWN_HTTP_STATUS, |outcome| i32::from(outcome.http_status()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBERS: [(otp_result, Outcome); Outcome::ALL.len()] = [
+        (OTP_UNKNOWN, Outcome::Unknown),
+        (OTP_REFUSED, Outcome::Refused),
+        (OTP_CANCELLED, Outcome::Cancelled),
+        (OTP_RATE_LIMITED, Outcome::RateLimited),
+        (OTP_LOCKED, Outcome::Locked),
+        (OTP_EXPIRED, Outcome::Expired),
+        (OTP_CHECKED, Outcome::Checked),
+        (OTP_NOT_VALID, Outcome::NotValid),
+        (OTP_OK, Outcome::Ok),
+        (OTP_E_ARGUMENT, Outcome::Argument),
+        (OTP_E_CONFIG, Outcome::Config),
+        (OTP_E_STORE, Outcome::Store),
+        (OTP_E_BUSY, Outcome::Busy),
+        (OTP_E_SEND, Outcome::Send),
+        (OTP_E_IN_DOUBT, Outcome::InDoubt),
+        (OTP_E_SIGNATURE, Outcome::Signature),
+        (OTP_E_UNSIGNED, Outcome::Unsigned),
+        (OTP_E_RANDOM, Outcome::Random),
+        (OTP_E_UNSUPPORTED, Outcome::Unsupported),
+        (OTP_E_INTERNAL, Outcome::Internal),
+    ];
+
+    fn text(pointer: *const c_char) -> &'static str {
+        unsafe { CStr::from_ptr(pointer) }.to_str().unwrap()
+    }
+
+    #[test]
+    fn constants_and_texts_are_those_of_the_outcomes() {
+        for ((number, outcome), expected) in NUMBERS.into_iter().zip(Outcome::ALL) {
+            assert_eq!((number, outcome), (expected.number(), expected));
+            assert_eq!(text(otp_result_name(number)), outcome.name());
+            assert_eq!(text(otp_result_message(number)), outcome.message());
+            assert_eq!(otp_result_http_status(number), i32::from(outcome.http_status()));
+        }
+    }
+
+    #[test]
+    fn another_number_is_never_a_yes() {
+        for number in [9, -12, 200, i32::MAX, i32::MIN] {
+            assert_eq!(text(otp_result_name(number)), "OTP_UNKNOWN_RESULT");
+            assert_eq!(text(otp_result_message(number)), "The code is invalid for unknown reason");
+            assert_eq!(otp_result_http_status(number), 404);
+        }
+    }
+}

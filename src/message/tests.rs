@@ -161,6 +161,7 @@ fn android_hash() {
     assert!(full.len() == 140 && full.ends_with("\nFA+9qCX9VSu"));
     let error = render(&texts, "sms", &[("more", &"x".repeat(room + 1))]).unwrap_err();
     assert_eq!(error.outcome(), Outcome::Argument);
+    assert!(render(&texts, "whatsapp", &[("more", &"x".repeat(200))]).is_ok());
     assert!(render(&texts, "sms", &[("more", &"é".repeat(room / 2 + 1))]).is_err());
 }
 

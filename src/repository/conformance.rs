@@ -1,1 +1,206 @@
+//! What every repository promises, as one suite.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use crate::clock::DAY_MS;
+use crate::error::Error;
+
+const PLAIN: Commit = Commit { synced: false, sweep: None };
+const SYNCED: Commit = Commit { synced: true, sweep: None };
+
+/// A folder that goes away with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("libotp-{name}-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path.canonicalize().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn key(number: u8) -> Key {
+    let mut key = Block([number; Block::SIZE]);
+    key.0[15] = 1;
+    key
+}
+
+fn row(count: u32) -> Row {
+    Row::Failures(Failures { count, last: Time::from_ms(1000), lock_ms: 0, disabled: false })
+}
+
+fn moment(time: Time) -> Moment {
+    Moment::new(time)
+}
+
+fn put(repository: &dyn Repository, commit: Commit, number: u8, row: Row) {
+    transact(repository, commit, move |transaction| {
+        transaction.put(&key(number), row);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// The suite. `open` opens the same repository again each time; `shared` says that two handles see each other.
+fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
+    let repository = open();
+    writes_are_seen(&*repository);
+    failures_leave_nothing(&*repository);
+    scans_in_order(&*repository);
+    sweeps_what_is_over(&*repository);
+    counts_from_many_threads(&repository);
+    if shared {
+        outlives_its_handle(&*repository, &*open());
+        repository.close();
+        assert_eq!(repository.read(&key(1)).unwrap(), Some(row(1)), "a closed repository opens again");
+    }
+}
+
+fn writes_are_seen(repository: &dyn Repository) {
+    assert_eq!(repository.read(&key(1)).unwrap(), None);
+    let seen = transact(repository, SYNCED, |transaction| {
+        assert_eq!(transaction.get(&key(1))?, None);
+        transaction.put(&key(1), row(7));
+        transaction.put(&key(1), row(1));
+        transaction.put(&key(2), row(2));
+        transaction.delete(&key(2));
+        assert_eq!(transaction.get(&key(2))?, None);
+        transaction.get(&key(1))
+    });
+    assert_eq!(seen.unwrap(), Some(row(1)));
+    assert_eq!(repository.read(&key(1)).unwrap(), Some(row(1)));
+    assert_eq!(repository.read(&key(2)).unwrap(), None);
+}
+
+fn failures_leave_nothing(repository: &dyn Repository) {
+    let failed = transact(repository, SYNCED, |transaction| -> Result<()> {
+        transaction.put(&key(1), row(99));
+        Err(Error::argument("no"))
+    });
+    assert_eq!(failed, Err(Error::argument("no")));
+    let panicked = transact(repository, SYNCED, |transaction| -> Result<()> {
+        transaction.put(&key(1), row(99));
+        panic!("planted")
+    });
+    assert_eq!(panicked.unwrap_err().outcome(), crate::Outcome::Internal);
+    assert_eq!(repository.read(&key(1)).unwrap(), Some(row(1)));
+}
+
+fn scans_in_order(repository: &dyn Repository) {
+    for number in [9, 3, 6] {
+        put(repository, PLAIN, number, row(u32::from(number)));
+    }
+    let page = |after: Option<u8>, limit| {
+        let rows = transact(repository, PLAIN, move |transaction| transaction.scan(after.map(key).as_ref(), limit));
+        rows.unwrap().into_iter().map(|(key, _)| key.0[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 10), [1, 3, 6, 9]);
+    assert_eq!(page(None, 2), [1, 3]);
+    assert_eq!(page(Some(3), 2), [6, 9]);
+    assert_eq!(page(Some(9), 2), [0; 0]);
+}
+
+fn sweeps_what_is_over(repository: &dyn Repository) {
+    let far = Row::Failures(Failures { count: 1, last: Time::from_ms(90 * DAY_MS), lock_ms: 0, disabled: false });
+    let disabled = Row::Failures(Failures { count: 100, last: Time::START, lock_ms: 0, disabled: true });
+    put(repository, PLAIN, 3, far.clone());
+    put(repository, PLAIN, 6, disabled.clone());
+    put(repository, PLAIN, 9, row(9));
+    let now = Time::from_ms(31 * DAY_MS);
+    let mut purged = 0;
+    let mut ends = 0;
+    while ends < 2 {
+        let swept = repository.sweep(2, moment(now)).unwrap();
+        purged += swept.purged;
+        ends += u32::from(swept.wrapped);
+    }
+    assert_eq!(purged, 2, "the rows 1 and 9 are over");
+    assert_eq!(repository.read(&key(3)).unwrap(), Some(far));
+    assert_eq!(repository.read(&key(6)).unwrap(), Some(disabled));
+    // A sweep beside a write.
+    put(repository, PLAIN, 1, row(1));
+    put(repository, PLAIN, 9, row(9));
+    let commit = Commit { synced: true, sweep: Some((100, moment(now))) };
+    for _ in 0..2 {
+        transact(repository, commit, |_| Ok(())).unwrap();
+    }
+    assert_eq!(repository.read(&key(9)).unwrap(), None);
+    put(repository, PLAIN, 1, row(1));
+}
+
+/// Read-modify-write of one row from eight threads: every step is counted once.
+fn counts_from_many_threads(repository: &Arc<dyn Repository>) {
+    const THREADS: u32 = 8;
+    const STEPS: u32 = 25;
+    put(&**repository, PLAIN, 20, row(0));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..STEPS {
+                    add_one(&**repository);
+                }
+            });
+        }
+    });
+    assert_eq!(repository.read(&key(20)).unwrap(), Some(row(THREADS * STEPS)));
+}
+
+fn add_one(repository: &dyn Repository) {
+    let added = transact(repository, PLAIN, |transaction| {
+        let Some(Row::Failures(failures)) = transaction.get(&key(20))? else { panic!("the row is gone") };
+        transaction.put(&key(20), row(failures.count + 1));
+        Ok(())
+    });
+    added.unwrap();
+}
+
+/// A second handle sees what the first wrote, and both count together.
+fn outlives_its_handle(first: &dyn Repository, second: &dyn Repository) {
+    assert_eq!(second.read(&key(1)).unwrap(), Some(row(1)));
+    put(first, PLAIN, 20, row(0));
+    std::thread::scope(|scope| {
+        for repository in [first, second] {
+            scope.spawn(move || (0..50).for_each(|_| add_one(repository)));
+        }
+    });
+    assert_eq!(first.read(&key(20)).unwrap(), Some(row(100)));
+    second.close();
+}
+
+#[test]
+fn memory() {
+    suite(&|| super::open(&RepositoryUrl::Memory, Durability::Full).unwrap(), false);
+}
+
+#[test]
+fn sqlite() {
+    for durability in [Durability::Full, Durability::Process] {
+        let folder = Folder::new("sqlite");
+        let url = RepositoryUrl::Sqlite(folder.path().join("otp.db"));
+        suite(&|| super::open(&url, durability).unwrap(), true);
+    }
+}
+
+#[test]
+fn json() {
+    for durability in [Durability::Full, Durability::Process] {
+        let folder = Folder::new("json");
+        let url = RepositoryUrl::Json(folder.path().join("otp"));
+        suite(&|| super::open(&url, durability).unwrap(), true);
+    }
+}

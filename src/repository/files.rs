@@ -56,12 +56,13 @@ fn own(file: &File, path: &Path) -> Result<Metadata> {
     Ok(metadata)
 }
 
-fn open_or_make(path: &Path) -> Result<(File, Metadata)> {
+/// Opens a file for reading and writing, or makes it, readable by its owner alone.
+fn open_or_make(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE).custom_flags(OPEN_FLAGS);
     let file = options.open(path).map_err(|cause| failed("open", path, &cause))?;
-    let metadata = own(&file, path)?;
-    Ok((file, metadata))
+    own(&file, path)?;
+    Ok(file)
 }
 
 fn open_to_read(path: &Path) -> Result<Option<File>> {
@@ -70,20 +71,6 @@ fn open_to_read(path: &Path) -> Result<Option<File>> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(failed("open", path, &cause)),
     }
-}
-
-/// Opens a file for reading and writing, or makes it, readable by its owner alone.
-///
-/// # Errors
-///
-/// `Store` when it cannot be opened, is a symbolic link or not a regular file, belongs to another user, or has a
-/// second name (hard link).
-pub fn open_private(path: &Path) -> Result<File> {
-    let (file, metadata) = open_or_make(path)?;
-    if metadata.nlink() > 1 {
-        return Err(refused(path, "it has more than one hard link"));
-    }
-    Ok(file)
 }
 
 /// Reads a whole file; `None` when there is none.
@@ -357,7 +344,7 @@ impl FileLock {
         for _ in 0..TRIES {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => open_or_make(&self.path)?.0,
+                None => open_or_make(&self.path)?,
             };
             if !try_lock(&file, &self.path)? {
                 self.file = Some(file);

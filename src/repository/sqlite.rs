@@ -122,7 +122,8 @@ impl Database {
                 connection.set_db_config(option, on)?;
             }
             connection.execute_batch(cache)?;
-            connection.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY")?;
+            connection
+                .execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY")?;
             Ok(connection)
         };
         prepare().map_err(|cause| self.failed(&cause))
@@ -140,10 +141,7 @@ impl Database {
 }
 
 fn is_busy(cause: &rusqlite::Error) -> bool {
-    matches!(
-        cause.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-    )
+    matches!(cause.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
 struct Sqlite {

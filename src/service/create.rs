@@ -6,12 +6,12 @@ use super::deliver::Job;
 use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
 use crate::clock::{MINUTE_MS, Time};
-use crate::code::{self, Binding, random};
+use crate::code::{self, Binding};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::policy::Sends;
-use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step, Via};
+use crate::record::{CodeState, Delivery, Idempotency, Record, Step, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Commit, Transaction, transact};
 use crate::request::{Address, AddressKind, Request};
@@ -19,21 +19,18 @@ use crate::request::{Address, AddressKind, Request};
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
 const SWEPT_ROWS: usize = 4;
 
-/// How often a code is drawn anew because the token remembers it: one draw in a hundred thousand would be unlucky.
-const DRAWS: usize = 100;
-
 /// A request to create a code, understood and checked.
 pub struct Order {
     token: String,
-    row: Block,
-    subject: Block,
-    recipients: Vec<Block>,
+    pub row: Block,
+    pub subject: Block,
+    pub recipients: Vec<Block>,
     /// Whether every phone number is on the list of countries.
     allowed: bool,
-    envelope: Envelope,
-    context: Option<Zeroizing<String>>,
-    idempotency: Option<Idempotency>,
-    steps: Vec<PlannedStep>,
+    pub envelope: Envelope,
+    pub context: Option<Zeroizing<String>>,
+    pub idempotency: Option<Idempotency>,
+    pub steps: Vec<PlannedStep>,
 }
 
 /// A step of the workflow for which there is an address.
@@ -119,7 +116,7 @@ impl Service {
         let allowed = core.allows(&request.addresses);
         let Request { addresses, locale, params, code, context, .. } = request;
         let envelope = Envelope { addresses, locale, params, code };
-        let steps = core.plan(&envelope, self.via())?;
+        let steps = core.plan(&envelope)?;
         core.try_texts(&envelope, &steps)?;
         let context = context.map(Zeroizing::new);
         let token = token.to_owned();
@@ -162,7 +159,8 @@ impl Core {
 
     /// The steps that can be taken: those with an address. The host that delivers itself gets the first, and may
     /// know the address.
-    fn plan(&self, envelope: &Envelope, via: Via) -> Result<Vec<PlannedStep>> {
+    fn plan(&self, envelope: &Envelope) -> Result<Vec<PlannedStep>> {
+        let via = self.config.sender;
         let steps = self.config.workflow.iter().enumerate().filter_map(|(index, step)| {
             let address = envelope.address_for(&step.channel);
             let addressless = via == Via::None && envelope.addresses.is_empty();
@@ -248,73 +246,9 @@ impl Core {
         })
     }
 
-    /// A new record with a new code, unlike those that the token remembers.
-    fn draw(&self, order: &Order, older: Option<Record>, now: Time) -> Result<(Record, Zeroizing<String>)> {
-        let deliveries = older.as_ref().map_or(0, |record| record.deliveries);
-        let remembered = match older {
-            Some(record) => {
-                let binding = Binding { row: order.row, subject: record.subject };
-                let newest = code::remembered(&self.keys, &binding, &record.code)?;
-                record.into_remembered(newest, now)
-            }
-            None => Vec::new(),
-        };
-        let (mut code, text) = self.draw_unlike(order, &remembered, now)?;
-        if let Some(context) = &order.context {
-            code.context = Some(code::context_mac(self.keys.slot(code.key)?, &order.row, &code, context));
-        }
-        let sealed = self.keys.seal(&order.row, &code, &order.envelope.encode())?;
-        let mut record = Record {
-            code,
-            attempts: 0,
-            max_attempts: self.config.max_attempts,
-            subject: order.subject,
-            recipients: order.recipients.clone(),
-            seen: now,
-            retention_minutes: self.config.policy.retention_minutes,
-            remembered,
-            sealed,
-            idempotency: order.idempotency,
-            deliveries,
-            delivery: Delivery { via: self.via(), dispatch_uuid: None, steps: Vec::new() },
-        };
-        record.begin_delivery(self.first_step(&order.steps, now));
-        Ok((record, text))
-    }
-
-    fn draw_unlike(&self, order: &Order, remembered: &[Code], now: Time) -> Result<(Code, Zeroizing<String>)> {
-        let key = self.keys.slot(self.keys.current())?;
-        let binding = Binding { row: order.row, subject: order.subject };
-        for _ in 0..DRAWS {
-            let mut code = Code {
-                key: self.keys.current(),
-                created: now,
-                expires: now.plus(self.config.validity_ms),
-                secret: Secret::Derived { nonce: Block(random()?), length: self.config.otp_length },
-                context: None,
-                state: CodeState::Live,
-            };
-            let own = order.envelope.code.clone();
-            let text = match &own {
-                Some(text) => {
-                    code.secret = Secret::Mac(code::mac(key, &order.row, &code, text));
-                    text.clone()
-                }
-                None => code::digits(key, &binding, &code).ok_or_else(|| Error::internal("a code has no length"))?,
-            };
-            if !code::is_remembered(&self.keys, &order.row, remembered, &text)? {
-                return Ok((code, text));
-            }
-            if own.is_some() {
-                return Err(Error::argument("code: the token had the same code before"));
-            }
-        }
-        Err(Error::random("the random numbers repeat themselves"))
-    }
-
     /// The delivery with its first step begun; what the host delivers itself counts as accepted.
-    fn first_step(&self, steps: &[PlannedStep], now: Time) -> Delivery {
-        let via = self.via();
+    pub(super) fn first_step(&self, steps: &[PlannedStep], now: Time) -> Delivery {
+        let via = self.config.sender;
         let status = if via == Via::None { DeliveryState::Accepted } else { DeliveryState::Sending };
         let step = |step: &PlannedStep| Step {
             channel: step.channel.clone(),
@@ -346,7 +280,7 @@ impl Core {
             let detail = "the message may have been sent: the first request has not been answered".to_owned();
             reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
         }
-        if self.via() == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
+        if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
             let (envelope, code) = self.open(&order.row, record)?;
             reply.message = Some(self.message(&order.token, &envelope, &order.steps, &code, record, now)?);
         }
@@ -375,13 +309,7 @@ impl Core {
         Ok((envelope, code))
     }
 
-    fn begin_resend(
-        &self,
-        transaction: &mut dyn Transaction,
-        token: String,
-        row: Block,
-        now: Time,
-    ) -> Result<Begun> {
+    fn begin_resend(&self, transaction: &mut dyn Transaction, token: String, row: Block, now: Time) -> Result<Begun> {
         let Some(before) = rows::record(transaction, &row, now)? else {
             return Begun::answered(CreateReply::new(Outcome::Unknown));
         };
@@ -402,7 +330,7 @@ impl Core {
         if !self.allows(&envelope.addresses) {
             return Begun::answered(CreateReply::new(Outcome::Refused));
         }
-        let steps = self.plan(&envelope, self.via())?;
+        let steps = self.plan(&envelope)?;
         let sends = match self.may_send(transaction, &record.recipients, now)? {
             Ok(sends) => sends,
             Err(reply) => return Begun::answered(reply),

@@ -47,7 +47,8 @@ impl Service {
             if !taken.is_empty() {
                 // Between two steps somebody may have called it off.
                 let (meanwhile, record) = self.store(&job, &ticket, &taken, Some(step), false)?;
-                if let Some(reply) = self.called_off(meanwhile, &record.unwrap_or_else(|| job.record.clone()), job.now) {
+                if let Some(reply) = self.called_off(meanwhile, &record.unwrap_or_else(|| job.record.clone()), job.now)
+                {
                     return Ok(reply);
                 }
             }

@@ -76,7 +76,8 @@ impl Service {
                 let rows = transaction.scan(from.as_ref(), STEP)?;
                 let last = rows.last().filter(|_| rows.len() == STEP).map(|(key, _)| *key);
                 for (key, row) in rows {
-                    if matches!(row, Row::Record(record) if record.recipients.iter().any(|id| recipients.contains(id))) {
+                    if matches!(row, Row::Record(record) if record.recipients.iter().any(|id| recipients.contains(id)))
+                    {
                         transaction.delete(&key);
                     }
                 }
@@ -93,10 +94,8 @@ impl Core {
     /// Every subject that a text may mean.
     fn subjects(&self, text: &str) -> Vec<Block> {
         let namespace = &self.config.namespace;
-        let mut subjects = vec![
-            self.keys.index("subject", namespace, text),
-            self.keys.index("token as subject", namespace, text),
-        ];
+        let mut subjects =
+            vec![self.keys.index("subject", namespace, text), self.keys.index("token as subject", namespace, text)];
         subjects.extend(self.recipients(text));
         subjects
     }

@@ -1,4 +1,4 @@
-use super::super::{Condition, SenderConfig, delivery};
+use super::super::{Condition, Via, delivery};
 use super::{config, error, refused, unsupported};
 use crate::error::Error;
 use crate::message::Texts;
@@ -11,6 +11,7 @@ fn workflows() {
     let sms = &steps(r#"[{"channel": "sms"}]"#)[0];
     assert_eq!((sms.condition, sms.expiry_seconds, sms.from.as_deref()), (Condition::Delivered, 120, None));
     assert_eq!(steps(r#"[{"channel": "whatsapp", "expiryTime": 86400}]"#)[0].condition, Condition::Read);
+    assert_eq!(steps(r#"[{"channel": "sms", "conditionStatus": "read"}]"#)[0].condition, Condition::Read);
     assert_eq!(steps(&format!("[{}]", [r#"{"channel": "sms"}"#; 5].join(","))).len(), 5);
     for (steps, expected) in [
         ("[]", "workflow: must have 1 to 5 items"),
@@ -92,7 +93,7 @@ fn carriers_leave_out_steps_without_sender_address() {
     let read = |json: &str| {
         let mut root = strict::parse(json, "config", Error::config).ok().unwrap().object().ok().unwrap();
         let mut warnings = Vec::new();
-        let steps = delivery::read_workflow(&mut root, SenderConfig::Messages, &Texts::default(), &mut warnings);
+        let steps = delivery::read_workflow(&mut root, Via::Messages, &Texts::default(), &mut warnings);
         let steps: Vec<_> = steps.ok().unwrap().into_iter().map(|step| (step.channel, step.from.unwrap())).collect();
         (steps, warnings)
     };
@@ -146,6 +147,7 @@ fn base_urls() {
         "https://h?x",
         "https://h#x",
         "https://h /",
+        "https://h/\\x",
     ] {
         assert!(!is_base_url(url), "{url}");
     }

@@ -1,0 +1,80 @@
+//! Making a record: with a code drawn unlike those that the token remembers.
+
+use zeroize::Zeroizing;
+
+use super::Core;
+use super::create::Order;
+use crate::block::Block;
+use crate::clock::Time;
+use crate::code::{self, Binding, random};
+use crate::error::{Error, Result};
+use crate::record::{Code, CodeState, Delivery, Record, Secret};
+
+/// How often a code is drawn anew because the token remembers it: one draw in a hundred thousand would be unlucky.
+const DRAWS: usize = 100;
+
+impl Core {
+    /// A new record with a new code, unlike those that the token remembers.
+    pub(super) fn draw(&self, order: &Order, older: Option<Record>, now: Time) -> Result<(Record, Zeroizing<String>)> {
+        let deliveries = older.as_ref().map_or(0, |record| record.deliveries);
+        let remembered = match older {
+            Some(record) => {
+                let binding = Binding { row: order.row, subject: record.subject };
+                let newest = code::remembered(&self.keys, &binding, &record.code)?;
+                record.into_remembered(newest, now)
+            }
+            None => Vec::new(),
+        };
+        let (mut code, text) = self.draw_unlike(order, &remembered, now)?;
+        if let Some(context) = &order.context {
+            code.context = Some(code::context_mac(self.keys.slot(code.key)?, &order.row, &code, context));
+        }
+        let sealed = self.keys.seal(&order.row, &code, &order.envelope.encode())?;
+        let mut record = Record {
+            code,
+            attempts: 0,
+            max_attempts: self.config.max_attempts,
+            subject: order.subject,
+            recipients: order.recipients.clone(),
+            seen: now,
+            retention_minutes: self.config.policy.retention_minutes,
+            remembered,
+            sealed,
+            idempotency: order.idempotency,
+            deliveries,
+            delivery: Delivery { via: self.config.sender, dispatch_uuid: None, steps: Vec::new() },
+        };
+        record.begin_delivery(self.first_step(&order.steps, now));
+        Ok((record, text))
+    }
+
+    fn draw_unlike(&self, order: &Order, remembered: &[Code], now: Time) -> Result<(Code, Zeroizing<String>)> {
+        let key = self.keys.slot(self.keys.current())?;
+        let binding = Binding { row: order.row, subject: order.subject };
+        for _ in 0..DRAWS {
+            let mut code = Code {
+                key: self.keys.current(),
+                created: now,
+                expires: now.plus(self.config.validity_ms),
+                secret: Secret::Derived { nonce: Block(random()?), length: self.config.otp_length },
+                context: None,
+                state: CodeState::Live,
+            };
+            let own = order.envelope.code.clone();
+            let text = match &own {
+                Some(text) => {
+                    code.secret = Secret::Mac(code::mac(key, &order.row, &code, text));
+                    text.clone()
+                }
+                None => code::digits(key, &binding, &code).ok_or_else(|| Error::internal("a code has no length"))?,
+            };
+            if !code::is_remembered(&self.keys, &order.row, remembered, &text)? {
+                return Ok((code, text));
+            }
+            if own.is_some() {
+                return Err(Error::argument("code: the token had the same code before"));
+            }
+        }
+        Err(Error::random("the random numbers repeat themselves"))
+    }
+}

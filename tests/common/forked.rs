@@ -1,0 +1,95 @@
+//! Children made by fork, in the middle of a process with threads.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::FromRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// How long a child may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A child of this process, and what it has to say.
+pub struct Forked {
+    process: libc::pid_t,
+    output: File,
+}
+
+/// How to make the child.
+#[derive(Clone, Copy, PartialEq)]
+pub enum By {
+    /// `fork`, with its handlers.
+    Fork,
+    /// The bare system call, of which the C library and the handlers know nothing.
+    Clone,
+}
+
+/// Makes a child, which runs `work` and ends. What `work` returns is told to the parent; a panic is one too.
+pub fn fork(by: By, work: impl FnOnce() -> Result<String, String>) -> Forked {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
+    // SAFETY: both descriptors are new and nobody else's.
+    let [output, mut input] = ends.map(|end| unsafe { File::from_raw_fd(end) });
+    // SAFETY: the child calls what the test is about, and ends without running anything of the parent's.
+    let process = match by {
+        By::Fork => unsafe { libc::fork() },
+        By::Clone => unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t },
+    };
+    assert!(process >= 0, "no child: {}", std::io::Error::last_os_error());
+    if process == 0 {
+        let told = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("it panicked".to_owned()));
+        let (text, status) = match told {
+            Ok(text) => (text, 0),
+            Err(text) => (text, 1),
+        };
+        let _ = input.write_all(text.as_bytes());
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(status) };
+    }
+    Forked { process, output }
+}
+
+impl Forked {
+    /// Waits for the child, and gives what its work returned. A child that hangs is an error.
+    pub fn join(mut self) -> Result<String, String> {
+        let begun = Instant::now();
+        let mut text = String::new();
+        // The child's end of the pipe closes with it; it may have been inherited by children of its own parent.
+        let mut status = 0;
+        loop {
+            self.collect(&mut text);
+            // SAFETY: room for a status.
+            let ended = unsafe { libc::waitpid(self.process, &raw mut status, libc::WNOHANG) };
+            if ended == self.process {
+                break;
+            }
+            if begun.elapsed() > PATIENCE {
+                // SAFETY: the child is ours and has not been waited for.
+                unsafe {
+                    libc::kill(self.process, libc::SIGKILL);
+                    libc::waitpid(self.process, &raw mut status, 0);
+                }
+                return Err("the child hung".to_owned());
+            }
+        }
+        self.collect(&mut text);
+        if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
+            Ok(text)
+        } else {
+            Err(format!("{status:#x}: {text}"))
+        }
+    }
+
+    /// Reads what is there, waiting a little for more.
+    fn collect(&mut self, text: &mut String) {
+        use std::os::fd::AsRawFd;
+        let mut poll = libc::pollfd { fd: self.output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor.
+        while unsafe { libc::poll(&raw mut poll, 1, 5) } > 0 && poll.revents & libc::POLLIN != 0 {
+            let mut bytes = [0; 4096];
+            let size = self.output.read(&mut bytes).unwrap();
+            text.push_str(&String::from_utf8_lossy(&bytes[..size]));
+        }
+    }
+}

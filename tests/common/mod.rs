@@ -1,0 +1,153 @@
+//! What the tests share: sizes, seeds, tools, folders, children and a guard against hanging.
+#![allow(dead_code, reason = "every test uses its own part")]
+
+pub mod crew;
+pub mod forked;
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// What a child process was started for; not set in the test itself.
+const ROLE: &str = "OTP_TEST_ROLE";
+
+/// The size of a campaign: `OTP_TEST_SIZE=small` (the default) or `full`.
+pub fn size(small: usize, full: usize) -> usize {
+    match std::env::var("OTP_TEST_SIZE").as_deref() {
+        Err(_) | Ok("small") => small,
+        Ok("full") => full,
+        Ok(other) => panic!("OTP_TEST_SIZE is small or full, not {other}"),
+    }
+}
+
+/// The program of this name. Says so when it is missing, and fails with `OTP_TEST_ALL=1`.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        assert!(std::env::var("OTP_TEST_ALL").as_deref() != Ok("1"), "{name} is missing, and OTP_TEST_ALL=1 needs it");
+        complain(&format!("SKIPPED, since {name} is missing: {}", std::thread::current().name().unwrap_or("a test")));
+    }
+    found
+}
+
+/// Writes a line to standard error past the capturing of the test harness.
+pub fn complain(line: &str) {
+    let text = format!("{line}\n");
+    // SAFETY: the bytes are those of `text`.
+    let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
+}
+
+/// The shared library that belongs to this test.
+pub fn shared_library() -> PathBuf {
+    let library = std::env::current_exe().unwrap().with_file_name("libotp.so");
+    assert!(library.exists(), "{} is missing", library.display());
+    library
+}
+
+/// A folder of its own, removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The repository of this kind in this folder, as the configuration names it.
+    pub fn repository(&self, kind: &str) -> String {
+        match kind {
+            "sqlite" => format!("sqlite:{}/otp.db", self.0.display()),
+            "json" => format!("json:{}/otp", self.0.display()),
+            "memory" => "memory:".to_owned(),
+            other => panic!("no repository {other}"),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Random numbers that a seed repeats (SplitMix64). The seed is told when the test fails, and taken from
+/// `OTP_TEST_SEED`.
+pub struct Random {
+    seed: u64,
+    state: u64,
+}
+
+impl Random {
+    pub fn new() -> Self {
+        let given = std::env::var("OTP_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+        Self::seeded(given.unwrap_or_else(|| RandomState::new().hash_one(std::process::id())))
+    }
+
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, state: seed }
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to `end - 1`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len())]
+    }
+}
+
+impl Drop for Random {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            complain(&format!("repeat with OTP_TEST_SEED={}", self.seed));
+        }
+    }
+}
+
+/// This test program again, to run the one test `entry` in a process of its own, in which [`role`] is set.
+pub fn child(entry: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", entry, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command
+}
+
+/// What this process was started for, if it is a [`child`].
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// Ends the process, as failed, unless it is dropped in time: nothing may hang.
+pub struct Watchdog {
+    _alive: Sender<()>,
+}
+
+impl Watchdog {
+    pub fn new(what: &str, seconds: u64) -> Self {
+        let (alive, over) = channel();
+        let what = what.to_owned();
+        std::thread::spawn(move || {
+            if over.recv_timeout(Duration::from_secs(seconds)) == Err(RecvTimeoutError::Timeout) {
+                complain(&format!("HANGS for {seconds} seconds: {what}"));
+                std::process::abort();
+            }
+        });
+        Self { _alive: alive }
+    }
+}
