@@ -223,10 +223,13 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Err
 
 /// The request for libotp, in JSON. Whatever the content type says, the body is JSON or refused.
 fn recipient(body: &[u8]) -> Result<String, Answer> {
+    // Of a list, serde would take the items for the members in their order.
+    let object = body.trim_ascii_start().starts_with(b"{").then_some(body);
+    let recipient: Option<Recipient> = object.and_then(|object| serde_json::from_slice(object).ok());
     // serde's own words would repeat what the body holds.
     let refusal = "The body must be a JSON object with messengerId, phoneNumber or both, each a text, and nothing else";
-    let checked = serde_json::from_slice(body).and_then(|recipient: Recipient| serde_json::to_string(&recipient));
-    checked.map_err(|_| Answer::new(StatusCode::BAD_REQUEST, refusal))
+    let request = recipient.and_then(|recipient| serde_json::to_string(&recipient).ok());
+    request.ok_or_else(|| Answer::new(StatusCode::BAD_REQUEST, refusal))
 }
 
 /// Calls the library on another thread, since it waits for the disk and for the provider. The call is finished even
@@ -263,7 +266,8 @@ fn verify(service: &Service, token: &str, code: &str) -> otp::Result<Answer> {
     Ok(Answer::of(reply.outcome).with(RETRY_AFTER, reply.retry_after_seconds.map(HeaderValue::from)))
 }
 
-/// Without `webhook` in the configuration this is `OTP_E_UNSUPPORTED`: what nobody can check must not be believed.
+/// Without `webhook` in the configuration this is `OTP_E_UNSUPPORTED`, to HTTP 500: what nobody can check must not be
+/// believed.
 fn webhook(service: &Service, authorization: Option<&[u8]>, body: &[u8]) -> otp::Result<Answer> {
     // The body as it came: the signature is over its bytes. A header that is no text signs nothing.
     let authorization = authorization.map(String::from_utf8_lossy);

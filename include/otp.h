@@ -21,8 +21,8 @@
  * a considered no, to show the user: a wrong code, say, or too many of them. A negative number says that the library
  * could not answer, and is to be logged. So `== OTP_OK` is the only test that lets anyone in, and `< 0` the only one
  * that means trouble. Every function lists what it may return; besides, each may return OTP_E_INTERNAL, each with a
- * service OTP_E_ARGUMENT for a handle that is not open, and OTP_E_STORE in a process that was made by a raw clone()
- * or vfork(), or by fork() where the service's repository is "memory:".
+ * service OTP_E_ARGUMENT for a handle that is not open, and OTP_E_STORE in a process that was made by a raw clone(),
+ * or by fork() where the service's repository is "memory:".
  *
  * Replies. What has more to say than a number writes it to `reply`, a buffer of the caller with `reply_size` bytes,
  * as one JSON object (RFC 8259) in UTF-8, ended by NUL. `reply` may be NULL. Otherwise it must have at least
@@ -54,13 +54,14 @@
  * exactly once, also when the setter fails. They must return: no exception, panic or longjmp() may leave them.
  *
  * Processes and fork(). Any number of processes may open the same repository. A service that was opened before fork()
- * works in the child as in the parent, both close it for themselves. Callbacks, user data and what the child may do
- * with them are the host's. fork() waits for a commit that is running, never for a callback or a delivery.
+ * works in the child as in the parent, both close it for themselves, and `drop` runs once on each side; in the child
+ * not for a callback that another thread was inside of. fork() waits for a commit that is running, never for a
+ * callback or a delivery.
  *
  * Unloading. The shared library stays mapped after dlclose().
  *
  * Versions. Within one OTP_ABI_VERSION, which is the number in the soname, functions, results and JSON members are
- * only added. Version 0 may change until libotp 1.0.
+ * only added.
  *
  * Log events. What is handed to an otp_log_fn is one JSON object with `time` (RFC 3339, UTC, with milliseconds),
  * `level` (1 error, 2 warning, 3 info, 4 debug), `event` (what was done, such as "create" or "verify"), `result` (a
@@ -68,7 +69,6 @@
  * and nobody gets from it to the token). Members that do not apply are absent, others may be added. No event holds a
  * code, a token, a recipient or a key.
  */
-
 
 #ifndef OTP_H
 #define OTP_H
@@ -323,8 +323,8 @@ OTP_NODISCARD otp_result otp_open(const char *config, otp_service **service, cha
  *
  * Called inside a callback of this service, it returns at once; the service is freed when the outermost call that
  * runs on it returns. Either way, from now on every call with this handle is OTP_E_ARGUMENT, also in a callback that
- * is still running. NULL, and a handle that is closed already, are fine. Do not call it inside a callback that
- * another thread is waiting for in this function.
+ * is still running. NULL, and a handle that is closed already, are fine. A callback must not wait for a thread that is
+ * in this function.
  *
  * In a process that was forked off, it closes the child's side alone and counts the calls of the forking thread
  * alone.

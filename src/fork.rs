@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
 
 use once_cell::sync::OnceCell;
 
@@ -23,9 +23,15 @@ static HANDLERS: OnceCell<()> = OnceCell::new();
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    /// The gate, between the handlers of this thread's `fork`.
-    static FORKING: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+    /// What this thread holds between the handlers of its `fork`.
+    static FORKING: RefCell<Option<Forking>> = const { RefCell::new(None) };
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Fields are dropped in this order: a member that ends here needs the gate.
+struct Forking {
+    _gate: RwLockWriteGuard<'static, ()>,
+    members: Vec<Arc<dyn ForkAware>>,
 }
 
 /// Something that holds what must not be carried over a fork. Both functions run while this thread is alone inside
@@ -92,15 +98,11 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-fn each_member(visit: impl Fn(&dyn ForkAware)) {
-    let members: Vec<_> = lock(&MEMBERS).iter().filter_map(Weak::upgrade).collect();
-    members.iter().for_each(|member| visit(&**member));
-}
-
 extern "C" fn prepare() {
     let gate = GATE.write().unwrap_or_else(PoisonError::into_inner);
-    each_member(|member| member.before_fork());
-    FORKING.set(Some(gate));
+    let members: Vec<_> = lock(&MEMBERS).iter().filter_map(Weak::upgrade).collect();
+    members.iter().for_each(|member| member.before_fork());
+    FORKING.set(Some(Forking { _gate: gate, members }));
 }
 
 extern "C" fn parent() {
@@ -109,6 +111,7 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     PROCESS.store(std::process::id(), Ordering::Release);
-    each_member(|member| member.in_child());
-    drop(FORKING.take());
+    let forking = FORKING.take();
+    forking.iter().flat_map(|forking| &forking.members).for_each(|member| member.in_child());
+    drop(forking);
 }

@@ -77,6 +77,22 @@ thread_local! {
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Marks this thread as being in the log, also when the log panics.
+struct Logging;
+
+impl Logging {
+    fn begin() -> Self {
+        LOGGING.set(true);
+        Logging
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        LOGGING.set(false);
+    }
+}
+
 impl Hooks {
     /// Who delivers, with sender `host`.
     pub fn sender(&self) -> Option<Arc<SendFn>> {
@@ -114,15 +130,15 @@ impl Hooks {
     /// Sends an event to the log, unless this thread is in the log already.
     pub fn log(&self, level: Level, event: &str, result: Outcome, channel: Option<&str>, record: Option<&Block>) {
         let Some(log) = self.log.get().filter(|log| level as i32 <= log.0) else { return };
-        if LOGGING.replace(true) {
+        if LOGGING.get() {
             return;
         }
+        let _logging = Logging::begin();
         // The pseudonym is enough to follow one record, and too little to guess its key from.
         let record = record.map(|key| key.to_string().chars().take(16).collect());
         let event = Event { time: self.time().to_string(), level: level as i32, event, result, channel, record };
         if let Ok(text) = serde_json::to_string(&event) {
             (log.1)(level as i32, &text);
         }
-        LOGGING.set(false);
     }
 }

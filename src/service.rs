@@ -242,12 +242,6 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.core.repository.close();
-    }
-}
-
 impl Core {
     /// The row of a token.
     fn row(&self, token: &str) -> Result<Block> {

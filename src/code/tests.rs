@@ -1,1 +1,165 @@
+//! Codes: their distribution, what they are bound to, and which guess is equal to what.
 
+use super::*;
+use crate::config::{Durability, KeySource, RepositoryUrl};
+use crate::record::{Delivery, Via};
+use crate::repository;
+use std::sync::Arc;
+
+fn ring() -> Arc<KeyRing> {
+    let repository = repository::open(&RepositoryUrl::Memory, Durability::Process).unwrap();
+    KeyRing::open(&*repository, KeySource::None, Vec::new()).unwrap()
+}
+
+fn derived(length: u8) -> Code {
+    let secret = Secret::Derived { nonce: Block(random().unwrap()), length };
+    let (created, expires) = (Time::from_ms(1000), Time::from_ms(2000));
+    Code { key: 0, created, expires, secret, context: None, state: CodeState::Live }
+}
+
+fn record(code: Code, remembered: Vec<Code>) -> Record {
+    Record {
+        code,
+        attempts: 0,
+        max_attempts: 5,
+        subject: Block([2; 16]),
+        recipients: Vec::new(),
+        seen: Time::from_ms(1000),
+        retention_minutes: 10,
+        remembered,
+        sealed: Vec::new(),
+        idempotency: None,
+        deliveries: 1,
+        delivery: Delivery { via: Via::None, dispatch_uuid: None, steps: Vec::new() },
+    }
+}
+
+const ROW: Block = Block([1; 16]);
+const BINDING: Binding = Binding { row: ROW, subject: Block([2; 16]) };
+
+#[test]
+fn a_number_above_the_last_full_multiple_is_rejected() {
+    let mac = |numbers: [u64; 4]| {
+        let mut bytes = [0; 32];
+        bytes.chunks_mut(8).zip(numbers).for_each(|(to, number)| to.copy_from_slice(&number.to_be_bytes()));
+        bytes
+    };
+    let limit = u64::MAX - u64::MAX % 1_000_000;
+    let digits = |numbers| unbiased(&mac(numbers), 6).map(|text| text.to_string());
+    assert_eq!(digits([limit, u64::MAX, 7, 8]).as_deref(), Some("000007"));
+    assert_eq!(digits([limit - 1, 0, 0, 0]).as_deref(), Some("999999"));
+    assert_eq!(digits([limit, limit, u64::MAX, limit]), None);
+}
+
+/// Chi-square over the first and the last digit of 50,000 codes: a bias or a dropped leading zero would show.
+#[test]
+fn digits_are_evenly_spread() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let draws = 50_000u32;
+    let mut counts = [[0u32; 10]; 2];
+    for _ in 0..draws {
+        let text = digits(key, &BINDING, &derived(6)).unwrap();
+        assert_eq!(text.len(), 6);
+        let digit = |place: usize| usize::from(text.as_bytes()[place] - b'0');
+        counts[0][digit(0)] += 1;
+        counts[1][digit(5)] += 1;
+    }
+    for places in counts {
+        let expected = f64::from(draws) / 10.0;
+        let chi_square: f64 = places.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
+        // Nine degrees of freedom: exceeded once in ten million runs.
+        assert!(chi_square < 50.0, "{places:?}");
+    }
+}
+
+#[test]
+fn a_code_follows_from_everything_it_is_bound_to() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let code = derived(10);
+    let text = digits(key, &BINDING, &code).unwrap();
+    assert_eq!(digits(key, &BINDING, &code).unwrap(), text);
+    let mut later = code.clone();
+    later.expires = later.expires.plus(1);
+    let mut earlier = code.clone();
+    earlier.created = Time::from_ms(999);
+    let mut other = code.clone();
+    other.secret = Secret::Derived { nonce: Block([9; 16]), length: 10 };
+    for (binding, code) in [
+        (Binding { row: Block([7; 16]), ..BINDING }, &code),
+        (Binding { subject: Block([7; 16]), ..BINDING }, &code),
+        (BINDING, &later),
+        (BINDING, &earlier),
+        (BINDING, &other),
+    ] {
+        assert_ne!(digits(key, &binding, code).unwrap(), text);
+    }
+    assert_ne!(digits(self::ring().slot(0).unwrap(), &BINDING, &code).unwrap(), text, "another key");
+    for length in 4..=10 {
+        assert_eq!(digits(key, &BINDING, &derived(length)).unwrap().len(), usize::from(length));
+    }
+}
+
+fn matched(ring: &KeyRing, record: &Record, code: &str, context: Option<&str>) -> Option<Match> {
+    find(ring, &ROW, Some(record), &Guess { code, context }, Time::from_ms(1500)).unwrap()
+}
+
+#[test]
+fn the_newest_and_the_remembered_are_found() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let mut remembered = Vec::new();
+    let mut texts = Vec::new();
+    for number in 0..REMEMBERED as u64 {
+        let mut code = derived(6);
+        code.expires = code.expires.plus(number);
+        texts.push(digits(key, &BINDING, &code).unwrap());
+        code.secret = Secret::Mac(super::remembered(&ring, &BINDING, &code).unwrap());
+        remembered.push(code);
+    }
+    let newest = derived(10);
+    let text = digits(key, &BINDING, &newest).unwrap();
+    let record = record(newest, remembered);
+    assert_eq!(matched(&ring, &record, &text, None), Some(Match::Newest));
+    for (index, text) in texts.iter().enumerate() {
+        assert_eq!(matched(&ring, &record, text, None), Some(Match::Remembered(index)));
+        assert!(is_remembered(&ring, &ROW, &record.remembered, text).unwrap());
+    }
+    for wrong in ["", "0", "00000000000", &text[..9], &format!("{}x", text.as_str())] {
+        assert_eq!(matched(&ring, &record, wrong, None), None);
+    }
+    assert_eq!(find(&ring, &ROW, None, &Guess { code: &text, context: None }, Time::START).unwrap(), None);
+    let past = Time::from_ms(2000 + 10 * 60_000);
+    let guess = Guess { code: &texts[0], context: None };
+    assert_eq!(find(&ring, &ROW, Some(&record), &guess, past).unwrap(), None, "each until its own end");
+}
+
+#[test]
+fn a_context_belongs_to_the_code() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let mut code = derived(6);
+    let text = digits(key, &BINDING, &code).unwrap();
+    assert_eq!(matched(&ring, &record(code.clone(), vec![]), &text, Some("")), None, "none was given");
+    for context in ["", "10 EUR to Ann"] {
+        code.context = Some(context_mac(key, &ROW, &code, context));
+        let record = record(code.clone(), vec![]);
+        assert_eq!(matched(&ring, &record, &text, Some(context)), Some(Match::Newest));
+        assert_eq!(matched(&ring, &record, &text, None), None);
+        assert_eq!(matched(&ring, &record, &text, Some("10 EUR to Bob")), None);
+    }
+}
+
+#[test]
+fn a_key_that_is_not_at_hand_is_an_error_and_never_a_no() {
+    let ring = ring();
+    let mut code = derived(6);
+    code.key = 1;
+    let guess = Guess { code: "123456", context: None };
+    for record in [record(code.clone(), vec![]), record(derived(6), vec![code.clone()])] {
+        let error = find(&ring, &ROW, Some(&record), &guess, Time::from_ms(1500)).unwrap_err();
+        assert_eq!(error.outcome(), crate::Outcome::Config);
+    }
+    assert!(remembered(&ring, &BINDING, &code).is_err());
+}

@@ -115,6 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_leaves_standard_error_alone() {
+        let test = "ffi::guard::tests::a_panic_becomes_an_error_that_tells_its_place";
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = command.args(["--exact", "--nocapture", test]).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+
+    #[test]
     fn code_of_the_host_is_outside_also_when_nested() {
         let seen = catch(|| Ok(outside(|| (INSIDE.get(), catch(|| Ok(INSIDE.get()))))));
         assert_eq!(seen, Ok((false, Ok(true))));

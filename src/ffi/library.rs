@@ -98,8 +98,8 @@ pub unsafe extern "C" fn otp_open(
 ///
 /// Called inside a callback of this service, it returns at once; the service is freed when the outermost call that
 /// runs on it returns. Either way, from now on every call with this handle is OTP_E_ARGUMENT, also in a callback that
-/// is still running. NULL, and a handle that is closed already, are fine. Do not call it inside a callback that
-/// another thread is waiting for in this function.
+/// is still running. NULL, and a handle that is closed already, are fine. A callback must not wait for a thread that is
+/// in this function.
 ///
 /// In a process that was forked off, it closes the child's side alone and counts the calls of the forking thread
 /// alone.

@@ -1,1 +1,135 @@
+//! Keys: made once, refused when foreign, rotated without losing anything.
 
+use super::*;
+use crate::Outcome;
+use crate::clock::Time;
+use crate::config::{Durability, RepositoryUrl};
+use crate::record::CodeState;
+use crate::repository;
+use crate::repository::conformance::Folder;
+use std::os::unix::fs::PermissionsExt;
+
+fn memory() -> Arc<dyn Repository> {
+    repository::open(&RepositoryUrl::Memory, Durability::Process).unwrap()
+}
+
+fn key(byte: u8) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(vec![byte; KEY_BYTES])
+}
+
+fn given(repository: &dyn Repository, current: u8, previous: &[u8]) -> Result<Arc<KeyRing>> {
+    let previous = previous.iter().map(|byte| key(*byte)).collect();
+    KeyRing::open(repository, KeySource::Given(key(current)), previous)
+}
+
+fn outcome(result: Result<Arc<KeyRing>>) -> Outcome {
+    result.err().expect("refused").outcome()
+}
+
+fn code(slot: u8, secret: Secret) -> Code {
+    let (created, expires) = (Time::from_ms(1), Time::from_ms(2));
+    Code { key: slot, created, expires, secret, context: None, state: CodeState::Live }
+}
+
+#[test]
+fn rotation_keeps_hashes_and_old_records() {
+    let repository = memory();
+    let first = given(&*repository, 1, &[]).unwrap();
+    let row = first.index("token", "default", "t");
+    let secret = Secret::Derived { nonce: Block([5; 16]), length: 6 };
+    let old = code(first.current(), secret);
+    let sealed = first.seal(&row, &old, b"text").unwrap();
+
+    let second = given(&*repository, 2, &[1]).unwrap();
+    assert_eq!(second.index("token", "default", "t"), row);
+    assert_ne!(second.current(), first.current());
+    assert_eq!(second.unseal(&row, &old, &sealed).unwrap().as_slice(), b"text");
+    assert_eq!(second.slot(old.key).unwrap().id(), first.slot(old.key).unwrap().id());
+
+    // Once everything is under the new key, the old one can go; records of it then say so.
+    let third = given(&*repository, 2, &[]).unwrap();
+    assert_eq!(third.index("token", "default", "t"), row);
+    assert_eq!(third.slot(old.key).err().map(|error| error.outcome()), Some(Outcome::Config));
+    assert_eq!(outcome(given(&*repository, 1, &[])), Outcome::Config, "the retired key alone opens nothing");
+    assert_eq!(outcome(given(&*repository, 3, &[])), Outcome::Config);
+}
+
+#[test]
+fn a_rolling_deployment_works_in_either_order() {
+    let repository = memory();
+    let old = given(&*repository, 1, &[2]).unwrap();
+    let new = given(&*repository, 2, &[1]).unwrap();
+    let again = given(&*repository, 1, &[2]).unwrap();
+    for ring in [&old, &new, &again] {
+        assert_eq!(ring.index("token", "n", "t"), old.index("token", "n", "t"));
+        assert!(ring.slot(old.current()).is_ok() && ring.slot(new.current()).is_ok());
+    }
+    assert_eq!(old.slot(new.current()).unwrap().id(), new.slot(new.current()).unwrap().id());
+}
+
+#[test]
+fn hashes_do_not_meet() {
+    let ring = given(&*memory(), 1, &[]).unwrap();
+    let mut hashes = vec![
+        ring.index("token", "a", "b"),
+        ring.index("token", "ab", ""),
+        ring.index("token", "", "ab"),
+        ring.index("tokena", "", "b"),
+        ring.index("subject", "a", "b"),
+        ring.fingerprint(b"ab"),
+    ];
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 6);
+    assert_ne!(given(&*memory(), 1, &[]).unwrap().index("token", "a", "b"), hashes[0], "each repository has its own");
+}
+
+#[test]
+fn what_is_sealed_opens_only_where_it_was() {
+    let ring = given(&*memory(), 1, &[]).unwrap();
+    let row = Block([1; 16]);
+    let derived = code(0, Secret::Derived { nonce: Block([5; 16]), length: 6 });
+    let other = code(0, Secret::Derived { nonce: Block([6; 16]), length: 6 });
+    let own = code(0, Secret::Mac(Block([7; 16])));
+    for code in [&derived, &own] {
+        let sealed = ring.seal(&row, code, b"text").unwrap();
+        assert_eq!(ring.unseal(&row, code, &sealed).unwrap().as_slice(), b"text");
+        assert!(ring.unseal(&Block([2; 16]), code, &sealed).is_err(), "another row");
+        assert!(ring.unseal(&row, &other, &sealed).is_err(), "another code");
+        for place in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[place] ^= 1;
+            assert_eq!(ring.unseal(&row, code, &damaged).unwrap_err().outcome(), Outcome::Store);
+        }
+        assert!(ring.unseal(&row, code, &[]).is_err());
+    }
+    assert_ne!(ring.seal(&row, &own, b"text"), ring.seal(&row, &own, b"text"), "a MAC is no nonce");
+}
+
+#[test]
+fn a_key_file_is_made_with_the_repository_and_never_again() {
+    let folder = Folder::new("keys");
+    let path = folder.path().join("otp.key");
+    let from_file = |repository: &dyn Repository| KeyRing::open(repository, KeySource::Beside(path.clone()), vec![]);
+    let repository = memory();
+    let first = from_file(&*repository).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let second = from_file(&*repository).unwrap();
+    assert_eq!(second.index("t", "", ""), first.index("t", "", ""));
+
+    let text = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
+    assert!(!path.exists(), "no new key beside old records");
+    for bad in [&b""[..], b"AAAA", b"not base64!", &text[..40]] {
+        std::fs::write(&path, bad).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
+        assert_eq!(outcome(from_file(&*memory())), Outcome::Config, "a file that is no key is not replaced");
+    }
+    std::fs::write(&path, &text).unwrap();
+    assert!(from_file(&*repository).is_ok());
+    assert!(from_file(&*memory()).is_ok(), "a key file beside a new repository is used");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
+}

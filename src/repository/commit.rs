@@ -69,7 +69,7 @@ pub(super) trait Reader: Send + Sync {
 }
 
 /// A repository made of an engine and a reader.
-pub(super) struct GroupCommit<E, R> {
+pub(super) struct GroupCommit<E: Engine, R: Reader> {
     durability: Durability,
     queue: Mutex<Queue>,
     engine: Mutex<E>,
@@ -213,6 +213,13 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     }
 }
 
+impl<E: Engine, R: Reader> GroupCommit<E, R> {
+    fn close(&self) {
+        self.reader.close();
+        lock(&self.engine).close();
+    }
+}
+
 impl Queue {
     /// Makes the first in the queue the leader, if there is one.
     fn hand_over(&mut self) {
@@ -338,18 +345,21 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
         self.submit(Commit { synced: false, sweep: Some((limit, moment)) }, Work::Sweep)
     }
+}
 
-    fn close(&self) {
+/// Closing is a call of the storage like any other: a fork must not come in between. A child that has no business
+/// with the files leaves them to the system.
+impl<E: Engine, R: Reader> Drop for GroupCommit<E, R> {
+    fn drop(&mut self) {
         if fork::check().is_ok() {
-            fork::shared(|| self.before_fork());
+            fork::shared(|| self.close());
         }
     }
 }
 
 impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
     fn before_fork(&self) {
-        self.reader.close();
-        lock(&self.engine).close();
+        self.close();
     }
 
     fn in_child(&self) {

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::sys;
+use crate::fork;
 
 /// Also says that opening must not wait, as it would for a pipe.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -376,7 +377,11 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        self.close();
+        // The lock belongs to the open file, which a child of a raw clone has in common with its parent: there
+        // giving it back would take it from the parent.
+        if fork::check().is_ok() {
+            self.close();
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod codec;
 mod commit;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod files;
 mod json;
 mod memory;
@@ -144,9 +144,6 @@ pub trait Repository: Send + Sync {
     ///
     /// As for `update`.
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept>;
-
-    /// Gives back what the repository holds open. Calls after it open it again.
-    fn close(&self);
 }
 
 /// Opens the repository that the configuration names. Made if there is none; it is then without a [`META`] row.

@@ -14,8 +14,8 @@ use crate::request::{AddressKind, check_name};
 /// How long a call works before it lets others go on.
 const BUDGET: Duration = Duration::from_millis(100);
 
-/// Rows looked at in one transaction: some milliseconds of work.
-const STEP: usize = 1000;
+/// Rows looked at in one transaction: some milliseconds of work, also where a row is a file.
+const STEP: usize = 250;
 
 impl Service {
     /// Runs what is due: removes rows past retention. Works for a full round or 100 milliseconds, whichever ends

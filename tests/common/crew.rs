@@ -16,7 +16,7 @@ const STOP: usize = 2;
 const FREE: usize = 8;
 
 /// How long a process sleeps before it looks whether all is over.
-const LOOK: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+static LOOK: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// How long a round may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(120);
