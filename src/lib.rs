@@ -1,4 +1,34 @@
 //! One-time passwords inside your own process: create a short code, have it delivered, verify it exactly once.
+//!
+//! There is no server: a [`Service`] keeps its records in a file that any number of threads and processes share, and
+//! every answer is given only after it is committed. Codes are not stored; they follow from a key beside the
+//! database. The same library is used from C, through `include/otp.h`: the functions of [`ffi`].
+//!
+//! ```
+//! use otp::{Outcome, Service};
+//!
+//! # fn main() -> otp::Result<()> {
+//! let config = r#"{"repository": "memory:", "sender": {"type": "none"}}"#;
+//! let (service, warnings) = Service::open(Some(config))?;
+//! assert_eq!(warnings.len(), 1); // that no list of countries is set
+//!
+//! let reply = service.create("session 1", Some(r#"{"phoneNumber": "+39 333 123 4567"}"#))?;
+//! assert_eq!(reply.outcome, Outcome::Ok);
+//! let message = reply.message.expect("with sender none the host delivers");
+//! assert_eq!(*message.to, "393331234567");
+//!
+//! assert_eq!(service.verify("session 1", &message.code, None)?.outcome, Outcome::Ok);
+//! assert_eq!(service.verify("session 1", &message.code, None)?.outcome, Outcome::Checked);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way through the code
+//!
+//! `service` reads like the rules: it loads rows, asks `record` and `policy` (which know no I/O, clock or key), stores
+//! what changed in one transaction, and then answers or hands the message to `sender`. `repository` keeps rows and
+//! knows no rule; `commit` in it runs the operations of many threads in one transaction. `fork` keeps a process that
+//! forks whole. `ffi` is the border to C and holds all unsafe code and no decision.
 #![deny(unsafe_code, missing_docs, rust_2018_idioms)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
