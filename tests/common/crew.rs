@@ -65,11 +65,12 @@ impl Shared {
             self.words[ROUND].fetch_add(1, SeqCst);
             futex(&self.words[ROUND], libc::FUTEX_WAKE, i32::MAX as u32);
         }
-        while self.words[ROUND].load(SeqCst) == round {
+        let stopped = || self.words[STOP].load(SeqCst) != 0;
+        while self.words[ROUND].load(SeqCst) == round && !stopped() {
             futex(&self.words[ROUND], libc::FUTEX_WAIT, round);
             watch();
         }
-        self.words[STOP].load(SeqCst) == 0
+        !stopped()
     }
 }
 
