@@ -4,8 +4,6 @@
 //! RFC 4226 truncates a MAC in a like way; here the number is taken without bias, by rejecting the few values above
 //! the last full multiple of ten to the power of its length.
 
-use rand::TryRng;
-use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
@@ -14,17 +12,6 @@ use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing};
 use crate::record::{Code, CodeState, Match, REMEMBERED, Record, Secret};
-
-/// Fills the array from the operating system's generator. There is no other, and none is kept in the process.
-///
-/// # Errors
-///
-/// `Random` when the system gives none.
-pub fn random<const SIZE: usize>() -> Result<[u8; SIZE]> {
-    let mut bytes = [0; SIZE];
-    SysRng.try_fill_bytes(&mut bytes).map_err(|cause| Error::random(format!("no random numbers: {cause}")))?;
-    Ok(bytes)
-}
 
 /// What a code is bound to besides its own fields: it cannot be moved to another row or subject.
 #[derive(Clone, Copy)]

@@ -16,9 +16,9 @@ use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::block::Block;
-use crate::code::random;
 use crate::config::KeySource;
 use crate::error::{Error, Result};
+use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
 

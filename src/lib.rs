@@ -47,6 +47,7 @@ mod message;
 mod outcome;
 mod phone;
 mod policy;
+mod random;
 mod record;
 mod reply;
 mod repository;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Durability, KeySource, RepositoryUrl};
+use crate::random::random;
 use crate::record::{Delivery, Via};
 use crate::repository;
 use std::sync::Arc;

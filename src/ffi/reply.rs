@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
 use crate::outcome::Outcome;
-use crate::reply::{CreateReply, DeliveryReply, DoneReply, RunDueReply, StatusReply, VerifyReply};
+use crate::reply::{CreateReply, DeliveryReply, DoneReply, Reply, RunDueReply, StatusReply, VerifyReply};
 
 /// An error's detail: it may hold two paths.
 const DETAIL_LIMIT: usize = 2000;
@@ -31,12 +31,7 @@ pub struct OpenReply {
 }
 
 /// What an entry point may answer.
-pub trait Answer: Serialize {
-    /// What it came to.
-    fn outcome(&self) -> Outcome {
-        Outcome::Ok
-    }
-
+pub trait Answer: Reply {
     /// More about it than the outcome's own sentence.
     fn detail(&self) -> Option<String> {
         None
@@ -46,7 +41,19 @@ pub trait Answer: Serialize {
     fn shorten(&mut self, _shortened: &mut Shortened) {}
 }
 
+impl Reply for () {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
 impl Answer for () {}
+
+impl Reply for OpenReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
 
 impl Answer for OpenReply {
     fn shorten(&mut self, shortened: &mut Shortened) {
@@ -67,10 +74,6 @@ impl Answer for OpenReply {
 }
 
 impl Answer for CreateReply {
-    fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
     fn detail(&self) -> Option<String> {
         let failure = self.failure.as_ref().filter(|failure| !failure.detail.is_empty())?;
         matches!(self.outcome, Outcome::Send | Outcome::InDoubt).then(|| failure.detail.clone())
@@ -87,23 +90,11 @@ impl Answer for CreateReply {
     }
 }
 
-impl Answer for VerifyReply {
-    fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-}
+impl Answer for VerifyReply {}
 
-impl Answer for DoneReply {
-    fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-}
+impl Answer for DoneReply {}
 
 impl Answer for StatusReply {
-    fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
     fn shorten(&mut self, shortened: &mut Shortened) {
         if let Some(status) = &mut self.status {
             shorten_delivery(&mut status.delivery, shortened);

@@ -19,11 +19,11 @@ use super::files::{FileLock, Identity, identity};
 use super::{FORMAT_VERSION, Key, Repository, Row, Swept, codec};
 use crate::block::Block;
 use crate::clock::Time;
-use crate::code::random;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::ffi::sys;
 use crate::fork::lock;
+use crate::random::random;
 
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x6c6f_7470;

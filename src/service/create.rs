@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::deliver::Job;
+use super::deliver::{Job, PlannedStep};
 use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
 use crate::clock::{MINUTE_MS, Time};
@@ -31,16 +31,6 @@ pub struct Order {
     pub context: Option<Zeroizing<String>>,
     pub idempotency: Option<Idempotency>,
     pub steps: Vec<PlannedStep>,
-}
-
-/// A step of the workflow for which there is an address.
-pub struct PlannedStep {
-    /// Its place in the configured workflow.
-    pub index: usize,
-    /// Its channel.
-    pub channel: String,
-    /// Where it goes; empty when the host needs no address.
-    pub to: Zeroizing<String>,
 }
 
 /// What the first transaction came to.

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::create::PlannedStep;
 use super::{Core, RELAXED, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
@@ -16,6 +15,16 @@ use crate::record::{Meanwhile, Record, Step, Ticket};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::transact;
 use crate::sender::{Message, Sender, Sent};
+
+/// A step of the workflow for which there is an address.
+pub struct PlannedStep {
+    /// Its place in the configured workflow.
+    pub index: usize,
+    /// Its channel.
+    pub channel: String,
+    /// Where it goes; empty when the host needs no address.
+    pub to: Zeroizing<String>,
+}
 
 /// A code to deliver, as it was committed.
 pub struct Job {

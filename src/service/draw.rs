@@ -6,8 +6,9 @@ use super::Core;
 use super::create::Order;
 use crate::block::Block;
 use crate::clock::Time;
-use crate::code::{self, Binding, random};
+use crate::code::{self, Binding};
 use crate::error::{Error, Result};
+use crate::random::random;
 use crate::record::{Code, CodeState, Delivery, Record, Secret};
 
 /// How often a code is drawn anew because the token remembers it: one draw in a hundred thousand would be unlucky.

@@ -94,11 +94,11 @@ static inline int32_t take_message(void *user_data, const char *text) {
   return 1;
 }
 
-/* Opens `service`, on `repository`, with these further members of the configuration, each with a comma before it. */
-static inline otp_result open_at(const char *repository, const char *members) {
+/* Opens `service`, on the repository at `where`, with these further members of the configuration, each with a comma before it. */
+static inline otp_result open_at(const char *where, const char *members) {
   char config[4096];
   otp_result result;
-  snprintf(config, sizeof config, "{\"repository\": \"%s\", \"durability\": \"process\"%s}", repository, members);
+  snprintf(config, sizeof config, "{\"repository\": \"%s\", \"durability\": \"process\"%s}", where, members);
   result = otp_open(config, &service, reply, sizeof reply);
   if (result == OTP_OK && otp_on_clock(service, tell_time, &now, NULL) != OTP_OK)
     return OTP_E_INTERNAL;
@@ -107,6 +107,7 @@ static inline otp_result open_at(const char *repository, const char *members) {
 
 /* The place of the test, from the command line, so that the same rules are checked on every repository. */
 static const char *place = "memory:";
+static char repository[256];
 static int opened;
 
 #define HOST ", \"sender\": {\"type\": \"host\"}"
@@ -120,7 +121,6 @@ static inline void shut(void) {
 
 /* Opens a repository that nobody used before, on the test's place, and delivers to `take_message`. */
 static inline void open_fresh(const char *members) {
-  char repository[256];
   shut();
   now = NOON;
   messages = 0;
