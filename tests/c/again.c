@@ -11,7 +11,8 @@ static void same_request(void) {
   now += 50 * 1000;
   fail("token", 2);
   /* Neither the order of the members nor the spelling of the number makes another request. */
-  EXPECT(OTP_OK, create("token", "{\"idempotencyKey\": \"k\", \"messengerId\": \"8192836451\", \"phoneNumber\": \"+39 333 1234567\"}"));
+  EXPECT(OTP_OK, create("token", "{\"idempotencyKey\": \"k\", \"messengerId\": \"8192836451\","
+                                 " \"phoneNumber\": \"+39 333 1234567\"}"));
   NUMBER("expiresInSeconds", 250);
   NUMBER("attemptsLeft", 3);
   TEXT("delivery.state", "accepted");
@@ -19,7 +20,8 @@ static void same_request(void) {
   CHECK(messages == 1);
   EXPECT(OTP_E_ARGUMENT, create("token", "{" PHONE ", \"idempotencyKey\": \"k\"}"));
   NAMES("idempotencyKey");
-  EXPECT(OTP_E_ARGUMENT, create("token", "{" PHONE ", \"messengerId\": \"8192836451\", \"client\": \"c\", \"idempotencyKey\": \"k\"}"));
+  EXPECT(OTP_E_ARGUMENT, create("token", "{" PHONE ", \"messengerId\": \"8192836451\", \"client\": \"c\","
+                                         " \"idempotencyKey\": \"k\"}"));
   CHECK(messages == 1);
   EXPECT(OTP_OK, verify("token", code));
 
@@ -157,7 +159,8 @@ static void cancelled(void) {
 }
 
 static void countries(void) {
-  open_fresh(HOST ", \"policy\": {\"cooldownSeconds\": 0, \"sendLimits\": [], \"countries\": [\"39\", \"44\", \"1242\"]}");
+  open_fresh(HOST ", \"policy\": {\"cooldownSeconds\": 0, \"sendLimits\": [],"
+                  " \"countries\": [\"39\", \"44\", \"1242\"]}");
   EXPECT(OTP_OK, create("token", "{\"phoneNumber\": \"393331234567\"}"));
   EXPECT(OTP_OK, create("token", "{\"phoneNumber\": \"+44 7700 900123\"}"));
   EXPECT(OTP_OK, create("token", "{\"phoneNumber\": \"12423334567\"}"));

@@ -54,7 +54,8 @@ static void take_event(void *user_data, int32_t level, const char *event) {
 
 static void everything(void) {
   EXPECT(OTP_OK, create("secret-token", "{\"phoneNumber\": \"393331234567\", \"messengerId\": \"8192836451\","
-                                        " \"subject\": \"secret-subject\", \"context\": \"secret-context\", \"client\": \"secret-client\"}"));
+                                        " \"subject\": \"secret-subject\", \"context\": \"secret-context\","
+                                        " \"client\": \"secret-client\"}"));
   EXPECT(OTP_RATE_LIMITED, resend("secret-token"));
   EXPECT(OTP_NOT_VALID, verify("secret-token", "secret-guess"));
   EXPECT(OTP_E_ARGUMENT, create("secret-token", "{\"secret-member\": \"secret-text\"}"));
@@ -81,14 +82,16 @@ static void log_events(void) {
     everything();
     CHECK(highest == level && (level == 0 ? event_count == 0 : event_count > before));
     before = event_count;
-    CHECK(strstr(events, "secret") == NULL && strstr(events, "3331234567") == NULL && strstr(events, "8192836451") == NULL);
+    CHECK(strstr(events, "secret") == NULL);
+    CHECK(strstr(events, "3331234567") == NULL && strstr(events, "8192836451") == NULL);
     CHECK(strstr(events, code) == NULL);
   }
   CHECK(strstr(events, "\"event\":\"create\"") != NULL && strstr(events, "\"event\":\"verify\"") != NULL);
   CHECK(strstr(events, "\"channel\":\"messenger\"") != NULL && strstr(events, "\"record\":\"") != NULL);
   for (at = 0; at < 4; at++) {
     dropped[0] = 0;
-    CHECK(otp_on_log(service, out_of_range[at], take_event, &dropped[0], count_drop) == OTP_E_ARGUMENT && dropped[0] == 1);
+    CHECK(otp_on_log(service, out_of_range[at], take_event, &dropped[0], count_drop) == OTP_E_ARGUMENT);
+    CHECK(dropped[0] == 1);
   }
   /* The older function is still there. */
   before = event_count;

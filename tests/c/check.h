@@ -1,5 +1,5 @@
-/* What the conformance programs share: checks, a clock, and the calls with one reply for all. A failed check tells file,
- * line and the reply; the codes in it are made for the test. */
+/* What the conformance programs share: checks, a clock, and the calls with one reply for all. A failed check tells its
+ * file and line, and the reply; the codes in it are made for the test. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -57,7 +57,7 @@ static inline const char *message(void) { return member("message"); }
 
 /* What is true of every reply: its result and, unless it is OTP_OK, a message; for a refusal the sentence to show. */
 static inline int is_reply_of(otp_result result) {
-  if (strcmp(member("result"), otp_result_name(result)) != 0 || memchr(reply, 0, sizeof reply) == NULL)
+  if (memchr(reply, 0, sizeof reply) == NULL || strcmp(member("result"), otp_result_name(result)) != 0)
     return 0;
   if (result == OTP_OK)
     return message()[0] == 0;
@@ -67,7 +67,8 @@ static inline int is_reply_of(otp_result result) {
 static inline int expect(const char *file, int line, otp_result expected, otp_result result, const char *what) {
   char text[512];
   snprintf(text, sizeof text, "%s: %s, not %s", what, otp_result_name(result), otp_result_name(expected));
-  return check(file, line, result == expected, text) && check(file, line, is_reply_of(result), "the reply fits its result");
+  return check(file, line, result == expected, text) &&
+         check(file, line, is_reply_of(result), "the reply says the same");
 }
 
 static inline int text_is(const char *file, int line, const char *field, const char *expected) {
@@ -94,12 +95,19 @@ static inline int32_t take_message(void *user_data, const char *text) {
   return 1;
 }
 
-/* Opens `service`, on the repository at `where`, with these further members of the configuration, each with a comma before it. */
+/* The reply before a call: nothing of the last one is left to be taken for an answer. */
+static inline char *blank(void) {
+  memset(reply, '#', sizeof reply - 1);
+  reply[sizeof reply - 1] = 0;
+  return reply;
+}
+
+/* Opens `service`, on the repository at `where`, with further members of the configuration, each after a comma. */
 static inline otp_result open_at(const char *where, const char *members) {
   char config[4096];
   otp_result result;
   snprintf(config, sizeof config, "{\"repository\": \"%s\", \"durability\": \"process\"%s}", where, members);
-  result = otp_open(config, &service, reply, sizeof reply);
+  result = otp_open(config, &service, blank(), sizeof reply);
   if (result == OTP_OK && otp_on_clock(service, tell_time, &now, NULL) != OTP_OK)
     return OTP_E_INTERNAL;
   return result;
@@ -133,27 +141,27 @@ static inline void open_fresh(const char *members) {
 }
 
 static inline otp_result create(const char *token, const char *request) {
-  otp_result result = otp_create(service, token, request, reply, sizeof reply);
+  otp_result result = otp_create(service, token, request, blank(), sizeof reply);
   if (result == OTP_OK && member("code")[0] != 0)
     otp_reply_text(reply, "code", code, sizeof code);
   return result;
 }
 
-static inline otp_result resend(const char *token) { return otp_resend(service, token, reply, sizeof reply); }
+static inline otp_result resend(const char *token) { return otp_resend(service, token, blank(), sizeof reply); }
 
 static inline otp_result verify(const char *token, const char *guess) {
-  return otp_verify(service, token, guess, reply, sizeof reply);
+  return otp_verify(service, token, guess, blank(), sizeof reply);
 }
 
 static inline otp_result verify_context(const char *token, const char *guess, const char *context) {
-  return otp_verify_context(service, token, guess, context, reply, sizeof reply);
+  return otp_verify_context(service, token, guess, context, blank(), sizeof reply);
 }
 
-static inline otp_result cancel(const char *token) { return otp_cancel(service, token, reply, sizeof reply); }
-static inline otp_result status(const char *token) { return otp_status(service, token, reply, sizeof reply); }
-static inline otp_result run_due(void) { return otp_run_due(service, reply, sizeof reply); }
-static inline otp_result unlock(const char *subject) { return otp_unlock(service, subject, reply, sizeof reply); }
-static inline otp_result erase(const char *recipient) { return otp_erase(service, recipient, reply, sizeof reply); }
+static inline otp_result cancel(const char *token) { return otp_cancel(service, token, blank(), sizeof reply); }
+static inline otp_result status(const char *token) { return otp_status(service, token, blank(), sizeof reply); }
+static inline otp_result run_due(void) { return otp_run_due(service, blank(), sizeof reply); }
+static inline otp_result unlock(const char *subject) { return otp_unlock(service, subject, blank(), sizeof reply); }
+static inline otp_result erase(const char *recipient) { return otp_erase(service, recipient, blank(), sizeof reply); }
 
 /* A code that is not `code`, nor any other that a test remembers: no code drawn has a letter. */
 static inline const char *wrong(void) { return "wrong"; }

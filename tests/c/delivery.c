@@ -124,7 +124,8 @@ static void no_function(void) {
 static void messages_have_members(void) {
   char expected[256];
 
-  open_host(HOST ", \"workflow\": [{\"channel\": \"email\", \"template\": \"mail {code}\"}, {\"channel\": \"sms\", \"from\": \"ACME\"}],"
+  open_host(HOST ", \"workflow\": [{\"channel\": \"email\", \"template\": \"mail {code}\"},"
+                 " {\"channel\": \"sms\", \"from\": \"ACME\"}],"
                  " \"message\": {\"it\": \"Codice {code}\", \"en\": \"Code {code}\"}",
             1, 2);
   EXPECT(OTP_E_SEND, create("t/1", "{" PHONE ", \"locale\": \"it-CH\"}"));
@@ -173,8 +174,8 @@ static void texts(void) {
   char expected[256];
   size_t at;
 
-  open_fresh(HAND_OVER FREELY ", \"brand\": \"ACME\", \"message\": {\"it\": \"it {code} {minutes} {x\", \"pt-BR\": \"{who} {{code}}\","
-                              " \"en\": \"{brand}: {code}\"}");
+  open_fresh(HAND_OVER FREELY ", \"brand\": \"ACME\", \"message\": {\"it\": \"it {code} {minutes} {x\","
+                              " \"pt-BR\": \"{who} {{code}}\", \"en\": \"{brand}: {code}\"}");
   for (at = 0; at < sizeof cases / sizeof cases[0]; at++) {
     const char *mark = strchr(cases[at].text, '#');
     EXPECT(OTP_OK, create("token", cases[at].request));
@@ -242,7 +243,8 @@ static void console(void) {
   TEXT("delivery.state", "accepted");
   NONE("code");
   rewind(file);
-  CHECK(fgets(line, sizeof line, file) != NULL && strncmp(line, "[messenger to 8192836451] Insert the following code: ", 53) == 0);
+  CHECK(fgets(line, sizeof line, file) != NULL);
+  CHECK(strncmp(line, "[messenger to 8192836451] Insert the following code: ", 53) == 0);
   CHECK(strlen(line) == 53 + 6 + 1 && line[59] == '\n' && fgets(code, sizeof code, file) == NULL);
   line[59] = 0;
   EXPECT(OTP_OK, verify("token", line + 53));

@@ -4,7 +4,7 @@
 #define PHONE "\"phoneNumber\": \"393331234567\""
 #define SENDS(more) ", \"policy\": {\"cooldownSeconds\": 0, \"sendLimits\": [" more "]}"
 
-static const char SMS[] = "{" PHONE "}";
+#define SMS "{" PHONE "}"
 
 static void cool_down(void) {
   static const char both[] = "{" PHONE ", \"messengerId\": \"8192836451\"}";
@@ -172,6 +172,25 @@ static void disabled(void) {
   }
 }
 
+/* A subject, a phone number, a Messenger id and a token of the same text are four. An unlock means them all. */
+static void kinds_of_subject(void) {
+  static const char *const requests[] = {"{\"subject\": \"393331234567\"}", SMS,
+                                         "{\"messengerId\": \"393331234567\"}", "{}"};
+  size_t at, by;
+
+  open_fresh(HAND_OVER ", \"policy\": {\"cooldownSeconds\": 0, \"subjectFailures\": {\"lockAfter\": 1}}");
+  for (at = 0; at < 4; at++) {
+    EXPECT(OTP_OK, create("393331234567", requests[at]));
+    fail("393331234567", 1);
+    for (by = 0; by < 4; by++)
+      if (by <= at)
+        EXPECT(OTP_LOCKED, create("393331234567", requests[by]));
+  }
+  EXPECT(OTP_OK, unlock("393331234567"));
+  for (at = 0; at < 4; at++)
+    EXPECT(OTP_OK, create("393331234567", requests[at]));
+}
+
 /* Of several locks the one that takes longest to end is told. */
 static void several_locks(void) {
   open_fresh(HAND_OVER ", \"maxAttempts\": 2, \"policy\": {\"cooldownSeconds\": 0, \"sendLimits\": [],"
@@ -211,6 +230,9 @@ static void profiles(void) {
 }
 
 static void retention(void) {
+  char token[32];
+  int at;
+
   open_fresh(HAND_OVER ", \"policy\": {\"retentionMinutes\": 10}");
   EXPECT(OTP_OK, create("used", NULL));
   EXPECT(OTP_OK, verify("used", code));
@@ -234,6 +256,16 @@ static void retention(void) {
   NUMBER("purged", 0);
   now = NOON;
   EXPECT(OTP_NOT_VALID, verify("live", code));
+  /* Creates alone keep a repository from growing. */
+  for (at = 0; at < 20; at++) {
+    snprintf(token, sizeof token, "token %d", at);
+    EXPECT(OTP_OK, create(token, NULL));
+  }
+  now += DAY;
+  for (at = 0; at < 20; at++)
+    EXPECT(OTP_OK, create("token", NULL));
+  EXPECT(OTP_OK, run_due());
+  CHECK(otp_reply_integer(reply, "purged", 99) < 10);
   open_fresh(HAND_OVER ", \"policy\": {\"retentionMinutes\": 0}");
   EXPECT(OTP_OK, create("token", NULL));
   now += 5 * MINUTE;
@@ -273,6 +305,7 @@ int main(int count, char **arguments) {
   subject_lock();
   success_resets();
   disabled();
+  kinds_of_subject();
   several_locks();
   profiles();
   retention();

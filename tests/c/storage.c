@@ -95,6 +95,29 @@ static void stays_where_it_was(void) {
   EXPECT(OTP_CHECKED, verify("token", code));
 }
 
+static int32_t outcome;
+
+static int32_t take_away(void *user_data, const char *text) {
+  (void)user_data;
+  otp_reply_text(text, "code", code, sizeof code);
+  CHECK(rename(path(), beside(".away")) == 0);
+  return outcome;
+}
+
+/* A message that was sent, though that cannot be written down, is in doubt: its code is good. */
+static void outcome_not_stored(void) {
+  for (outcome = 1; outcome <= 2; outcome++) {
+    open_fresh(HOST);
+    CHECK(otp_on_send(service, take_away, NULL, NULL) == OTP_OK);
+    EXPECT(outcome == 1 ? OTP_E_IN_DOUBT : OTP_E_STORE, create("token", "{" PHONE "}"));
+    CHECK(rename(beside(".away"), path()) == 0);
+    EXPECT(OTP_OK, reopen(HOST));
+    EXPECT(OTP_OK, status("token"));
+    TEXT("delivery.state", "sending");
+    EXPECT(OTP_OK, verify("token", code));
+  }
+}
+
 /* Without its key a repository is never opened, and never given another. */
 static void key_files(void) {
   static const char *const no_keys[] = {"", "\n", "QUFB\n", "no key at all, though as long as one has to be !\n"};
@@ -283,7 +306,13 @@ static void odd_names(void) {
   snprintf(where, sizeof where, "%s:file:odd?mode=memory&nolock=1", is_json() ? "json" : "sqlite");
   EXPECT(OTP_OK, open_at(where, HAND_OVER));
   EXPECT(OTP_OK, create("../../escape", NULL));
+  EXPECT(OTP_OK, status("../../escape"));
   CHECK(mode_of("file:odd?mode=memory&nolock=1") != -1 && mode_of("../../escape") == -1 && mode_of("../escape") == -1);
+  if (is_json()) {
+    shut();
+    EXPECT(OTP_OK, open_at("json:slash/", HAND_OVER));
+    CHECK(mode_of("slash.key") == 0600 && mode_of("slash/.key") == -1);
+  }
 }
 
 int main(int count, char **arguments) {
@@ -291,6 +320,7 @@ int main(int count, char **arguments) {
   begin(count, arguments);
   survives();
   stays_where_it_was();
+  outcome_not_stored();
   key_files();
   key_before_repository();
   rotation();

@@ -218,7 +218,7 @@ fn fork_inside(in_clock: bool, closes: bool, kind: &str) -> [i32; 2] {
     }
     // In the child the handle may be closed by now.
     let is_closed = closes && MADE.load(SeqCst) == -1;
-    let mut verified = if is_closed { ARGUMENT } else { let v = handle.verify("token", &code); if v.0<0 { crate::common::complain(&v.1); } v.0 };
+    let mut verified = if is_closed { ARGUMENT } else { handle.verify("token", &code).0 };
     if MADE.load(SeqCst) == -1 {
         if closes {
             verified = if handle.create_with("mine", REQUEST).is_err() { verified } else { 99 };

@@ -1,0 +1,113 @@
+//! Services under load: configurations, items, and many threads.
+
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use otp::{Outcome, Service};
+
+/// Opens the database with sender `none`, every limit of the standard profile in force.
+pub fn open(database: &Path, durability: &str) -> Service {
+    open_with(&format!("sqlite:{}", database.display()), durability, "none", 5)
+}
+
+pub fn open_with(repository: &str, durability: &str, sender: &str, minutes: u32) -> Service {
+    let config = format!(
+        r#"{{"repository": "{repository}", "sender": {{"type": "{sender}"}}, "durability": "{durability}",
+            "validityTime": {minutes}, "policy": {{"countries": ["39"]}}}}"#
+    );
+    Service::open(Some(&config)).expect("a service").0
+}
+
+/// Opens it with codes that outlast the longest measurement.
+pub fn open_long(database: &Path, durability: &str) -> Service {
+    open_with(&format!("sqlite:{}", database.display()), durability, "none", 1440)
+}
+
+pub fn token(item: usize) -> String {
+    format!("session-{item:09}")
+}
+
+pub fn phone(item: usize) -> String {
+    format!("393{item:09}")
+}
+
+/// Creates the code of an item, with one address.
+pub fn create(service: &Service, item: usize) -> u32 {
+    let request = format!(r#"{{"phoneNumber": "{}"}}"#, phone(item));
+    let reply = service.create(&token(item), Some(&request)).expect("a create");
+    assert_eq!(reply.outcome, Outcome::Ok);
+    reply.message.map_or(0, |message| message.code.parse().expect("digits"))
+}
+
+pub fn verify(service: &Service, item: usize, code: u32, expected: Outcome) {
+    let reply = service.verify(&token(item), &format!("{code:06}"), None).expect("a verify");
+    assert_eq!(reply.outcome, expected, "item {item}");
+}
+
+/// A code that is not this one.
+pub fn wrong(code: u32) -> u32 {
+    (code + 1) % 1_000_000
+}
+
+/// Creates items without waiting for the disk, by several threads, and gives their codes.
+pub fn fill(database: &Path, first: usize, count: usize) -> Vec<u32> {
+    const THREADS: usize = 4;
+    let service = open_long(database, "process");
+    let mut codes = vec![0; count];
+    let share = count.div_ceil(THREADS).max(1);
+    std::thread::scope(|scope| {
+        for (part, codes) in codes.chunks_mut(share).enumerate() {
+            let service = &service;
+            scope.spawn(move || {
+                for (place, code) in codes.iter_mut().enumerate() {
+                    *code = create(service, first + part * share + place);
+                }
+            });
+        }
+    });
+    codes
+}
+
+/// How often work was done per second by these threads: each takes the next of `count` pieces until the time is up.
+pub fn drive(threads: usize, time: Duration, count: usize, work: impl Fn(usize) + Sync) -> f64 {
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let start = Barrier::new(threads + 1);
+    let mut begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                start.wait();
+                let end = Instant::now() + time;
+                while Instant::now() < end {
+                    let piece = next.fetch_add(1, Ordering::Relaxed);
+                    if piece >= count {
+                        break;
+                    }
+                    work(piece);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        begun = Instant::now();
+        start.wait();
+    });
+    done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Microseconds of each of these pieces of work, one after the other.
+pub fn microseconds(pieces: impl Iterator<Item = usize>, mut work: impl FnMut(usize)) -> Vec<f64> {
+    pieces
+        .map(|piece| {
+            let begun = Instant::now();
+            work(piece);
+            begun.elapsed().as_secs_f64() * 1e6
+        })
+        .collect()
+}
+
+/// Different numbers below a power of ten, all over the range.
+pub fn scattered(count: usize, below: usize) -> impl Iterator<Item = usize> {
+    (0..count.min(below)).map(move |place| (place * 618_033_989 + below / 3) % below)
+}

@@ -1,0 +1,146 @@
+//! Several processes on one database: how much together, and how fairly.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use otp::Outcome;
+
+use crate::Size;
+use crate::disk::{Disk, Folder, Measured, settle};
+use crate::load::{drive, fill, open_long, phone, token};
+use crate::table::{Samples, Table, Target};
+
+const PROCESSES: usize = 4;
+
+/// One kind of operation by four processes with so many threads each, over all rounds.
+#[derive(Default)]
+struct Cell {
+    together: Measured,
+    slowest: Samples,
+    errors: usize,
+}
+
+pub fn measure(table: &mut Table, size: Size) {
+    let folder = Folder::new("processes");
+    let disk = Disk::new(&folder);
+    let mut cells: Vec<(&str, usize, f64, Cell)> = Vec::new();
+    for (threads, target) in [(1, 0.5), (16, 2.0)] {
+        cells.push(("create", threads, target, Cell::default()));
+        cells.push(("verify", threads, target, Cell::default()));
+    }
+    for number in 0..size.rounds {
+        let database = folder.file(&format!("{number}.db"));
+        fill(&database, 0, size.base);
+        for (place, (work, threads, _, cell)) in cells.iter_mut().enumerate() {
+            let first = (place + 1) * 10_000_000;
+            run(table, &disk, &database, size, Job { work, threads: *threads, first }, cell);
+        }
+    }
+    table.heading(&format!("Durable, {PROCESSES} processes on one database"));
+    for (work, threads, target, cell) in &cells {
+        let name = format!("durable {work}, {PROCESSES} processes x {threads}");
+        let ratio = cell.together.ratio();
+        table.ratio(&name, &cell.together.value, "/s", (&ratio, "R"), Target::AtLeast(*target));
+        table.value(&format!("{name}, slowest over mean"), &cell.slowest, "", Target::AtLeast(0.7));
+        let errors = Samples::of([cell.errors as f64]);
+        table.value(&format!("{name}, errors (busy among them)"), &errors, "", Target::AtMost(0.0));
+    }
+}
+
+struct Job<'a> {
+    work: &'a str,
+    threads: usize,
+    first: usize,
+}
+
+fn run(table: &Table, disk: &Disk, database: &Path, size: Size, job: Job<'_>, cell: &mut Cell) {
+    let share = 15_000 * size.cell_ms as usize / 1000;
+    let codes = database.with_extension("codes");
+    let mut bytes = Vec::new();
+    if job.work == "verify" {
+        bytes.extend(fill(database, job.first, share * PROCESSES).iter().flat_map(|code| code.to_le_bytes()));
+    }
+    fs::write(&codes, bytes).expect("a file for the codes");
+    settle();
+    let mut workers: Vec<_> = (0..PROCESSES)
+        .map(|number| {
+            let numbers = [job.threads, job.first, number * share, share, size.cell_ms as usize];
+            let numbers = numbers.map(|number| number.to_string()).join(" ");
+            let role = ["worker", job.work, &database.display().to_string(), &numbers];
+            Worker::start(crate::child(&role))
+        })
+        .collect();
+    let (done, raw) = disk.around(table, || {
+        workers.iter_mut().for_each(|worker| worker.go());
+        workers.iter_mut().map(|worker| worker.answer()).collect::<Vec<_>>()
+    });
+    let rates: Vec<f64> = done.iter().map(|(rate, _)| *rate).collect();
+    let total: f64 = rates.iter().sum();
+    cell.together.push((total, raw));
+    cell.slowest.push(Samples::of(rates).min() / (total / PROCESSES as f64));
+    cell.errors += done.iter().map(|(_, errors)| errors).sum::<usize>();
+}
+
+/// A child that waits to be told to begin.
+struct Worker {
+    child: Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Worker {
+    fn start(mut command: std::process::Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a child process");
+        let mut answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        answers.read_line(&mut line).expect("a child that lives");
+        assert_eq!(line, "ready\n");
+        Self { child, answers }
+    }
+
+    fn go(&mut self) {
+        self.child.stdin.as_ref().expect("a pipe").write_all(b"go\n").expect("a child that waits");
+    }
+
+    /// Operations per second, and errors.
+    fn answer(&mut self) -> (f64, usize) {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a child that lives");
+        self.child.wait().expect("a child that ends");
+        let (rate, errors) = line.trim().split_once(' ').expect("two numbers");
+        (rate.parse().expect("a rate"), errors.parse().expect("a count"))
+    }
+}
+
+/// The child: works on its share of the items when told to.
+pub fn work(words: Vec<&str>) {
+    let [work, database, numbers] = words[..] else { panic!("a role of three words") };
+    let database = Path::new(database);
+    let numbers: Vec<usize> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
+    let [threads, first, offset, share, ms] = numbers[..] else { panic!("five numbers") };
+    let bytes = fs::read(database.with_extension("codes")).expect("the codes");
+    let codes: Vec<u32> =
+        bytes.chunks_exact(4).map(|code| u32::from_le_bytes(code.try_into().expect("four"))).collect();
+    let service = open_long(database, "full");
+    let errors = AtomicUsize::new(0);
+    println!("ready");
+    io::stdin().read_line(&mut String::new()).expect("a parent");
+    let rate = drive(threads, Duration::from_millis(ms as u64), share, |place| {
+        let item = first + offset + place;
+        let outcome = match codes.get(offset + place) {
+            Some(code) => service.verify(&token(item), &format!("{code:06}"), None).map(|reply| reply.outcome),
+            None if work == "create" => {
+                let request = format!(r#"{{"phoneNumber": "{}"}}"#, phone(item));
+                service.create(&token(item), Some(&request)).map(|reply| reply.outcome)
+            }
+            None => Ok(Outcome::NotValid),
+        };
+        if outcome != Ok(Outcome::Ok) {
+            errors.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    println!("{rate} {}", errors.load(Ordering::Relaxed));
+}

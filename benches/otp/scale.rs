@@ -1,0 +1,239 @@
+//! Many live items: time, bytes, memory, and getting rid of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use otp::sender::Sent;
+use otp::{Outcome, Service};
+
+use crate::Size;
+use crate::disk::{Disk, Folder, settle, weigh};
+use crate::load::{create, fill, microseconds, open_long, open_with, phone, scattered, token, verify};
+use crate::table::{Samples, Table, Target, number};
+
+/// Operations in one round at one size.
+const SAMPLE: usize = 1000;
+
+/// What one number of live items costs.
+#[derive(Default)]
+struct Level {
+    items: usize,
+    /// Verify without syncing, in microseconds: what the number of items can change.
+    plain: Samples,
+    /// Verify with syncing, in syncs of the disk.
+    durable: Samples,
+    unknown: Samples,
+}
+
+pub fn measure(table: &mut Table, size: Size) {
+    let folder = Folder::new("scale");
+    let disk = Disk::new(&folder);
+    let mut levels: Vec<Level> = size.scales.iter().map(|items| Level { items: *items, ..Level::default() }).collect();
+    let stores: Vec<_> = levels.iter().map(|level| Store::fill(&folder, "level", level.items)).collect();
+    for round in 0..size.rounds {
+        for (level, store) in levels.iter_mut().zip(&stores) {
+            level.round(table, &disk, store, &folder, round);
+        }
+    }
+    print(table, &levels);
+    memory(table, &stores);
+    bytes(table, &folder, size, &stores);
+    if let Some(largest) = stores.last() {
+        purge(table, largest, size);
+    }
+}
+
+struct Store {
+    database: PathBuf,
+    codes: Vec<u32>,
+    per_second: f64,
+}
+
+impl Store {
+    fn fill(folder: &Folder, name: &str, items: usize) -> Self {
+        let database = folder.file(&format!("{name}-{items}.db"));
+        let begun = Instant::now();
+        let codes = fill(&database, 0, items);
+        Self { database, codes, per_second: items as f64 / begun.elapsed().as_secs_f64() }
+    }
+}
+
+impl Level {
+    fn round(&mut self, table: &Table, disk: &Disk, store: &Store, folder: &Folder, round: usize) {
+        // A code is good once: the smallest store is used up in a round and made anew.
+        let fresh = (self.items < SAMPLE * 20).then(|| Store::fill(folder, &format!("round-{round}"), self.items));
+        let (store, used) = fresh.as_ref().map_or((store, round * SAMPLE), |fresh| (fresh, 0));
+        let half = SAMPLE.min(self.items) / 2;
+        let places: Vec<usize> = scattered(used + 2 * half, self.items).skip(used).collect();
+        let (plain, durable) = places.split_at(half);
+        let check = |service: &Service, item: usize| verify(service, item, store.codes[item], Outcome::Ok);
+        settle();
+        let service = open_long(&store.database, "process");
+        self.plain.push(mean(microseconds(plain.iter().copied(), |item| check(&service, item))));
+        let service = open_long(&store.database, "full");
+        settle();
+        let (times, raw) = disk.around(table, || microseconds(durable.iter().copied(), |item| check(&service, item)));
+        self.durable.push(mean(times) * raw / 1e6);
+        let unknown = microseconds(0..SAMPLE * 5, |place| {
+            let reply = service.verify(&format!("nobody-{place}"), "123456", None).expect("a verify");
+            assert_eq!(reply.outcome, Outcome::NotValid);
+        });
+        self.unknown.push(mean(unknown));
+    }
+}
+
+fn mean(values: Vec<f64>) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn print(table: &mut Table, levels: &[Level]) {
+    table.heading("Live items, 1 thread (each item is a record and the sends of its one address)");
+    let Some(first) = levels.first() else { return };
+    for level in levels {
+        let last = level.items == levels.last().map_or(0, |level| level.items);
+        let target = if last { Target::AtMost(2.5) } else { Target::None };
+        let (items, base) = (number(level.items as f64), number(first.items as f64));
+        let of = format!("x {base}");
+        let name = format!("verify, not synced, {items} items");
+        table.ratio(&name, &level.plain, "us", (&level.plain.over(&first.plain), &of), target);
+        let name = format!("durable verify, {items} items, in syncs (1/R)");
+        table.ratio(&name, &level.durable, "", (&level.durable.over(&first.durable), &of), target);
+        table.value(&format!("unknown token, {items} items"), &level.unknown, "us", Target::AtMost(10.0));
+    }
+}
+
+/// Measured in a process that does nothing else.
+fn memory(table: &mut Table, stores: &[Store]) {
+    for store in stores {
+        let path = store.database.display().to_string();
+        let output =
+            crate::child(&["memory", &path, &store.codes.len().to_string()]).output().expect("a child process");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let kilobytes: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+        let [anonymous, resident] = kilobytes[..] else { panic!("two numbers, not {text:?}") };
+        let items = number(store.codes.len() as f64);
+        let name = format!("anonymous memory of a process at {items} items");
+        table.value(&name, &Samples::of([anonymous / 1024.0]), "MB", Target::AtMost(8.0));
+        table.note(&format!("resident in all: {} MB", number(resident / 1024.0)));
+    }
+}
+
+/// The child: works on the database for a while, and tells its memory.
+pub fn tell_memory(words: Vec<&str>) {
+    let [database, items] = words[..] else { panic!("a role of two words") };
+    let items: usize = items.parse().expect("a number");
+    let service = open_long(Path::new(database), "process");
+    for item in scattered(5 * SAMPLE, items) {
+        // Wrong or right, it reads and writes a page.
+        let _ = service.verify(&token(item), "000000", None).expect("a verify");
+        create(&service, 1_000_000_000 + item);
+    }
+    println!("{} {}", status_kb("RssAnon:"), status_kb("VmRSS:"));
+}
+
+/// A line of this process's memory, in KiB.
+pub fn status_kb(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of this name");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// What an item weighs on the disk: the database after a checkpoint that empties the log.
+fn bytes(table: &mut Table, folder: &Folder, size: Size, stores: &[Store]) {
+    table.heading("Bytes an item: the database file after a checkpoint, its rows for limits included");
+    for store in stores.iter().skip(1) {
+        let items = store.codes.len();
+        // Those that the memory measurement added.
+        let all = items + (5 * SAMPLE).min(items);
+        let bytes = Samples::of([weigh(&store.database) as f64 / all as f64]);
+        let name = format!("one address, sender none, {} items", number(items as f64));
+        table.value(&name, &bytes, "bytes", Target::AtMost(200.0));
+        table.note(&format!("filled by 4 threads at {}/s without syncing", number(store.per_second)));
+    }
+    let database = folder.file("two.db");
+    let service = open_with(&format!("sqlite:{}", database.display()), "process", "host", 1440);
+    service.on_send(Some(Arc::new(|_| Sent::Sent))).expect("sender host");
+    for item in 0..size.weighed {
+        let request = format!(r#"{{"messengerId": "8{item:09}", "phoneNumber": "{}"}}"#, phone(item));
+        let reply = service.create(&token(item), Some(&request)).expect("a create");
+        assert_eq!(reply.outcome, Outcome::Ok);
+    }
+    drop(service);
+    let bytes = Samples::of([weigh(&database) as f64 / size.weighed as f64]);
+    let name = format!("two addresses sealed, sender host, {} items", number(size.weighed as f64));
+    table.value(&name, &bytes, "bytes", Target::AtMost(320.0));
+}
+
+/// The time in three days, when everything that is here now is past retention.
+fn later() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+    now.as_millis() as i64 + 3 * 86_400_000
+}
+
+fn open_later(database: &Path) -> Service {
+    let service = open_long(database, "process");
+    service.on_clock(Some(Arc::new(later))).expect("a clock");
+    service
+}
+
+fn purge(table: &mut Table, store: &Store, size: Size) {
+    let rows = 2 * store.codes.len() as u64;
+    let purger = open_later(&store.database);
+    let sweep = |until: u64| {
+        let (mut purged, mut calls, begun) = (0, Samples::default(), Instant::now());
+        while purged < until {
+            let call = Instant::now();
+            let reply = purger.run_due().expect("a purge");
+            calls.push(call.elapsed().as_secs_f64() * 1e3);
+            purged += reply.purged;
+            if reply.purged == 0 {
+                break;
+            }
+        }
+        (purged, calls, begun.elapsed().as_secs_f64() * 1e6)
+    };
+    settle();
+    let alone = compete(&store.database, 0, || std::thread::sleep(Duration::from_millis(size.cell_ms)));
+    settle();
+    let (purged, calls, time) = sweep(rows / 2);
+    settle();
+    let beside = compete(&store.database, 1, || {
+        sweep(rows - purged);
+    });
+    table.heading("Purge: otp_run_due until nothing is left");
+    let items = Samples::of([time / (purged as f64 / 2.0)]);
+    table.value("purge, nobody else at work", &items, "us an item", Target::AtMost(3.0));
+    table.note(&format!(
+        "{} rows; a call of otp_run_due took at most {} ms",
+        number(purged as f64),
+        number(calls.max())
+    ));
+    let worst = |waits: &Samples| Samples::of([waits.max() / 1e3]);
+    table.value("longest wait of another handle's create, no purge", &worst(&alone), "ms", Target::None);
+    table.value("longest wait of another handle's create, beside it", &worst(&beside), "ms", Target::AtMost(50.0));
+    let quantile = |waits: &Samples, share| number(waits.quantile(share) / 1e3);
+    let text = [(&alone, "no purge"), (&beside, "beside it")].map(|(waits, when)| {
+        format!("{when}: median {} ms, 99 % within {} ms", quantile(waits, 0.5), quantile(waits, 0.99))
+    });
+    table.note(&text.join("; "));
+}
+
+/// How long creates through a handle of their own take while the work is done, in microseconds.
+fn compete(database: &Path, number: usize, work: impl FnOnce()) -> Samples {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let service = open_later(database);
+            let items = (2_000_000_000 + number * 100_000_000..).take_while(|_| !over.load(Ordering::Relaxed));
+            Samples::of(microseconds(items, |item| {
+                create(&service, item);
+            }))
+        });
+        work();
+        over.store(true, Ordering::Relaxed);
+        writer.join().expect("a writer that lives")
+    })
+}

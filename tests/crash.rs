@@ -1,0 +1,216 @@
+//! SIGKILL at any moment: what was acknowledged is there, what was sent is good, and nothing is half done.
+
+mod common;
+#[path = "crash/model.rs"]
+mod model;
+#[path = "crash/worker.rs"]
+mod worker;
+
+use std::io::Read;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Folder, Random, Watchdog};
+use model::{Op, REMEMBERED, Token, World};
+use otp::sender::Sent;
+use otp::{Outcome, RequestState, Service};
+
+/// Older tokens that are looked at again after each kill.
+const LOOKED_AT_AGAIN: usize = 5;
+
+/// Opens a service whose host writes each message down as its token and code.
+fn open(repository: &str, sent: impl Fn(&str, &str) + Send + Sync + 'static) -> Service {
+    // Codes that outlive the campaign, and a subject that is locked before the code is.
+    let limits = r#""cooldownSeconds":0,"sendLimits":[],"subjectFailures":{"lockAfter":6,"lockMinutes":1440}"#;
+    let config = format!(
+        r#"{{"repository":"{repository}","sender":{{"type":"host"}},"validityTime":1440,"maxAttempts":10,
+            "policy":{{{limits}}}}}"#
+    );
+    let service = Service::open(Some(&config)).unwrap().0;
+    let send = move |message: &otp::sender::Message| {
+        sent(&message.token, &message.code);
+        Sent::Sent
+    };
+    service.on_send(Some(Arc::new(send))).unwrap();
+    service
+}
+
+/// The process that is killed: not a test of its own.
+#[test]
+fn worker() {
+    if let Some(role) = common::role() {
+        worker::run(&role);
+    }
+}
+
+/// Kills a worker at a random moment within a time: after its first word, or after its start.
+fn kill(mut child: Child, within_ms: usize, random: &mut Random) -> String {
+    let mut output = child.stdout.take().unwrap();
+    let mut text = Vec::new();
+    if random.below(4) > 0 {
+        while !text.ends_with(b"ready\n") {
+            let mut byte = [0];
+            assert_eq!(output.read(&mut byte).unwrap(), 1, "the worker did not begin");
+            text.push(byte[0]);
+        }
+    }
+    std::thread::sleep(Duration::from_micros(random.below(within_ms * 1000) as u64));
+    child.kill().unwrap();
+    output.read_to_end(&mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert!(status.code().is_none(), "the worker failed: {status}: {}", String::from_utf8_lossy(&text));
+    String::from_utf8(text).unwrap()
+}
+
+/// The service after a crash, and what it sends.
+struct Checker {
+    service: Service,
+    sent: Arc<Mutex<Option<String>>>,
+}
+
+impl Checker {
+    fn open(repository: &str) -> Self {
+        let sent = Arc::new(Mutex::new(None));
+        let slot = sent.clone();
+        let service = open(repository, move |_, code| *slot.lock().unwrap() = Some(code.to_owned()));
+        Self { service, sent }
+    }
+
+    fn verify(&self, name: &str, code: &str) -> Outcome {
+        self.service.verify(name, code, None).unwrap().outcome
+    }
+
+    fn status(&self, name: &str) -> Option<(RequestState, u32)> {
+        self.service.status(name).unwrap().status.map(|status| (status.state, status.attempts_left))
+    }
+
+    /// Finds out whether the operation that was cut off was done, and tells the model. Either is right; half is not.
+    fn resolve(&self, name: &str, token: &mut Token) {
+        let Some(op) = token.pending.take() else { return };
+        let done = match op {
+            Op::Resend => false,
+            Op::Wrong => {
+                let left = self.status(name).map(|(_, left)| left);
+                left != Some(token.attempts_left())
+            }
+            Op::Right | Op::Cancel => {
+                let state = self.status(name).map(|(state, _)| state);
+                state != token.expected_state()
+            }
+            Op::Create => {
+                // The code is not known: nobody was sent it. Sending again tells it, if it is there.
+                let resent = self.service.resend(name).unwrap().outcome;
+                let code = self.sent.lock().unwrap().take();
+                let is_new = resent == Outcome::Ok && code.as_ref() != token.newest();
+                if is_new {
+                    token.created(code.unwrap());
+                } else {
+                    assert_eq!(resent, token.expect(Op::Resend), "{name}: {token:?}");
+                }
+                false
+            }
+        };
+        if done {
+            token.apply(op);
+        }
+    }
+
+    /// Compares all that can be seen of a token with the model.
+    fn check(&self, name: &str, token: &Token) {
+        let Some(state) = token.expected_state() else {
+            assert_eq!(self.status(name), None, "{name}: {token:?}");
+            return;
+        };
+        assert_eq!(self.status(name), Some((state, token.attempts_left())), "{name}: {token:?}");
+        for (code, expected) in token.known_codes() {
+            assert_eq!(self.verify(name, code), expected, "{name}: a code of {token:?}");
+        }
+        assert_eq!(self.status(name), Some((state, token.attempts_left())), "{name}: right codes count nothing");
+        let resent = self.service.resend(name).unwrap().outcome;
+        assert_eq!(resent, token.expect(Op::Resend), "{name}: {token:?}");
+        if resent == Outcome::Ok {
+            assert_eq!(self.sent.lock().unwrap().take().as_ref(), token.newest(), "{name}: another code was sent");
+        }
+    }
+
+    /// Goes on with a token where the worker was cut off.
+    fn go_on(&self, name: &str, token: &mut Token, random: &mut Random) {
+        let op = *random.pick(&[Op::Right, Op::Wrong, Op::Cancel]);
+        let expected = token.expect(op);
+        let code = token.newest().cloned().unwrap_or_else(|| "none".to_owned());
+        let outcome = match op {
+            Op::Right => self.verify(name, &code),
+            Op::Wrong => self.verify(name, "wrong"),
+            _ => self.service.cancel(name).unwrap().outcome,
+        };
+        assert_eq!(outcome, expected, "{name}: {op:?} on {token:?}");
+        token.apply(op);
+    }
+}
+
+/// Whether the files are whole, to their own tools.
+fn check_files(kind: &str, folder: &Folder) {
+    if kind == "sqlite" {
+        let database = rusqlite::Connection::open(folder.path().join("otp.db")).unwrap();
+        let found: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "ok");
+        return;
+    }
+    for entry in std::fs::read_dir(folder.path().join("otp")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let text = std::fs::read(&path).unwrap();
+            let whole = serde_json::from_slice::<serde_json::Value>(&text).is_ok();
+            assert!(whole, "{} is torn", path.display());
+        }
+    }
+}
+
+fn campaign(kind: &str, kills: usize, within_ms: usize) {
+    let mut random = Random::new();
+    let _watchdog = Watchdog::new("killing workers", 120 + 2 * kills as u64);
+    let folder = Folder::new(&format!("crash-{kind}"));
+    let repository = folder.repository(kind);
+    let mut world = World::default();
+    for round in 0..kills {
+        let role = format!("{round}|{}|{repository}", random.next());
+        let child = common::child("worker", &role).stdout(Stdio::piped()).spawn().unwrap();
+        let text = kill(child, within_ms, &mut random);
+        let touched = world.read(&text);
+        check_files(kind, &folder);
+        let checker = Checker::open(&repository);
+        for name in touched {
+            let token = world.tokens.get_mut(&name).unwrap();
+            checker.resolve(&name, token);
+            checker.check(&name, token);
+            checker.go_on(&name, token, &mut random);
+        }
+        for _ in 0..LOOKED_AT_AGAIN.min(world.tokens.len()) {
+            let name = world.tokens.keys().nth(random.below(world.tokens.len())).unwrap();
+            checker.check(name, &world.tokens[name]);
+        }
+    }
+    let checker = Checker::open(&repository);
+    for (name, token) in &mut world.tokens {
+        checker.check(name, token);
+        let (expected, code) = (token.expect(Op::Right), token.newest().cloned());
+        assert_eq!(code.map(|code| checker.verify(name, &code)), Some(expected).filter(|_| token.newest().is_some()));
+        token.apply(Op::Right);
+        checker.check(name, token);
+    }
+    common::complain(&format!("crash, {kind}: {kills} kills, {world}"));
+    assert!(world.acknowledged > kills, "the workers were killed before they did anything");
+    assert!(world.cut_off > 0 && world.purged > 0, "nothing was cut off, or nothing purged");
+    assert_eq!(REMEMBERED, 8);
+}
+
+#[test]
+fn kills_lose_nothing_with_sqlite() {
+    campaign("sqlite", common::size(40, 700), 60);
+}
+
+#[test]
+fn kills_lose_nothing_with_json() {
+    campaign("json", common::size(20, 300), 150);
+}
