@@ -288,7 +288,8 @@ fn load(source: KeySource, new_repository: bool) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn read_key_file(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let Some(text) = files::read_secret(path, KEY_FILE_LIMIT)? else { return Ok(None) };
+    let read = files::read_secret(path, KEY_FILE_LIMIT).map_err(|error| Error::config(format!("keyFile: {error}")))?;
+    let Some(text) = read else { return Ok(None) };
     let key = parse_key(&text).ok_or_else(|| Error::config(format!("keyFile {path:?} is not a key in Base64")))?;
     Ok(Some(key))
 }

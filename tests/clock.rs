@@ -30,7 +30,8 @@ struct Clocked {
 
 impl Clocked {
     fn new(kind: &str, options: &str) -> Self {
-        let folder = (kind != "memory").then(|| Folder::new(&format!("clock-{kind}-{:?}", std::thread::current().id())));
+        let folder =
+            (kind != "memory").then(|| Folder::new(&format!("clock-{kind}-{:?}", std::thread::current().id())));
         let repository = folder.as_ref().map_or_else(|| "memory:".to_owned(), |folder| folder.repository(kind));
         let config = format!(r#"{{"repository":"{repository}","sender":{{"type":"none"}},{options}}}"#);
         let service = Service::open(Some(&config)).unwrap().0;
@@ -107,7 +108,11 @@ fn whoever_is_told_that_a_code_is_over_is_told_for_good() {
                 let clocked = Clocked::unlimited(kind);
                 let code = clocked.create("token", "{}");
                 assert!(ask(clocked.at(T0 + T)), "{kind}, {name}");
-                assert_eq!(clocked.at(T0 + 1 - back).verify("token", &code), Outcome::Expired, "{kind}, {name}, {back}");
+                assert_eq!(
+                    clocked.at(T0 + 1 - back).verify("token", &code),
+                    Outcome::Expired,
+                    "{kind}, {name}, {back}"
+                );
                 assert_eq!(clocked.at(T0 + 1).state("token"), Some(RequestState::Expired), "{kind}, {name}, {back}");
             }
         }

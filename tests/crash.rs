@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Folder, Random, Watchdog};
-use model::{Op, REMEMBERED, Token, World};
+use model::{Op, Token, World};
 use otp::sender::Sent;
 use otp::{Outcome, RequestState, Service};
 
@@ -194,15 +194,15 @@ fn campaign(kind: &str, kills: usize, within_ms: usize) {
     let checker = Checker::open(&repository);
     for (name, token) in &mut world.tokens {
         checker.check(name, token);
-        let (expected, code) = (token.expect(Op::Right), token.newest().cloned());
-        assert_eq!(code.map(|code| checker.verify(name, &code)), Some(expected).filter(|_| token.newest().is_some()));
-        token.apply(Op::Right);
-        checker.check(name, token);
+        if let Some(code) = token.newest() {
+            assert_eq!(checker.verify(name, code), token.expect(Op::Right), "{name}: {token:?}");
+            token.apply(Op::Right);
+            checker.check(name, token);
+        }
     }
     common::complain(&format!("crash, {kind}: {kills} kills, {world}"));
     assert!(world.acknowledged > kills, "the workers were killed before they did anything");
     assert!(world.cut_off > 0 && world.purged > 0, "nothing was cut off, or nothing purged");
-    assert_eq!(REMEMBERED, 8);
 }
 
 #[test]

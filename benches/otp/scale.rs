@@ -1,6 +1,6 @@
 //! Many live items: time, bytes, memory, and getting rid of them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,8 +41,8 @@ pub fn measure(table: &mut Table, size: Size) {
     print(table, &levels);
     memory(table, &stores);
     bytes(table, &folder, size, &stores);
-    if let Some(largest) = stores.last() {
-        purge(table, largest, size);
+    if let [.., middle, largest] = &stores[..] {
+        purge(table, largest, middle, size);
     }
 }
 
@@ -179,29 +179,33 @@ fn open_later(database: &Path) -> Service {
     service
 }
 
-fn purge(table: &mut Table, store: &Store, size: Size) {
-    let rows = 2 * store.codes.len() as u64;
+/// Purges until so many rows are gone: how many are, the milliseconds of each call, the microseconds of all.
+fn sweep(purger: &Service, until: u64) -> (u64, Samples, f64) {
+    let (mut purged, mut calls, begun) = (0, Samples::default(), Instant::now());
+    while purged < until {
+        let call = Instant::now();
+        let reply = purger.run_due().expect("a purge");
+        calls.push(call.elapsed().as_secs_f64() * 1e3);
+        purged += reply.purged;
+        assert!(reply.purged > 0, "{purged} of {until} rows are gone, and no more");
+    }
+    (purged, calls, begun.elapsed().as_secs_f64() * 1e6)
+}
+
+fn purge(table: &mut Table, store: &Store, other: &Store, size: Size) {
+    let rows = |store: &Store| 2 * store.codes.len() as u64;
     let purger = open_later(&store.database);
-    let sweep = |until: u64| {
-        let (mut purged, mut calls, begun) = (0, Samples::default(), Instant::now());
-        while purged < until {
-            let call = Instant::now();
-            let reply = purger.run_due().expect("a purge");
-            calls.push(call.elapsed().as_secs_f64() * 1e3);
-            purged += reply.purged;
-            if reply.purged == 0 {
-                break;
-            }
-        }
-        (purged, calls, begun.elapsed().as_secs_f64() * 1e6)
-    };
     settle();
     let alone = compete(&store.database, 0, || std::thread::sleep(Duration::from_millis(size.cell_ms)));
     settle();
-    let (purged, calls, time) = sweep(rows / 2);
+    let (purged, calls, time) = sweep(&purger, rows(store) / 4);
     settle();
     let beside = compete(&store.database, 1, || {
-        sweep(rows - purged);
+        sweep(&purger, rows(store) - purged);
+    });
+    let purger = open_later(&other.database);
+    let held = longest_hold(&other.database, || {
+        sweep(&purger, rows(other));
     });
     table.heading("Purge: otp_run_due until nothing is left");
     let items = Samples::of([time / (purged as f64 / 2.0)]);
@@ -211,6 +215,7 @@ fn purge(table: &mut Table, store: &Store, size: Size) {
         number(purged as f64),
         number(calls.max())
     ));
+    table.value("longest time the lock between processes was held", &held, "ms", Target::AtMost(50.0));
     let worst = |waits: &Samples| Samples::of([waits.max() / 1e3]);
     table.value("longest wait of another handle's create, no purge", &worst(&alone), "ms", Target::None);
     table.value("longest wait of another handle's create, beside it", &worst(&beside), "ms", Target::AtMost(50.0));
@@ -219,6 +224,30 @@ fn purge(table: &mut Table, store: &Store, size: Size) {
         format!("{when}: median {} ms, 99 % within {} ms", quantile(waits, 0.5), quantile(waits, 0.99))
     });
     table.note(&text.join("; "));
+}
+
+/// Runs the work, and meanwhile takes the lock in every gap between two holders: the longest time from one gap to the
+/// next bounds the longest hold. Never sleeps, so that it misses no gap.
+fn longest_hold(database: &Path, work: impl FnOnce()) -> Samples {
+    let file =
+        File::options().write(true).open(format!("{}-lock", database.display())).expect("the lock of the database");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let prober = scope.spawn(|| {
+            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+            while !over.load(Ordering::Relaxed) {
+                if file.try_lock().is_ok() {
+                    longest = longest.max(last.elapsed());
+                    file.unlock().expect("the lock that was taken");
+                    last = Instant::now();
+                }
+            }
+            longest
+        });
+        work();
+        over.store(true, Ordering::Relaxed);
+        Samples::of([prober.join().expect("a prober that lives").as_secs_f64() * 1e3])
+    })
 }
 
 /// How long creates through a handle of their own take while the work is done, in microseconds.

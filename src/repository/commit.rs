@@ -55,8 +55,13 @@ pub(super) trait Engine: Send {
     /// Undoes the transaction and gives the lock back. Closes what cannot be undone.
     fn rollback(&mut self);
 
-    /// Closes every file: before a fork, and at the end. The next call opens again.
+    /// Closes every file, quickly: before a fork. The next call opens again.
     fn close(&mut self);
+
+    /// Closes every file for the last time, and leaves them as people expect to find them.
+    fn finish(&mut self) {
+        self.close();
+    }
 }
 
 /// How an engine's rows are read without its lock, by any number of threads.
@@ -64,7 +69,7 @@ pub(super) trait Reader: Send + Sync {
     /// The row with this key as last committed.
     fn read(&self, key: &Key) -> Result<Option<Row>>;
 
-    /// Closes every file: before a fork, and at the end.
+    /// Closes every file. The next call opens again.
     fn close(&self);
 }
 
@@ -213,13 +218,6 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     }
 }
 
-impl<E: Engine, R: Reader> GroupCommit<E, R> {
-    fn close(&self) {
-        self.reader.close();
-        lock(&self.engine).close();
-    }
-}
-
 impl Queue {
     /// Makes the first in the queue the leader, if there is one.
     fn hand_over(&mut self) {
@@ -352,14 +350,18 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
 impl<E: Engine, R: Reader> Drop for GroupCommit<E, R> {
     fn drop(&mut self) {
         if fork::check().is_ok() {
-            fork::shared(|| self.close());
+            fork::shared(|| {
+                self.reader.close();
+                lock(&self.engine).finish();
+            });
         }
     }
 }
 
 impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
     fn before_fork(&self) {
-        self.close();
+        self.reader.close();
+        lock(&self.engine).close();
     }
 
     fn in_child(&self) {

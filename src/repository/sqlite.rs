@@ -170,11 +170,11 @@ impl Sqlite {
             let tables = number("SELECT count(*) FROM sqlite_schema")?;
             let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
             if application != APPLICATION_ID && (tables, application, version) != (0, 0, 0) {
-                return Ok(Some("is the database of another program".to_owned()));
+                return Ok(Some("not a repository of this library".to_owned()));
             }
             if version > i64::from(FORMAT_VERSION) {
                 return Ok(Some(format!(
-                    "has format {version} of a newer libotp; this one reads formats up to {FORMAT_VERSION}"
+                    "it has version {version}, and this library reads up to version {FORMAT_VERSION}"
                 )));
             }
             let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -196,7 +196,7 @@ impl Sqlite {
                 self.synced = true;
                 Ok(())
             }
-            Ok(Some(why)) => Err(Error::store(format!("{:?} {why}", self.database.path))),
+            Ok(Some(why)) => Err(Error::store(format!("cannot read {:?}: {why}", self.database.path))),
             Err(cause) => Err(self.database.failed(&cause)),
         }
     }
@@ -310,6 +310,17 @@ impl Engine for Sqlite {
     fn close(&mut self) {
         self.connection = None;
         self.lock.close();
+    }
+
+    /// Brings the database file up to date, so that a copy of it alone is whole. Others that have it open go on; what
+    /// they keep from being done now they will do.
+    fn finish(&mut self) {
+        if let Some(connection) = &self.connection {
+            let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            // Nothing is lost when it fails: the log has it all.
+            drop(checkpoint);
+        }
+        self.close();
     }
 }
 

@@ -150,7 +150,7 @@ pub fn run(random: &mut Random, seen: &mut Seen) {
         pass(&mut wall, &mut model, random);
         clocked.at(wall);
         let act = random.below(8);
-        history.push((wall - T0, act));
+        history.push((wall.saturating_sub(T0), act));
         match act {
             0..4 => verify(&clocked, &mut model, &code, clamp(wall), &history, seen),
             4 => {

@@ -6,7 +6,7 @@ use std::fmt;
 use otp::{Outcome, RequestState};
 
 /// How many earlier codes a token remembers.
-pub const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 8;
 /// Wrong codes per code, and per subject, as configured.
 const MAX_ATTEMPTS: u32 = 10;
 const LOCK_AFTER: u32 = 6;
@@ -180,7 +180,9 @@ impl World {
                             token.created((*code).to_owned());
                             token.pending = Some(Op::Resend);
                         }
-                        _ => assert_eq!(token.newest().map(String::as_str), Some(*code), "{name}: another code was sent"),
+                        _ => {
+                            assert_eq!(token.newest().map(String::as_str), Some(*code), "{name}: another code was sent")
+                        }
                     }
                 }
                 ["done", name, op, outcome] => self.acknowledge(name, Op::named(op), outcome),
