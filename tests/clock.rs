@@ -128,6 +128,11 @@ fn a_clock_set_back_ends_what_it_cannot_judge() {
             assert_eq!(clocked.at(T0 - back).verify("token", &code), Outcome::Expired, "{kind}, {back}");
             assert_eq!(clocked.at(T0 + 1).verify("token", &code), Outcome::Expired, "{kind}, {back}");
         }
+        // Little by little comes to the same: what was seen first counts, also after a write.
+        let clocked = Clocked::unlimited(kind);
+        let code = clocked.create("token", "{}");
+        assert_eq!(clocked.at(T0 - 3 * SECOND / 2).verify("token", "none"), Outcome::NotValid, "{kind}");
+        assert_eq!(clocked.at(T0 - 3 * SECOND).verify("token", &code), Outcome::Expired, "{kind}");
         // As little as clocks are put right by every day does no harm.
         let clocked = Clocked::unlimited(kind);
         let code = clocked.create("token", "{}");

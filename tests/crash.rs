@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Folder, Random, Watchdog};
 use model::{Op, Token, World};
 use otp::sender::Sent;
-use otp::{Outcome, RequestState, Service};
+use otp::{Locked, Outcome, RequestState, Service};
 
 /// Older tokens that are looked at again after each kill.
 const LOOKED_AT_AGAIN: usize = 5;
@@ -34,6 +34,11 @@ fn open(repository: &str, sent: impl Fn(&str, &str) + Send + Sync + 'static) -> 
     };
     service.on_send(Some(Arc::new(send))).unwrap();
     service
+}
+
+/// A subject of its own for each token, or the failures of all would count together.
+fn request(name: &str) -> String {
+    format!(r#"{{"messengerId":"8192836451","subject":"{name}"}}"#)
 }
 
 /// The process that is killed: not a test of its own.
@@ -134,6 +139,20 @@ impl Checker {
         }
     }
 
+    /// Counts the failures of a token's subject by making more, up to the lock.
+    fn count_failures(&self, name: &str, token: &mut Token) {
+        while !token.is_subject_locked() {
+            if token.attempts_left() <= 1 {
+                let _ = self.service.create(name, Some(&request(name))).unwrap();
+                token.created(self.sent.lock().unwrap().take().unwrap());
+            }
+            assert_eq!(self.verify(name, "wrong"), Outcome::NotValid, "{name}: {token:?}");
+            token.apply(Op::Wrong);
+        }
+        let refused = self.service.create(name, Some(&request(name))).unwrap();
+        assert_eq!((refused.outcome, refused.locked), (Outcome::Locked, Some(Locked::Subject)), "{name}: {token:?}");
+    }
+
     /// Goes on with a token where the worker was cut off.
     fn go_on(&self, name: &str, token: &mut Token, random: &mut Random) {
         let op = *random.pick(&[Op::Right, Op::Wrong, Op::Cancel]);
@@ -182,9 +201,15 @@ fn campaign(kind: &str, kills: usize, within_ms: usize) {
         let checker = Checker::open(&repository);
         for name in touched {
             let token = world.tokens.get_mut(&name).unwrap();
+            let changes_both = matches!(token.pending, Some(Op::Wrong | Op::Right)) && token.newest().is_some();
             checker.resolve(&name, token);
             checker.check(&name, token);
-            checker.go_on(&name, token, &mut random);
+            if changes_both {
+                // Record and failures change together or not at all.
+                checker.count_failures(&name, token);
+            } else {
+                checker.go_on(&name, token, &mut random);
+            }
         }
         for _ in 0..LOOKED_AT_AGAIN.min(world.tokens.len()) {
             let name = world.tokens.keys().nth(random.below(world.tokens.len())).unwrap();

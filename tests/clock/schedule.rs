@@ -129,6 +129,10 @@ fn pass(wall: &mut i64, model: &mut Model, random: &mut Random) {
             *wall = *random.pick(&[0, -1, i64::MIN, i64::MAX, END, END - T]);
             model.stepped_back = true;
         }
+        6 => {
+            *wall = wall.saturating_sub(3 * SECOND / 2);
+            model.stepped_back = true;
+        }
         5 => {
             model.stepped_back |= *wall > T0;
             *wall = T0;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A child of this process, and what it has to say.
 pub struct Forked {
-    process: libc::pid_t,
+    /// Until it was waited for.
+    process: Option<libc::pid_t>,
     output: File,
 }
 
@@ -47,7 +48,7 @@ pub fn fork(by: By, work: impl FnOnce() -> Result<String, String>) -> Forked {
         // SAFETY: ends the process.
         unsafe { libc::_exit(status) };
     }
-    Forked { process, output }
+    Forked { process: Some(process), output }
 }
 
 impl Forked {
@@ -55,24 +56,16 @@ impl Forked {
     pub fn join(mut self) -> Result<String, String> {
         let begun = Instant::now();
         let mut text = String::new();
-        // The child's end of the pipe closes with it; it may have been inherited by children of its own parent.
-        let mut status = 0;
-        loop {
+        let status = loop {
+            // Not until its end: a child of its parent's may have inherited the pipe.
             self.collect(&mut text);
-            // SAFETY: room for a status.
-            let ended = unsafe { libc::waitpid(self.process, &raw mut status, libc::WNOHANG) };
-            if ended == self.process {
-                break;
+            if let Some(status) = self.wait(libc::WNOHANG) {
+                break status;
             }
             if begun.elapsed() > PATIENCE {
-                // SAFETY: the child is ours and has not been waited for.
-                unsafe {
-                    libc::kill(self.process, libc::SIGKILL);
-                    libc::waitpid(self.process, &raw mut status, 0);
-                }
                 return Err("the child hung".to_owned());
             }
-        }
+        };
         self.collect(&mut text);
         if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
             Ok(text)
@@ -81,15 +74,31 @@ impl Forked {
         }
     }
 
+    fn wait(&mut self, options: i32) -> Option<i32> {
+        let (process, mut status) = (self.process?, 0);
+        // SAFETY: room for a status, and the child is ours and has not been waited for.
+        let ended = unsafe { libc::waitpid(process, &raw mut status, options) } == process;
+        self.process.take_if(|_| ended).map(|_| status)
+    }
+
     /// Reads what is there, waiting a little for more.
     fn collect(&mut self, text: &mut String) {
-        use std::os::fd::AsRawFd;
         let mut poll = libc::pollfd { fd: self.output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one descriptor.
         while unsafe { libc::poll(&raw mut poll, 1, 5) } > 0 && poll.revents & libc::POLLIN != 0 {
             let mut bytes = [0; 4096];
             let size = self.output.read(&mut bytes).unwrap();
             text.push_str(&String::from_utf8_lossy(&bytes[..size]));
+        }
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        if let Some(process) = self.process {
+            // SAFETY: the child is ours and has not been waited for.
+            unsafe { libc::kill(process, libc::SIGKILL) };
+            let _ = self.wait(0);
         }
     }
 }

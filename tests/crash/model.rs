@@ -61,7 +61,7 @@ impl Token {
         MAX_ATTEMPTS.saturating_sub(self.attempts)
     }
 
-    fn is_subject_locked(&self) -> bool {
+    pub fn is_subject_locked(&self) -> bool {
         self.failures >= LOCK_AFTER
     }
 

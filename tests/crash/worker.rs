@@ -73,10 +73,10 @@ fn open_throwaway(repository: &str) -> Service {
 /// The life of one token.
 fn live(service: &Service, name: &str, random: &mut Random) {
     let mut token = Token::default();
-    // A subject of its own, or the failures of all tokens would count together.
-    let request = format!(r#"{{"messengerId":"8192836451","subject":"{name}"}}"#);
+    let request = super::request(name);
     for number in 0..OPERATIONS {
-        let often = [Op::Create, Op::Create, Op::Wrong, Op::Right, Op::Right, Op::Resend, Op::Cancel];
+        use Op::{Cancel, Create, Resend, Right, Wrong};
+        let often = [Create, Create, Create, Wrong, Wrong, Wrong, Right, Right, Right, Resend, Cancel];
         let op = if number == 0 { Op::Create } else { *random.pick(&often) };
         say(&format!("begin|{name}|{op:?}"));
         let newest = token.newest().cloned().unwrap_or_default();
