@@ -15,6 +15,7 @@ use crate::clock::{Moment, Time};
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware, lock};
+use crate::outcome::Outcome;
 
 /// Most operations in one transaction: bounds how long a fork, and other processes, wait.
 const BATCH: usize = 128;
@@ -66,7 +67,7 @@ pub(super) trait Engine: Send {
 
 /// How an engine's rows are read without its lock, by any number of threads.
 pub(super) trait Reader: Send + Sync {
-    /// The row with this key as last committed.
+    /// The row with this key as last committed. `Busy` when that cannot be told at this moment.
     fn read(&self, key: &Key) -> Result<Option<Row>>;
 
     /// Closes every file. The next call opens again.
@@ -337,7 +338,13 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
 
     fn read(&self, key: &Key) -> Result<Option<Row>> {
         fork::check()?;
-        fork::shared(|| self.reader.read(key))
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match fork::shared(|| self.reader.read(key)) {
+                Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
+                answer => return answer,
+            }
+        }
     }
 
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {

@@ -23,6 +23,7 @@ use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::ffi::sys;
 use crate::fork::lock;
+use crate::outcome::Outcome;
 use crate::random::random;
 
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
@@ -131,6 +132,10 @@ impl Database {
 
     #[cold]
     fn failed(&self, cause: &rusqlite::Error) -> Error {
+        if is_busy(cause) {
+            // As while another process recovers the log: all connections were closed for a fork, and it was first.
+            return Error::busy(format!("repository {:?}: it is locked", self.path));
+        }
         let cause = match cause {
             // The message repeats the statement; the code says what happened.
             rusqlite::Error::SqliteFailure(failure, _) => failure.to_string(),
@@ -208,7 +213,10 @@ impl Sqlite {
 
     fn begin(&mut self, synced: bool) -> Result<bool> {
         if self.connection.is_none() {
-            self.open()?;
+            match self.open() {
+                Err(error) if error.outcome() == Outcome::Busy => return Ok(false),
+                opened => opened?,
+            }
         }
         self.database.check_identity()?;
         if self.synced != synced {

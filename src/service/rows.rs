@@ -12,10 +12,15 @@ fn mixed_up() -> Error {
     Error::store("a row of the repository is of another kind than its key")
 }
 
-/// The record in this row, unless it is past retention.
+/// The record in this row, unless it is past retention: then it is removed, or a clock that goes back would bring it
+/// back.
 pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Option<Record>> {
     match transaction.get(row)? {
-        Some(Row::Record(record)) => Ok(Some(*record).filter(|record| !record.is_absent(now))),
+        Some(Row::Record(record)) if record.is_absent(now) => {
+            transaction.delete(row);
+            Ok(None)
+        }
+        Some(Row::Record(record)) => Ok(Some(*record)),
         Some(_) => Err(mixed_up()),
         None => Ok(None),
     }
