@@ -297,8 +297,14 @@ uint32_t otp_abi_version(void);
  *   which a browser or an app may take the code.
  * - `ownCodes` (false): whether a request may bring its own `code`.
  * - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
- *   reply; "console", to standard error, for development.
- * - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime`, `conditionStatus`, `template`}.
+ *   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
+ *   `applicationId` and `privateKey` (PEM text, or the path of a file), or `apiKey` and `apiSecret`; `auth` ("jwt" or
+ *   "basic"), `baseUrl` ("https://api.nexmo.com"), `timeoutSeconds` (10) for all requests of one call.
+ * - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
+ *   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
+ *   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due() or otp_webhook(); with
+ *   "dispatch" the carrier does that by itself.
+ * - `webhook`: {`signatureSecret`, `apiKey`, `applicationId`, `maxAgeSeconds` (300)}, by which otp_webhook() checks.
  * - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
  *   process alone.
  *

@@ -31,6 +31,16 @@ impl Time {
         Time(ms).min(Self::END)
     }
 
+    /// The start of a day of the Gregorian calendar; `None` when there is no such day within range.
+    pub fn from_date(year: u64, month: u64, day: u64) -> Option<Self> {
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+            return None;
+        }
+        let days = days_from_civil(year, month, day);
+        // A day that the month does not have would come out as one of the next.
+        (civil_from_days(days) == (year, month, day)).then(|| Time(days * DAY_MS))
+    }
+
     /// Milliseconds since 1970.
     pub fn ms(self) -> u64 {
         self.0
@@ -71,6 +81,16 @@ fn civil_from_days(days_since_1970: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
+/// The inverse of [`civil_from_days`], for years from 1970.
+fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day;
+    let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    // Days from the first of March of year 0, counted from one.
+    (era * 146_097 + day_of_era).saturating_sub(719_469)
+}
+
 /// The host's wall clock.
 pub fn wall() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -102,7 +122,7 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use super::Time;
+    use super::{DAY_MS, Time};
 
     #[test]
     fn rfc3339() {
@@ -114,6 +134,31 @@ mod tests {
             (u64::MAX, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Time::from_ms(ms).to_string(), text);
+        }
+    }
+    #[test]
+    fn dates() {
+        for day in (0..=Time::END.ms() / DAY_MS).step_by(7) {
+            let start = Time::from_ms(day * DAY_MS);
+            let text = start.to_string();
+            let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
+            assert_eq!(Time::from_date(number(0..4), number(5..7), number(8..10)), Some(start));
+        }
+        assert_eq!(Time::from_date(2024, 2, 29).map(Time::ms), Some(1_709_164_800_000));
+        for (year, month, day) in [
+            (2023, 2, 29),
+            (2100, 2, 29),
+            (2024, 4, 31),
+            (2024, 1, 0),
+            (2024, 1, 32),
+            (2024, 0, 1),
+            (2024, 13, 1),
+            (1970, 1, 0),
+            (1969, 12, 31),
+            (10_000, 1, 1),
+            (2024, 1, u64::MAX / 2),
+        ] {
+            assert_eq!(Time::from_date(year, month, day), None, "{year}-{month}-{day}");
         }
     }
 }

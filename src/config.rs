@@ -1,8 +1,10 @@
 //! The configuration: JSON, checked as a whole before anything is opened.
 
+mod carrier;
 mod delivery;
 mod limits;
 mod storage;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -12,7 +14,13 @@ use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::policy::{Policy, Profile};
 use crate::record::Via;
-use crate::strict::{self, Object, is_name, is_visible_ascii};
+use crate::strict::{self, Object};
+
+pub use webhook::WebhookConfig;
+
+#[cfg(test)]
+pub use carrier::PrivateKey;
+pub use carrier::{Auth, CarrierConfig};
 
 /// Shortest and longest code that a request may bring.
 const OWN_CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=16;
@@ -77,6 +85,8 @@ pub struct StepConfig {
     pub condition: Condition,
     /// A text of this step's own.
     pub template: Option<String>,
+    /// With WhatsApp through a carrier: the approved template that carries the code in place of a text.
+    pub provider_template: Option<String>,
 }
 
 impl StepConfig {
@@ -87,6 +97,7 @@ impl StepConfig {
             expiry_seconds: 120,
             condition: if channel == "sms" { Condition::Delivered } else { Condition::Read },
             template: None,
+            provider_template: None,
         }
     }
 }
@@ -117,8 +128,12 @@ pub struct Config {
     pub sender: Via,
     /// Time for all of a delivery's requests, in milliseconds.
     pub timeout_ms: u64,
+    /// How the carrier is reached, if one delivers.
+    pub carrier: Option<CarrierConfig>,
     /// The steps of a delivery: 1 to 5.
     pub workflow: Vec<StepConfig>,
+    /// How webhooks of the carrier are checked; without it none is taken.
+    pub webhook: Option<WebhookConfig>,
     /// What an acknowledged change survives.
     pub durability: Durability,
     /// What is allowed and yet not advisable, a line each.
@@ -148,10 +163,11 @@ impl Config {
         let limits = limits::read(&mut root)?;
         let own_codes = read_flag(&mut root, "ownCodes")?;
         let texts = Texts::read(&mut root)?;
-        let (sender, timeout_ms) = delivery::read_sender(&mut root)?;
+        let delivery::Delivery { via: sender, timeout_ms, carrier } = delivery::read_sender(&mut root)?;
         let mut warnings = Vec::new();
         let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
-        let unsupported = [("background", read_flag(&mut root, "background")?), ("webhook", read_webhook(&mut root)?)];
+        let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
+        let unsupported = [("background", read_flag(&mut root, "background")?)];
         root.finish()?;
 
         let mut config = Self {
@@ -167,7 +183,9 @@ impl Config {
             own_codes,
             sender,
             timeout_ms,
+            carrier,
             workflow,
+            webhook,
             durability,
             warnings,
         };
@@ -199,9 +217,6 @@ impl Config {
             RepositoryUrl::Postgres(_) => return refuse("repository postgres"),
             RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => {}
         }
-        if self.sender.is_carrier() {
-            return refuse(&format!("sender {}", self.sender.name()));
-        }
         options.iter().find(|(_, used)| *used).map_or(Ok(()), |(option, _)| refuse(option))
     }
 
@@ -223,31 +238,13 @@ impl Config {
             (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
             (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
         ];
+        self.warnings.extend(self.carrier.as_ref().and_then(CarrierConfig::warning).map(str::to_owned));
         self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
     }
 }
 
 fn read_flag(root: &mut Object, name: &str) -> Result<bool> {
     root.take(name).map_or(Ok(false), |node| node.flag())
-}
-
-/// Checks `webhook`: whether there is one.
-fn read_webhook(root: &mut Object) -> Result<bool> {
-    let Some(node) = root.take("webhook") else { return Ok(false) };
-    let mut webhook = node.object()?;
-    // Vonage, signed webhooks: the secret has at least 32 bits.
-    let is_secret = |secret: &str| secret.len() >= 4 && is_name(secret, 256);
-    webhook.need("signatureSecret")?.text_if("a text of 4 to 256 bytes without control characters", is_secret)?;
-    for name in ["apiKey", "applicationId"] {
-        if let Some(node) = webhook.take(name) {
-            node.text_if("visible ASCII", is_visible_ascii)?;
-        }
-    }
-    if let Some(node) = webhook.take("maxAgeSeconds") {
-        node.integer::<u32>(1..=86_400)?;
-    }
-    webhook.finish()?;
-    Ok(true)
 }
 
 #[cfg(test)]

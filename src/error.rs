@@ -39,6 +39,14 @@ impl Error {
         Self::new(Outcome::Busy, detail)
     }
 
+    pub(crate) fn signature(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Signature, detail)
+    }
+
+    pub(crate) fn unsigned(detail: impl Into<String>) -> Self {
+        Self::new(Outcome::Unsigned, detail)
+    }
+
     pub(crate) fn random(detail: impl Into<String>) -> Self {
         Self::new(Outcome::Random, detail)
     }

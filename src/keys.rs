@@ -30,12 +30,23 @@ const KEY_FILE_LIMIT: usize = 4096;
 
 type Bytes32 = Zeroizing<[u8; 32]>;
 
-/// A MAC key that is wiped on drop.
-struct MacKey(hmac::Key);
+/// A key of HMAC-SHA256 that is wiped on drop.
+pub struct MacKey(hmac::Key);
 
 impl MacKey {
-    fn new(bytes: &[u8]) -> Self {
+    /// A copy of these bytes as a key.
+    pub fn new(bytes: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// HMAC-SHA256 of a message as it is.
+    pub fn sign(&self, message: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.0, message)
+    }
+
+    /// Whether the tag is the message's, in a time that does not depend on where it differs.
+    pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
+        hmac::verify(&self.0, message, tag).is_ok()
     }
 
     /// HMAC-SHA256 over the label and the fields, each preceded by its length, so that no two inputs meet.

@@ -42,6 +42,7 @@ mod error;
 pub mod ffi;
 mod fork;
 mod hooks;
+mod jwt;
 mod keys;
 mod message;
 mod outcome;
@@ -55,13 +56,15 @@ mod request;
 pub mod sender;
 mod service;
 mod strict;
+mod webhook;
+mod workflow;
 
 pub use error::{Error, Result};
 pub use hooks::{ClockFn, LogFn};
 pub use outcome::Outcome;
 pub use reply::{
     CreateReply, DeliveryReply, DeliveryState, DoneReply, Locked, RequestState, RunDueReply, SendFailure, Status,
-    StatusReply, StepReply, VerifyReply,
+    StatusReply, StepReply, VerifyReply, WebhookKind, WebhookReply,
 };
 pub use sender::host::SendFn;
 pub use service::Service;

@@ -138,6 +138,9 @@ pub struct Delivery {
     pub dispatch_uuid: Option<String>,
     /// Steps begun, passed over or called off, in order.
     pub steps: Vec<Step>,
+    /// When the workflow goes on from the newest step, if its condition has not come by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
 }
 
 impl Delivery {
@@ -252,8 +255,10 @@ impl Record {
         self.wipe();
     }
 
+    /// Forgets what only a live code needs: where it goes, and when it would go on.
     fn wipe(&mut self) {
         self.sealed = Vec::new();
+        self.delivery.due = None;
     }
 
     /// Whether the code takes no more guesses.

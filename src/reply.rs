@@ -1,6 +1,7 @@
 //! What the functions of [`crate::Service`] answer. Serialised, these are the replies of the C interface.
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::outcome::Outcome;
 
@@ -100,6 +101,9 @@ pub struct SendFailure {
     /// The provider's title of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor_title: Option<String>,
+    /// After how many seconds the provider takes messages again, if it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }
 
 /// Answer of [`crate::Service::create`] and [`crate::Service::resend`].
@@ -242,6 +246,50 @@ pub struct RunDueReply {
     pub next_due_in_milliseconds: Option<u64>,
 }
 
+/// What a webhook was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookKind {
+    /// A report on one message.
+    Status,
+    /// The last report on a whole workflow.
+    Final,
+    /// A message from a user.
+    Inbound,
+}
+
+/// Answer of [`crate::Service::webhook`]. It may hold an address and private text: it has no `Debug`.
+#[derive(Serialize)]
+#[must_use]
+pub struct WebhookReply {
+    /// What it was about.
+    pub kind: WebhookKind,
+    /// Of a report: whether it means a delivery that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
+    /// Of a known report: whether it told nothing new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<bool>,
+    /// Of a known report: how far the message, or the delivery, has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<DeliveryState>,
+    /// Of a message from a user: the user's address, such as the Messenger id that a request takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Zeroizing<String>>,
+    /// Of a message from a user: the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Of a message from a user: what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Zeroizing<String>>,
+}
+
+impl WebhookReply {
+    pub(crate) fn new(kind: WebhookKind) -> Self {
+        Self { kind, known: None, duplicate: None, state: None, from: None, channel: None, text: None }
+    }
+}
+
 /// What all answers have in common.
 pub trait Reply: Serialize {
     /// What it came to.
@@ -269,6 +317,12 @@ impl Reply for DoneReply {
 impl Reply for StatusReply {
     fn outcome(&self) -> Outcome {
         self.outcome
+    }
+}
+
+impl Reply for WebhookReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
     }
 }
 

@@ -6,6 +6,7 @@
 mod create;
 mod deliver;
 mod draw;
+mod flow;
 mod rows;
 mod upkeep;
 
@@ -29,6 +30,8 @@ use crate::request::check_name;
 use crate::sender::Sender;
 use crate::sender::console::Console;
 use crate::sender::host::{Host, SendFn};
+use crate::sender::vonage::Carrier;
+use crate::webhook::Verifier;
 
 /// Most bytes of a token or a subject.
 const NAME_BYTES: usize = 256;
@@ -54,6 +57,8 @@ struct Core {
     config: Config,
     keys: Arc<KeyRing>,
     repository: Arc<dyn Repository>,
+    carrier: Option<Carrier>,
+    verifier: Option<Verifier>,
 }
 
 impl Service {
@@ -75,7 +80,10 @@ impl Service {
             }
             _ => None,
         };
-        Ok((Self { core: Arc::new(Core { config, keys, repository }), hooks: Hooks::default(), console }, warnings))
+        let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
+        let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
+        let core = Arc::new(Core { config, keys, repository, carrier, verifier });
+        Ok((Self { core, hooks: Hooks::default(), console }, warnings))
     }
 
     /// Sets the function that delivers with sender `host`, or removes it.
@@ -199,15 +207,6 @@ impl Service {
             None => StatusReply { outcome: Outcome::Unknown, status: None },
         });
         self.told("status", Some(&row), reply)
-    }
-
-    /// Takes a webhook of the provider.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported`: this configuration has none.
-    pub fn webhook(&self, _authorization: Option<&str>, _body: &[u8]) -> Result<DoneReply> {
-        Err(Error::unsupported("webhook is not configured"))
     }
 
     fn via(&self) -> Via {

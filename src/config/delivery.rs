@@ -1,14 +1,13 @@
-//! `sender`, `workflow`, and the carrier's credentials.
+//! `sender` and `workflow`.
 
-use std::net::{IpAddr, Ipv6Addr};
-
+use super::carrier::CarrierConfig;
 use super::{Condition, StepConfig};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
 use crate::message::Texts;
 use crate::record::Via;
 use crate::request::OWN_MEMBERS;
-use crate::strict::{Node, Object, is_host_name, is_visible_ascii};
+use crate::strict::{Node, Object};
 
 const SENDERS: [Via; 5] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages];
 
@@ -19,101 +18,36 @@ const MAX_STEPS: usize = 5;
 /// Sender of an SMS that names none.
 const DEFAULT_SMS_FROM: &str = "NEXMO";
 
-/// Takes `sender`, or the credentials that the tutorial's `nexmo.json` holds at the top level: who delivers, and the
-/// time for it in milliseconds.
-pub fn read_sender(root: &mut Object) -> Result<(Via, u64)> {
+/// Who delivers, and how.
+pub struct Delivery {
+    /// The sender.
+    pub via: Via,
+    /// Time for all of a delivery's requests, in milliseconds.
+    pub timeout_ms: u64,
+    /// With a carrier: how it is reached.
+    pub carrier: Option<CarrierConfig>,
+}
+
+/// Takes `sender`, or the credentials that the tutorial's `nexmo.json` holds at the top level.
+pub fn read_sender(root: &mut Object) -> Result<Delivery> {
     let legacy = ["apiKey", "apiSecret", "applicationId"].into_iter().find(|name| root.has(name));
     let mut options = match (legacy, root.take("sender")) {
         (Some(name), Some(_)) => return Err(root.error(name, "stands in sender, if there is one")),
         (Some(_), None) => {
-            // The tutorial keeps the key in `private.key`.
-            check_credentials(root, None, true)?;
-            return Ok((Via::Dispatch, DEFAULT_TIMEOUT_MS));
+            let carrier = Some(CarrierConfig::read_tutorial(root)?);
+            return Ok(Delivery { via: Via::Dispatch, timeout_ms: DEFAULT_TIMEOUT_MS, carrier });
         }
         (None, Some(node)) => node.object()?,
-        (None, None) => return Ok((Via::Console, DEFAULT_TIMEOUT_MS)),
+        (None, None) => return Ok(Delivery { via: Via::Console, timeout_ms: DEFAULT_TIMEOUT_MS, carrier: None }),
     };
-    let sender = options.need("type")?.choice(&SENDERS.map(|sender| (sender.name(), sender)))?;
+    let via = options.need("type")?.choice(&SENDERS.map(|sender| (sender.name(), sender)))?;
     let timeout_ms = match options.take("timeoutSeconds") {
         Some(node) => node.integer::<u64>(1..=120)? * SECOND_MS,
         None => DEFAULT_TIMEOUT_MS,
     };
-    if sender.is_carrier() {
-        check_carrier(&mut options)?;
-    }
+    let carrier = if via.is_carrier() { Some(CarrierConfig::read(&mut options)?) } else { None };
     options.finish()?;
-    Ok((sender, timeout_ms))
-}
-
-fn check_carrier(options: &mut Object) -> Result<()> {
-    let has_private_key = match options.take("privateKey") {
-        Some(node) => node.text_if("PEM text or a path", is_private_key).map(|_| true)?,
-        None => false,
-    };
-    if let Some(node) = options.take("baseUrl") {
-        node.text_if("an https:// URL of a host; http:// is for loopback alone", is_base_url)?;
-    }
-    let is_basic = match options.take("auth") {
-        Some(node) => Some(node.choice(&[("jwt", false), ("basic", true)])?),
-        None => None,
-    };
-    check_credentials(options, is_basic, has_private_key)
-}
-
-fn check_credentials(options: &mut Object, is_basic: Option<bool>, has_private_key: bool) -> Result<()> {
-    let mut given = |name: &str| match options.take(name) {
-        // In basic authentication a colon ends the user's name.
-        Some(node) => {
-            let valid =
-                |text: &str| is_visible_ascii(text) && text.len() <= 256 && (name != "apiKey" || !text.contains(':'));
-            node.text_if("1 to 256 visible ASCII characters", valid).map(|_| true)
-        }
-        None => Ok(false),
-    };
-    let (api_key, api_secret, application_id) = (given("apiKey")?, given("apiSecret")?, given("applicationId")?);
-    let needed = if is_basic.unwrap_or(!has_private_key) {
-        [("apiKey", api_key), ("apiSecret", api_secret)]
-    } else {
-        [("applicationId", application_id), ("privateKey", has_private_key)]
-    };
-    match needed.iter().find(|(_, given)| !given) {
-        Some((name, _)) => Err(options.error(name, "missing")),
-        None => Ok(()),
-    }
-}
-
-/// The text of a key, or a path, which is looked at when the key is needed.
-fn is_private_key(text: &str) -> bool {
-    !text.is_empty() && (!text.contains("-----BEGIN ") || text.contains("-----END "))
-}
-
-/// Whether this is a URL that credentials and codes may be sent to: https with any host, or http that does not leave
-/// the machine; without user, query and fragment.
-fn is_base_url(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if !is_visible_ascii(rest) || rest.contains(['?', '#', '\\']) {
-        return false;
-    }
-    let Some((host, is_loopback)) = split_host(authority) else { return false };
-    let port_is_valid = match authority.strip_prefix(host) {
-        Some("") => true,
-        Some(port) => port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)),
-        None => false,
-    };
-    port_is_valid && (scheme == "https" || (scheme == "http" && is_loopback))
-}
-
-/// The host before an optional port, brackets included, and whether it is this machine.
-fn split_host(authority: &str) -> Option<(&str, bool)> {
-    if authority.starts_with('[') {
-        let (bracketed, _) = authority.split_at_checked(authority.find(']')? + 1)?;
-        let address: Ipv6Addr = bracketed.trim_matches(['[', ']']).parse().ok()?;
-        return Some((bracketed, address.is_loopback()));
-    }
-    let host = authority.split(':').next().filter(|host| is_host_name(host))?;
-    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    Some((host, is_loopback))
+    Ok(Delivery { via, timeout_ms, carrier })
 }
 
 /// Takes `workflow`. A carrier's steps without sender address are left out, with a warning.
@@ -164,10 +98,21 @@ fn read_step(node: Node, sender: Via, texts: &Texts) -> Result<StepConfig> {
         }
     }
     if let Some(node) = options.take("template") {
-        step.template = Some(texts.read_template(&node)?);
+        if sender.is_carrier() && step.channel == "whatsapp" && is_template_name(node.text()?) {
+            step.provider_template = Some(node.text()?.to_owned());
+        } else {
+            step.template = Some(texts.read_template(&node)?);
+        }
     }
     options.finish()?;
     Ok(step)
+}
+
+/// Whether this is the name of an approved WhatsApp template (Meta: lower-case letters, digits and `_`), and not a
+/// text.
+fn is_template_name(text: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=512).contains(&text.len()) && text.bytes().all(valid)
 }
 
 fn is_channel(text: &str) -> bool {

@@ -33,7 +33,7 @@ pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
 
 /// The path from the working directory as it is now. Being absolute it begins with a slash, so that SQLite never
 /// takes it for a URI.
-fn absolute(path: &str) -> std::result::Result<PathBuf, &'static str> {
+pub(super) fn absolute(path: &str) -> std::result::Result<PathBuf, &'static str> {
     if path.is_empty() {
         return Err("must not be empty");
     }

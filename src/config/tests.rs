@@ -89,6 +89,7 @@ fn whole_configuration() {
         expiry_seconds: 15,
         condition: Condition::Delivered,
         template: Some("{code}!".into()),
+        provider_template: None,
     };
     assert_eq!(config.workflow, [step]);
     let policy = &config.policy;

@@ -12,12 +12,14 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
 use crate::outcome::Outcome;
-use crate::reply::{CreateReply, DeliveryReply, DoneReply, Reply, RunDueReply, StatusReply, VerifyReply};
+use crate::reply::{CreateReply, DeliveryReply, DoneReply, Reply, RunDueReply, StatusReply, VerifyReply, WebhookReply};
 
 /// An error's detail: it may hold two paths.
 const DETAIL_LIMIT: usize = 2000;
 /// A text that comes from a provider.
 const FOREIGN_LIMIT: usize = 200;
+/// What a user wrote.
+const INBOUND_LIMIT: usize = 2000;
 const STEP_ERROR_LIMIT: usize = 120;
 const STEP_UUID_LIMIT: usize = 64;
 const WARNING_LIMIT: usize = 400;
@@ -93,6 +95,18 @@ impl Answer for CreateReply {
 impl Answer for VerifyReply {}
 
 impl Answer for DoneReply {}
+
+impl Answer for WebhookReply {
+    fn shorten(&mut self, shortened: &mut Shortened) {
+        if let Some(from) = &mut self.from {
+            shortened.cut(from, FOREIGN_LIMIT, || "from".to_owned());
+        }
+        shortened.cut_optional(&mut self.channel, FOREIGN_LIMIT, || "channel".to_owned());
+        if let Some(text) = &mut self.text {
+            shortened.cut(text, INBOUND_LIMIT, || "text".to_owned());
+        }
+    }
+}
 
 impl Answer for StatusReply {
     fn shorten(&mut self, shortened: &mut Shortened) {

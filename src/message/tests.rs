@@ -22,6 +22,7 @@ fn step(channel: &str, template: Option<&str>) -> StepConfig {
         expiry_seconds: 120,
         condition: Condition::Read,
         template: template.map(str::to_owned),
+        provider_template: None,
     }
 }
 

@@ -4,24 +4,31 @@
 //! A record is laid out so that one with a single address takes about eighty bytes. The version of this form is
 //! the repository's [`super::FORMAT_VERSION`].
 
+mod read;
+
 use super::{Meta, Row};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
-use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step, Via};
+use crate::record::{Code, CodeState, Delivery, Record, Secret, Via};
 use crate::reply::DeliveryState;
+use crate::workflow::{Reference, Timer};
+use read::Reader;
 
 const META: u8 = 1;
 const RECORD: u8 = 2;
 const FAILURES: u8 = 3;
 const SENDS: u8 = 4;
+const TIMER: u8 = 5;
+const REFERENCE: u8 = 6;
 
 /// Flags of a record's second byte.
 const HAS_IDEMPOTENCY: u8 = 1;
 const HAS_DISPATCH_UUID: u8 = 1 << 1;
 const HAS_REMEMBERED: u8 = 1 << 2;
 const HAS_SUBJECT: u8 = 1 << 3; // otherwise it is the first recipient
+const HAS_DUE: u8 = 1 << 4;
 
 /// Flags of a code's state byte, beside the two lowest bits.
 const HAS_CONTEXT: u8 = 1 << 2;
@@ -71,6 +78,20 @@ pub fn encode(row: &Row) -> Vec<u8> {
                 before = *time;
             }
         }
+        Row::Timer(timer) => {
+            to.byte(TIMER);
+            to.integer(timer.due.ms());
+            to.block(&timer.record);
+            to.integer(u64::from(timer.delivery));
+            to.byte(timer.step);
+        }
+        Row::Reference(reference) => {
+            to.byte(REFERENCE);
+            to.integer(reference.until.ms());
+            to.block(&reference.record);
+            to.integer(u64::from(reference.delivery));
+            to.0.extend(reference.step);
+        }
     }
     to.0
 }
@@ -108,6 +129,18 @@ fn read_row(from: &mut Reader<'_>) -> Option<Row> {
             }
             Row::Sends(Sends { times })
         }
+        TIMER => Row::Timer(Timer {
+            due: from.time()?,
+            record: from.block()?,
+            delivery: u32::try_from(from.integer()?).ok()?,
+            step: from.byte()?,
+        }),
+        REFERENCE => Row::Reference(Reference {
+            until: from.time()?,
+            record: from.block()?,
+            delivery: u32::try_from(from.integer()?).ok()?,
+            step: from.byte(),
+        }),
         _ => return None,
     })
 }
@@ -160,6 +193,7 @@ impl Writer {
             (HAS_DISPATCH_UUID, record.delivery.dispatch_uuid.is_some()),
             (HAS_REMEMBERED, !record.remembered.is_empty()),
             (HAS_SUBJECT, own_subject),
+            (HAS_DUE, record.delivery.due.is_some()),
         ] {
             flags |= if holds { flag } else { 0 };
         }
@@ -219,6 +253,9 @@ impl Writer {
         if let Some(uuid) = &delivery.dispatch_uuid {
             self.bytes(uuid.as_bytes());
         }
+        if let Some(due) = delivery.due {
+            self.near(due, base);
+        }
         for step in &delivery.steps {
             let channel = CHANNELS.iter().position(|name| *name == step.channel).unwrap_or_default();
             self.byte(channel as u8);
@@ -232,155 +269,6 @@ impl Writer {
             self.near(step.at, base);
             step.message_uuid.iter().chain(&step.error).for_each(|text| self.bytes(text.as_bytes()));
         }
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn block(&mut self) -> Option<Block> {
-        let (block, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(Block(*block))
-    }
-
-    fn integer(&mut self) -> Option<u64> {
-        let mut integer = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let part = u64::from(byte & 0x7f);
-            if part << shift >> shift != part {
-                return None;
-            }
-            integer |= part << shift;
-            if byte < 0x80 {
-                return Some(integer);
-            }
-        }
-        None
-    }
-
-    /// A number of things that follow: at least a byte each, so that no lie makes room for more.
-    fn size(&mut self) -> Option<usize> {
-        usize::try_from(self.integer()?).ok().filter(|size| *size <= self.0.len())
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let size = self.size()?;
-        let (text, rest) = self.0.split_at_checked(size)?;
-        self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    fn rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0).to_vec()
-    }
-
-    fn time(&mut self) -> Option<Time> {
-        self.later(Time::START)
-    }
-
-    fn later(&mut self, base: Time) -> Option<Time> {
-        let ms = base.ms().checked_add(self.integer()?)?;
-        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
-    }
-
-    fn near(&mut self, base: Time) -> Option<Time> {
-        let distance = self.integer()?;
-        let ms = match distance & 1 {
-            0 => base.ms().checked_add(distance >> 1)?,
-            _ => base.ms().checked_sub(distance >> 1)?,
-        };
-        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
-    }
-
-    fn record(&mut self) -> Option<Record> {
-        let flags = self.byte()?;
-        let has = |flag| flags & flag != 0;
-        let code = self.code()?;
-        let base = code.created;
-        let (attempts, max_attempts, seen) = (self.byte()?, self.byte()?, self.near(base)?);
-        let retention_minutes = u32::try_from(self.integer()?).ok()?;
-        let count = self.size()?;
-        let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
-        let subject = if has(HAS_SUBJECT) { self.block()? } else { *recipients.first()? };
-        let idempotency = match has(HAS_IDEMPOTENCY) {
-            true => Some(Idempotency { key: self.block()?, request: self.block()? }),
-            false => None,
-        };
-        let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
-        let remembered = (0..count).map(|_| self.code()).collect::<Option<_>>()?;
-        let deliveries = u32::try_from(self.integer()?).ok()?;
-        let delivery = self.delivery(has(HAS_DISPATCH_UUID), base)?;
-        let sealed = self.rest();
-        Some(Record {
-            code,
-            attempts,
-            max_attempts,
-            subject,
-            recipients,
-            seen,
-            retention_minutes,
-            remembered,
-            sealed,
-            idempotency,
-            deliveries,
-            delivery,
-        })
-    }
-
-    fn code(&mut self) -> Option<Code> {
-        let (flags, key, block) = (self.byte()?, self.byte()?, self.block()?);
-        let secret = match flags >> LENGTH_SHIFT {
-            0 => Secret::Mac(block),
-            length => Secret::Derived { nonce: block, length },
-        };
-        let created = self.time()?;
-        let expires = self.near(created)?;
-        let state = match flags & 3 {
-            0 => CodeState::Live,
-            1 => CodeState::Used(self.near(created)?),
-            2 => CodeState::Cancelled,
-            _ => CodeState::Expired,
-        };
-        let context = if flags & HAS_CONTEXT != 0 { Some(self.block()?) } else { None };
-        Some(Code { key, created, expires, secret, context, state })
-    }
-
-    fn delivery(&mut self, has_dispatch_uuid: bool, base: Time) -> Option<Delivery> {
-        let head = usize::try_from(self.integer()?).ok()?;
-        let (count, via) = (head / VIAS.len(), *VIAS.get(head % VIAS.len())?);
-        let dispatch_uuid = if has_dispatch_uuid { Some(self.text()?) } else { None };
-        let count = Some(count).filter(|count| *count <= self.0.len())?;
-        let steps = (0..count).map(|_| self.step(base)).collect::<Option<_>>()?;
-        Some(Delivery { via, dispatch_uuid, steps })
-    }
-
-    fn step(&mut self, base: Time) -> Option<Step> {
-        let channel = match self.byte()? {
-            0 => self.text()?,
-            number => (*CHANNELS.get(usize::from(number))?).to_owned(),
-        };
-        let flags = self.byte()?;
-        let status = *STATES.get(usize::from(flags & 0xf))?;
-        let at = self.near(base)?;
-        let message_uuid = if flags & HAS_MESSAGE_UUID != 0 { Some(self.text()?) } else { None };
-        let error = if flags & HAS_ERROR != 0 { Some(self.text()?) } else { None };
-        Some(Step { channel, status, at, message_uuid, error })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::config::{Durability, RepositoryUrl};
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
+use crate::workflow::{Reference, Timer};
 
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -44,6 +45,10 @@ pub enum Row {
     Failures(Failures),
     /// Sends to a recipient.
     Sends(Sends),
+    /// When a step of a delivery is due.
+    Timer(Timer),
+    /// What a provider's identifier stands for.
+    Reference(Reference),
 }
 
 /// What a repository says of itself.
@@ -67,6 +72,8 @@ impl Row {
             Row::Record(record) => record.kept_until(),
             Row::Failures(failures) => failures.kept_until(),
             Row::Sends(sends) => sends.kept_until(),
+            Row::Timer(timer) => timer.kept_until(),
+            Row::Reference(reference) => reference.until,
         }
     }
 

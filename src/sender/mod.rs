@@ -2,9 +2,12 @@
 
 pub mod console;
 pub mod host;
+pub(crate) mod vonage;
 
 use serde::Serialize;
 use zeroize::Zeroizing;
+
+use crate::reply::SendFailure;
 
 /// A message to deliver. It holds the code: it has no `Debug` and is wiped on drop.
 #[derive(Serialize)]
@@ -45,4 +48,30 @@ pub enum Sent {
 pub trait Sender: Send + Sync {
     /// Delivers.
     fn send(&self, message: &Message) -> Sent;
+}
+
+/// What became of a message, and what is known about it.
+pub enum Answer {
+    /// It was taken.
+    Accepted {
+        /// The provider's identifier of the message, or of the whole workflow.
+        uuid: Option<String>,
+    },
+    /// It was certainly not taken.
+    NotTaken(SendFailure),
+    /// It may have been taken.
+    InDoubt(SendFailure),
+    /// It was certainly not taken, since the provider does not send to this recipient.
+    Refused(SendFailure),
+}
+
+impl From<Sent> for Answer {
+    fn from(sent: Sent) -> Self {
+        let failure = |detail: &str| SendFailure { detail: detail.to_owned(), ..SendFailure::default() };
+        match sent {
+            Sent::Sent => Answer::Accepted { uuid: None },
+            Sent::NotSent => Answer::NotTaken(failure("the message was not sent")),
+            Sent::InDoubt => Answer::InDoubt(failure("the message may have been sent: the sender does not know")),
+        }
+    }
 }

@@ -11,10 +11,11 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::policy::Sends;
-use crate::record::{CodeState, Delivery, Idempotency, Record, Step, Via};
+use crate::record::{CodeState, Delivery, Idempotency, Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Commit, Transaction, transact};
 use crate::request::{Address, AddressKind, Request};
+use crate::workflow;
 
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
 const SWEPT_ROWS: usize = 4;
@@ -149,7 +150,7 @@ impl Core {
 
     /// The steps that can be taken: those with an address. The host that delivers itself gets the first, and may
     /// know the address.
-    fn plan(&self, envelope: &Envelope) -> Result<Vec<PlannedStep>> {
+    pub(super) fn plan(&self, envelope: &Envelope) -> Result<Vec<PlannedStep>> {
         let via = self.config.sender;
         let steps = self.config.workflow.iter().enumerate().filter_map(|(index, step)| {
             let address = envelope.address_for(&step.channel);
@@ -190,6 +191,7 @@ impl Core {
 
     fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Begun> {
         let mut older = rows::record(transaction, &order.row, now)?;
+        let timer = older.as_ref().and_then(|record| workflow::timer(&order.row, record));
         if let Some(record) = &mut older {
             record.settle(now);
             if let Some(reply) = self.replay(&order, record, now)? {
@@ -208,10 +210,10 @@ impl Core {
             Err(reply) => return Begun::answered(reply),
         };
         let (record, code) = self.draw(&order, older, now)?;
-        rows::put_new_record(transaction, &order.row, &record);
+        rows::put_new_record(transaction, &order.row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
         let Order { token, row, envelope, steps, .. } = order;
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, at: 0, now })))
     }
 
     /// The sends so far, or the refusal when one more is too much for any recipient.
@@ -236,18 +238,20 @@ impl Core {
         })
     }
 
-    /// The delivery with its first step begun; what the host delivers itself counts as accepted.
-    pub(super) fn first_step(&self, steps: &[PlannedStep], now: Time) -> Delivery {
+    /// Begins a delivery with its first step; what the host delivers itself counts as accepted.
+    pub(super) fn begin_delivery(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
         let via = self.config.sender;
-        let status = if via == Via::None { DeliveryState::Accepted } else { DeliveryState::Sending };
-        let step = |step: &PlannedStep| Step {
-            channel: step.channel.clone(),
-            status,
-            at: now,
-            message_uuid: None,
-            error: None,
-        };
-        Delivery { via, dispatch_uuid: None, steps: steps.first().map(step).into_iter().collect() }
+        record.begin_delivery(Delivery { via, dispatch_uuid: None, steps: Vec::new(), due: None });
+        self.begin_next(record, steps, now);
+        if via == Via::None {
+            record.delivery.steps.iter_mut().for_each(|step| step.status = DeliveryState::Accepted);
+        }
+    }
+
+    /// Begins the next of the planned steps, if there is one.
+    pub(super) fn begin_next(&self, record: &mut Record, steps: &[PlannedStep], now: Time) -> bool {
+        let planned: Vec<_> = steps.iter().filter_map(|step| self.config.workflow.get(step.index)).collect();
+        workflow::begin_next(record, &planned, self.config.sender == Via::Messages, now)
     }
 
     /// The answer to a request that was seen before, from what is stored.
@@ -272,7 +276,9 @@ impl Core {
         }
         if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
             let (envelope, code) = self.open(&order.row, record)?;
-            reply.message = Some(self.message(&order.token, &envelope, &order.steps, &code, record, now)?);
+            let (token, steps, record) = (order.token.clone(), order.steps.clone(), record.clone());
+            let job = Job { token, row: order.row, record, envelope, code, steps, at: 0, now };
+            reply.message = Some(self.message(&job, 0)?);
         }
         Ok(Some(reply))
     }
@@ -288,7 +294,7 @@ impl Core {
     }
 
     /// What is sealed in a live record, and its code.
-    fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+    pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
         let sealed = self.keys.unseal(row, &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
         let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
@@ -325,10 +331,10 @@ impl Core {
             Ok(sends) => sends,
             Err(reply) => return Begun::answered(reply),
         };
-        record.begin_delivery(self.first_step(&steps, now));
+        self.begin_delivery(&mut record, &steps, now);
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, at: 0, now })))
     }
 }

@@ -1,22 +1,30 @@
-//! Delivering a code that is stored: one step after the other until one is taken, and then the outcome.
+//! Delivering a code that is stored: one step after the other until one is taken, and what came of each.
+//!
+//! A step is begun in the transaction before its message is sent, and its outcome is stored in the one after. In
+//! between anything may happen to the code, which is looked at again then.
 
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::{Core, RELAXED, Service, rows};
+use super::{Core, DURABLE, RELAXED, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::hooks::Level;
 use crate::outcome::Outcome;
-use crate::record::{Meanwhile, Record, Step, Ticket};
+use crate::record::{Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
-use crate::repository::transact;
-use crate::sender::{Message, Sender, Sent};
+use crate::repository::{Row, Transaction, transact};
+use crate::sender::{Answer, Message};
+use crate::workflow::{self, Reference};
+
+/// Most bytes of an error that a step keeps.
+const STEP_ERROR_BYTES: usize = 120;
 
 /// A step of the workflow for which there is an address.
+#[derive(Clone)]
 pub struct PlannedStep {
     /// Its place in the configured workflow.
     pub index: usize,
@@ -28,7 +36,7 @@ pub struct PlannedStep {
 
 /// A code to deliver, as it was committed.
 pub struct Job {
-    /// The token.
+    /// The token; empty where the library itself goes on with a workflow.
     pub token: String,
     /// Its row.
     pub row: Block,
@@ -38,172 +46,197 @@ pub struct Job {
     pub envelope: Envelope,
     /// The code.
     pub code: Zeroizing<String>,
-    /// The steps that can be taken.
+    /// All steps that can be taken.
     pub steps: Vec<PlannedStep>,
+    /// The one that was begun.
+    pub at: usize,
     /// The time of the commit.
     pub now: Time,
 }
 
+/// What is to be stored about a step, and may be run on another thread.
+struct Outcomes {
+    row: Block,
+    ticket: Ticket,
+    at: usize,
+    status: DeliveryState,
+    uuid: Option<String>,
+    error: Option<String>,
+    /// Whether a further step may begin, and the steps.
+    further: Option<Vec<PlannedStep>>,
+    /// Whether the code is given up when there is none.
+    give_up: bool,
+}
+
 impl Service {
     /// Delivers and answers. `again` says that the code was delivered before, so that it stays good whatever happens.
-    pub(super) fn deliver(&self, job: Job, again: bool) -> Result<CreateReply> {
-        let Some(sender) = self.sender()? else { return self.hand_over(&job) };
-        let ticket = job.record.ticket();
-        let begun = Instant::now();
-        let patience = Duration::from_millis(self.core.config.timeout_ms);
-        let mut taken = Vec::new();
-        for step in &job.steps {
-            if !taken.is_empty() {
-                // Between two steps somebody may have called it off.
-                let (meanwhile, record) = self.store(&job, &ticket, &taken, Some(step), false)?;
-                if let Some(reply) = self.called_off(meanwhile, &record.unwrap_or_else(|| job.record.clone()), job.now)
-                {
-                    return Ok(reply);
-                }
-            }
-            let sent = self.send(&*sender, &job, step)?;
-            taken.push(Step {
-                channel: step.channel.clone(),
-                status: status_of(sent),
-                at: self.hooks.time(),
-                message_uuid: None,
-                error: None,
-            });
-            if sent != Sent::NotSent || begun.elapsed() >= patience {
-                break;
-            }
+    pub(super) fn deliver(&self, mut job: Job, again: bool) -> Result<CreateReply> {
+        if self.core.config.sender == Via::None {
+            return self.hand_over(&job);
         }
-        self.conclude(&job, &ticket, &taken, again)
+        let deadline = Instant::now() + Duration::from_millis(self.core.config.timeout_ms);
+        loop {
+            let answer = self.send(&job, deadline)?;
+            let in_time = Instant::now() < deadline;
+            let stored = self.store(&job, &answer, again, in_time);
+            let (meanwhile, record) = match (stored, &answer) {
+                (Ok(stored), _) => stored,
+                (Err(error), Answer::NotTaken(_) | Answer::Refused(_)) => return Err(error),
+                (Err(error), _) => return Ok(self.not_stored(&job, &error)),
+            };
+            let Some(record) = record.filter(|_| meanwhile != Meanwhile::Gone) else {
+                return Ok(CreateReply::new(Outcome::Cancelled));
+            };
+            let begun = record.delivery.steps.len();
+            if meanwhile == Meanwhile::Current && begun > job.at + 1 && !matches!(answer, Answer::Accepted { .. }) {
+                job = Job { at: begun - 1, record, ..job };
+                continue;
+            }
+            return Ok(self.sent(meanwhile, answer, &record, job.now));
+        }
     }
 
     /// The answer with the message in it, for the host to deliver.
     fn hand_over(&self, job: &Job) -> Result<CreateReply> {
         let mut reply = self.core.sent_reply(Outcome::Ok, &job.record, job.now);
-        let message = self.core.message(&job.token, &job.envelope, &job.steps, &job.code, &job.record, job.now)?;
-        reply.message = Some(message);
+        reply.message = Some(self.core.message(job, job.at)?);
         Ok(reply)
     }
 
-    fn send(&self, sender: &dyn Sender, job: &Job, step: &PlannedStep) -> Result<Sent> {
-        let steps = std::slice::from_ref(step);
-        let mut message = self.core.message(&job.token, &job.envelope, steps, &job.code, &job.record, job.now)?;
+    /// Sends the step that was begun. Nothing is locked meanwhile.
+    fn send(&self, job: &Job, deadline: Instant) -> Result<Answer> {
+        let mut message = self.core.message(job, job.at)?;
         message.expires_in_seconds = Some(job.record.code.expires.since(job.now) / 1000);
-        let sent = sender.send(&message);
-        let (level, outcome) = match sent {
-            Sent::Sent => (Level::Info, Outcome::Ok),
-            Sent::NotSent => (Level::Error, Outcome::Send),
-            Sent::InDoubt => (Level::Error, Outcome::InDoubt),
+        let answer = match (self.core.config.sender, self.sender()?) {
+            (_, Some(sender)) => sender.send(&message).into(),
+            (_, None) => self.core.send_by_carrier(job, &message, deadline)?,
         };
-        self.hooks.log(level, "send", outcome, Some(&step.channel), Some(&job.row));
-        Ok(sent)
+        let (level, outcome) = match &answer {
+            Answer::Accepted { .. } => (Level::Info, Outcome::Ok),
+            Answer::NotTaken(_) => (Level::Error, Outcome::Send),
+            Answer::Refused(_) => (Level::Warning, Outcome::Refused),
+            Answer::InDoubt(_) => (Level::Error, Outcome::InDoubt),
+        };
+        self.hooks.log(level, "send", outcome, Some(&message.channel), Some(&job.row));
+        Ok(answer)
     }
 
-    /// Writes down how the steps went, unless the delivery was called off; with `next`, a further one that begins.
-    fn store(
-        &self,
-        job: &Job,
-        ticket: &Ticket,
-        taken: &[Step],
-        next: Option<&PlannedStep>,
-        give_up: bool,
-    ) -> Result<(Meanwhile, Option<Record>)> {
-        let (row, ticket, moment) = (job.row, *ticket, self.hooks.moment());
-        let (mut steps, next) = (taken.to_vec(), next.map(|step| step.channel.clone()));
-        transact(&*self.core.repository, RELAXED, move |transaction| {
-            let now = moment.now();
-            let Some(before) = rows::record(transaction, &row, now)? else { return Ok((Meanwhile::Gone, None)) };
-            let meanwhile = before.meanwhile(&ticket);
-            let mut record = before.clone();
-            if matches!(meanwhile, Meanwhile::Current | Meanwhile::Used) {
-                if let Some(channel) = next.filter(|_| meanwhile == Meanwhile::Current) {
-                    steps.push(Step {
-                        channel,
-                        status: DeliveryState::Sending,
-                        at: now,
-                        message_uuid: None,
-                        error: None,
-                    });
-                }
-                record.delivery.steps = steps;
-                if give_up && meanwhile == Meanwhile::Current {
-                    record.give_up();
-                }
-                rows::put_record(transaction, &row, &before, record.clone(), now);
-            }
-            Ok((meanwhile, Some(record)))
+    /// Stores what came of a step, and begins the next one where this one certainly failed.
+    fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<(Meanwhile, Option<Record>)> {
+        let (status, uuid, failure) = match answer {
+            Answer::Accepted { uuid } => (DeliveryState::Accepted, uuid.clone(), None),
+            Answer::NotTaken(failure) | Answer::Refused(failure) => (DeliveryState::Failed, None, Some(failure)),
+            Answer::InDoubt(failure) => (DeliveryState::InDoubt, None, Some(failure)),
+        };
+        let failed = status == DeliveryState::Failed;
+        let outcomes = Outcomes {
+            row: job.row,
+            ticket: job.record.ticket(),
+            at: job.at,
+            status,
+            uuid,
+            error: failure.map(short_error),
+            further: (failed && in_time).then(|| job.steps.clone()),
+            give_up: failed && !again,
+        };
+        let begins = outcomes.further.is_some() && job.steps.len() > job.at + 1;
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        // A step that begins must not be forgotten: it would begin a second time.
+        transact(&*self.core.repository, if begins { DURABLE } else { RELAXED }, move |transaction| {
+            core.store(transaction, outcomes, moment.now())
         })
     }
 
-    /// The answer when a delivery does not go on.
-    fn called_off(&self, meanwhile: Meanwhile, record: &Record, now: Time) -> Option<CreateReply> {
-        match meanwhile {
-            Meanwhile::Current | Meanwhile::Superseded => None,
-            Meanwhile::Used => Some(self.core.sent_reply(Outcome::Ok, record, now)),
-            Meanwhile::Gone => Some(CreateReply::new(Outcome::Cancelled)),
-        }
+    /// The answer about a message that may be on its way, and of which nothing could be written down.
+    fn not_stored(&self, job: &Job, error: &Error) -> CreateReply {
+        let mut reply = self.core.sent_reply(Outcome::InDoubt, &job.record, job.now);
+        let detail = format!("the outcome could not be stored: {error}");
+        reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
+        reply
     }
 
-    /// Stores the outcome and answers. What may have been sent is never called a failure.
-    fn conclude(&self, job: &Job, ticket: &Ticket, taken: &[Step], again: bool) -> Result<CreateReply> {
-        let failed = taken.last().is_none_or(|step| step.status == DeliveryState::Failed);
-        let stored = self.store(job, ticket, taken, None, failed && !again);
-        let (record, detail) = match stored {
-            Ok((meanwhile, record)) => {
-                let record = record.unwrap_or_else(|| job.record.clone());
-                if let Some(reply) = self.called_off(meanwhile, &record, job.now) {
-                    return Ok(reply);
-                }
-                (record, None)
-            }
-            Err(error) if failed => return Err(error),
-            Err(error) => (job.record.clone(), Some(format!("the outcome could not be stored: {error}"))),
+    fn sent(&self, meanwhile: Meanwhile, answer: Answer, record: &Record, now: Time) -> CreateReply {
+        let (outcome, failure) = match answer {
+            _ if meanwhile == Meanwhile::Used => (Outcome::Ok, None),
+            Answer::Accepted { .. } => (Outcome::Ok, None),
+            Answer::NotTaken(failure) => (Outcome::Send, Some(failure)),
+            Answer::Refused(failure) => (Outcome::Refused, Some(failure)),
+            Answer::InDoubt(failure) => (Outcome::InDoubt, Some(failure)),
         };
-        let in_doubt = taken.last().is_some_and(|step| step.status == DeliveryState::InDoubt);
-        let (outcome, detail) = match (failed, detail) {
-            (true, _) => (Outcome::Send, Some("the message was not sent by any step".to_owned())),
-            (false, Some(detail)) => (Outcome::InDoubt, Some(detail)),
-            (false, None) if in_doubt => {
-                (Outcome::InDoubt, Some("the message may have been sent: the sender does not know".to_owned()))
-            }
-            (false, None) => (Outcome::Ok, None),
-        };
-        let mut reply = self.core.sent_reply(outcome, &record, job.now);
-        reply.failure = detail.map(|detail| SendFailure { detail, ..SendFailure::default() });
-        Ok(reply)
+        let mut reply = self.core.sent_reply(outcome, record, now);
+        reply.failure = failure;
+        reply
     }
 }
 
 impl Core {
-    /// The message of the first of these steps.
-    pub(super) fn message(
+    fn store(
         &self,
-        token: &str,
-        envelope: &Envelope,
-        steps: &[PlannedStep],
-        code: &Zeroizing<String>,
-        record: &Record,
+        transaction: &mut dyn Transaction,
+        outcomes: Outcomes,
         now: Time,
-    ) -> Result<Message> {
-        let step = steps.first().ok_or_else(|| Error::internal("a delivery has no step"))?;
-        let rendered = self.render(envelope, step, code, record.code.expires.since(record.time(now)))?;
+    ) -> Result<(Meanwhile, Option<Record>)> {
+        let Some(before) = rows::record(transaction, &outcomes.row, now)? else { return Ok((Meanwhile::Gone, None)) };
+        let meanwhile = before.meanwhile(&outcomes.ticket);
+        if !matches!(meanwhile, Meanwhile::Current | Meanwhile::Used) {
+            return Ok((meanwhile, Some(before)));
+        }
+        let mut record = before.clone();
+        record.settle(now);
+        let dispatched = record.delivery.via == Via::Dispatch;
+        if let Some(uuid) = &outcomes.uuid {
+            let step = (!dispatched).then_some(outcomes.at as u8);
+            let (delivery, until) = (record.deliveries, record.kept_until());
+            let reference = Reference { record: outcomes.row, delivery, step, until };
+            transaction.put(&self.reference(uuid), Row::Reference(reference));
+            if dispatched {
+                record.delivery.dispatch_uuid = Some(uuid.clone());
+            }
+        }
+        if let Some(step) = record.delivery.steps.get_mut(outcomes.at) {
+            // A report may have overtaken the answer, and knows more.
+            if step.status == DeliveryState::Sending {
+                step.status = outcomes.status;
+                step.at = now;
+            }
+            step.error = outcomes.error.or(step.error.take());
+            step.message_uuid = outcomes.uuid.filter(|_| !dispatched).or(step.message_uuid.take());
+        }
+        let goes_on = workflow::may_go_on(&record, record.deliveries, outcomes.at);
+        let begun = goes_on && outcomes.further.is_some_and(|steps| self.begin_next(&mut record, &steps, now));
+        if outcomes.give_up && !begun && meanwhile == Meanwhile::Current {
+            record.give_up();
+        }
+        rows::put_record(transaction, &outcomes.row, &before, record.clone(), now);
+        Ok((meanwhile, Some(record)))
+    }
+
+    /// Where it is kept what an identifier of the provider stands for.
+    pub(super) fn reference(&self, uuid: &str) -> Block {
+        self.keys.index("reference", &self.config.namespace, uuid)
+    }
+
+    /// The message of one of the steps.
+    pub(super) fn message(&self, job: &Job, at: usize) -> Result<Message> {
+        let step = job.steps.get(at).ok_or_else(|| Error::internal("a delivery has no step"))?;
+        let left_ms = job.record.code.expires.since(job.record.time(job.now));
+        let rendered = self.render(&job.envelope, step, &job.code, left_ms)?;
         let from = self.config.workflow.get(step.index).and_then(|configured| configured.from.clone());
         Ok(Message {
-            token: token.to_owned(),
+            token: job.token.clone(),
             channel: step.channel.clone(),
             to: step.to.clone(),
             from: from.unwrap_or_default(),
             text: rendered.text,
-            code: code.clone(),
+            code: job.code.clone(),
             expires_in_seconds: None,
             locale: rendered.locale,
         })
     }
 }
 
-fn status_of(sent: Sent) -> DeliveryState {
-    match sent {
-        Sent::Sent => DeliveryState::Accepted,
-        Sent::NotSent => DeliveryState::Failed,
-        Sent::InDoubt => DeliveryState::InDoubt,
-    }
+fn short_error(failure: &SendFailure) -> String {
+    let mut error = failure.detail.clone();
+    error.truncate(error.floor_char_boundary(STEP_ERROR_BYTES));
+    error
 }

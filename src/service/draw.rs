@@ -43,9 +43,9 @@ impl Core {
             sealed,
             idempotency: order.idempotency,
             deliveries,
-            delivery: Delivery { via: self.config.sender, dispatch_uuid: None, steps: Vec::new() },
+            delivery: Delivery { via: self.config.sender, dispatch_uuid: None, steps: Vec::new(), due: None },
         };
-        record.begin_delivery(self.first_step(&order.steps, now));
+        self.begin_delivery(&mut record, &order.steps, now);
         Ok((record, text))
     }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::repository::{Row, Transaction};
+use crate::workflow::{self, Timer};
 
 #[cold]
 fn mixed_up() -> Error {
@@ -17,7 +18,7 @@ fn mixed_up() -> Error {
 pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Option<Record>> {
     match transaction.get(row)? {
         Some(Row::Record(record)) if record.is_absent(now) => {
-            transaction.delete(row);
+            delete_record(transaction, row, &record);
             Ok(None)
         }
         Some(Row::Record(record)) => Ok(Some(*record)),
@@ -26,15 +27,36 @@ pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Resu
     }
 }
 
-/// Writes a record in place of any other.
-pub fn put_new_record(transaction: &mut dyn Transaction, row: &Block, record: &Record) {
+/// Writes a record in place of one with this timer, or of none.
+pub fn put_new_record(transaction: &mut dyn Transaction, row: &Block, timer: Option<Timer>, record: &Record) {
+    put_timer(transaction, timer, workflow::timer(row, record));
     transaction.put(row, Row::Record(Box::new(record.clone())));
+}
+
+/// Removes a record, and with it its timer.
+pub fn delete_record(transaction: &mut dyn Transaction, row: &Block, record: &Record) {
+    put_timer(transaction, workflow::timer(row, record), None);
+    transaction.delete(row);
+}
+
+/// Keeps the timer of a record where the record says it is due.
+fn put_timer(transaction: &mut dyn Transaction, before: Option<Timer>, timer: Option<Timer>) {
+    if before == timer {
+        return;
+    }
+    if let Some(before) = before {
+        transaction.delete(&before.key());
+    }
+    if let Some(timer) = timer {
+        transaction.put(&timer.key(), Row::Timer(timer));
+    }
 }
 
 /// Writes a record that changed, and with it the time.
 pub fn put_record(transaction: &mut dyn Transaction, row: &Block, before: &Record, mut record: Record, now: Time) {
     if record != *before {
         record.see(now);
+        put_timer(transaction, workflow::timer(row, before), workflow::timer(row, &record));
         transaction.put(row, Row::Record(Box::new(record)));
     }
 }

@@ -1,5 +1,7 @@
 //! The rules through the service, on every repository, with the host's clock.
 
+mod flow;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,7 +18,11 @@ struct Fixture {
 
 impl Fixture {
     fn new(options: &str) -> Self {
-        let config = format!(r#"{{"repository":"memory:","sender":{{"type":"none"}}{options}}}"#);
+        Self::with(r#"{"type":"none"}"#, options)
+    }
+
+    fn with(sender: &str, options: &str) -> Self {
+        let config = format!(r#"{{"repository":"memory:","sender":{sender}{options}}}"#);
         let service = Service::open(Some(&config)).unwrap().0;
         let clock = Arc::new(AtomicI64::new(T0));
         let time = clock.clone();

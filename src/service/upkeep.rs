@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Core, DURABLE, NAME_BYTES, Service};
+use super::{Core, DURABLE, NAME_BYTES, Service, rows};
 use crate::block::Block;
 use crate::error::Result;
 use crate::outcome::Outcome;
@@ -18,22 +18,24 @@ const BUDGET: Duration = Duration::from_millis(100);
 const STEP: usize = 250;
 
 impl Service {
-    /// Runs what is due: removes rows past retention. Works for a full round or 100 milliseconds, whichever ends
+    /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works for a full round or 100 milliseconds, whichever ends
     /// first; the next call goes on where this one ended.
     ///
     /// # Errors
     ///
     /// `Store`, `Busy`.
     pub fn run_due(&self) -> Result<RunDueReply> {
-        let answer = self.sweep().map(|purged| RunDueReply { ran: 0, purged, next_due_in_milliseconds: None });
+        let until = Instant::now() + BUDGET;
+        let answer = self.run_timers(until).and_then(|(ran, next_due_in_milliseconds)| {
+            self.sweep(until).map(|purged| RunDueReply { ran, purged, next_due_in_milliseconds })
+        });
         self.told("run_due", None, answer)
     }
 
-    fn sweep(&self) -> Result<u64> {
-        let begun = Instant::now();
+    fn sweep(&self, until: Instant) -> Result<u64> {
         let (mut purged, mut ends) = (0, 0);
         // The sweep begins where the last one was: a full round has passed the end twice.
-        while ends < 2 && begun.elapsed() < BUDGET {
+        while ends < 2 && Instant::now() < until {
             let swept = self.core.repository.sweep(STEP, self.hooks.moment())?;
             purged += swept.purged;
             ends += u32::from(swept.wrapped);
@@ -73,12 +75,13 @@ impl Service {
         loop {
             let (from, recipients) = (after, recipients.clone());
             after = transact(&*self.core.repository, DURABLE, move |transaction| {
-                let rows = transaction.scan(from.as_ref(), STEP)?;
-                let last = rows.last().filter(|_| rows.len() == STEP).map(|(key, _)| *key);
-                for (key, row) in rows {
-                    if matches!(row, Row::Record(record) if record.recipients.iter().any(|id| recipients.contains(id)))
+                let found = transaction.scan(from.as_ref(), STEP)?;
+                let last = found.last().filter(|_| found.len() == STEP).map(|(key, _)| *key);
+                for (key, row) in found {
+                    if let Row::Record(record) = row
+                        && record.recipients.iter().any(|recipient| recipients.contains(recipient))
                     {
-                        transaction.delete(&key);
+                        rows::delete_record(transaction, &key, &record);
                     }
                 }
                 Ok(last)

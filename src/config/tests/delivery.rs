@@ -1,8 +1,10 @@
-use super::super::{Condition, Via, delivery};
-use super::{config, error, refused, unsupported};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::super::{Auth, CarrierConfig, Condition, Config, PrivateKey, Via, delivery};
+use super::{config, here, refused, unsupported};
 use crate::error::Error;
 use crate::message::Texts;
-use crate::outcome::Outcome;
 use crate::strict;
 
 #[test]
@@ -41,16 +43,12 @@ fn workflows() {
 fn carriers() {
     const DISPATCH: &str = r#""type": "dispatch", "applicationId": "a", "privateKey": "private.key""#;
     const BASIC: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s""#;
-    unsupported(&[
-        (&format!(r#"{{"sender": {{{DISPATCH}}}}}"#), "sender dispatch"),
-        (&format!(r#"{{"sender": {{{BASIC}, "auth": "basic", "timeoutSeconds": 5}}}}"#), "sender messages"),
-        (r#"{"apiKey": "k", "apiSecret": "s", "applicationId": "a"}"#, "sender dispatch"),
-        (r#"{"background": true}"#, "background"),
-        (
-            r#"{"webhook": {"signatureSecret": "secret", "apiKey": "k", "applicationId": "a", "maxAgeSeconds": 60}}"#,
-            "webhook",
-        ),
-    ]);
+    unsupported(&[(r#"{"background": true}"#, "background")]);
+    let basic = config(&format!(r#"{{"sender": {{{BASIC}, "auth": "basic", "timeoutSeconds": 5}}}}"#));
+    assert_eq!((basic.sender, basic.timeout_ms), (Via::Messages, 5000));
+    let webhook = r#"{"webhook": {"signatureSecret": "secret", "apiKey": "k", "maxAgeSeconds": 60}}"#;
+    assert_eq!(config(webhook).webhook.map(|webhook| webhook.max_age_seconds), Some(60));
+    assert!(config("{}").webhook.is_none());
     for (sender, expected) in [
         ("{}", "sender.type: missing"),
         (r#"{"type": "twilio"}"#, "sender.type: must be one of console, none, host, dispatch, messages"),
@@ -105,11 +103,82 @@ fn carriers_leave_out_steps_without_sender_address() {
     assert!(warnings.is_empty());
 }
 
+fn carrier(json: &str) -> CarrierConfig {
+    let mut root = strict::parse(json, "config", Error::config).ok().unwrap().object().ok().unwrap();
+    let delivery = delivery::read_sender(&mut root).ok().unwrap();
+    assert!(delivery.via.is_carrier());
+    delivery.carrier.unwrap()
+}
+
+#[test]
+fn credentials() {
+    const BOTH: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s", "applicationId": "a""#;
+    let tutorial = carrier(r#"{"apiKey": "k", "apiSecret": "s", "applicationId": "a"}"#);
+    assert_eq!(tutorial.base_url, "https://api.nexmo.com");
+    let with_file = carrier(&format!(r#"{{"sender": {{{BOTH}, "privateKey": "keys/own.key"}}}}"#));
+    for (config, path) in [(tutorial, "private.key"), (with_file, "keys/own.key")] {
+        let Auth::Jwt { application_id, private_key: PrivateKey::File(file) } = config.auth else { panic!() };
+        assert_eq!((&*application_id, file), ("a", here(path)));
+    }
+    let pem = r"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----";
+    let with_text = carrier(&format!(r#"{{"sender": {{{BOTH}, "privateKey": "{pem}"}}}}"#));
+    let Auth::Jwt { private_key: PrivateKey::Pem(text), .. } = with_text.auth else { panic!() };
+    assert_eq!(*text, pem.replace(r"\n", "\n"));
+    for rest in ["", r#", "auth": "basic""#, r#", "auth": "basic", "privateKey": "p""#] {
+        let config = carrier(&format!(r#"{{"sender": {{{BOTH}{rest}, "baseUrl": "http://[::1]:8080/base//"}}}}"#));
+        let Auth::Basic { api_key, api_secret } = config.auth else { panic!("{rest}") };
+        assert_eq!((&*api_key, &**api_secret), ("k", "s"));
+        assert_eq!(config.base_url, "http://[::1]:8080/base");
+    }
+}
+
+#[test]
+fn a_private_key_that_others_may_read_is_warned_of() {
+    let path = std::env::temp_dir().join(format!("otp-private-key-{}", std::process::id()));
+    let sender = serde_json::json!({"type": "messages", "applicationId": "a", "privateKey": path});
+    let config = carrier(&serde_json::json!({"sender": sender}).to_string());
+    assert_eq!(config.warning(), None, "a file that is not there is an error when it is read");
+    fs::write(&path, "key").unwrap();
+    let warned = [0o600, 0o400, 0o640, 0o604, 0o602].map(|mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        config.warning().is_some()
+    });
+    let Auth::Jwt { private_key, .. } = &config.auth else { panic!() };
+    assert_eq!(**private_key.read().ok().unwrap(), *b"key");
+    fs::write(&path, "k".repeat(65_537)).unwrap();
+    let error = private_key.read().err().unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(warned, [false, false, true, true, true]);
+    assert!(error.detail().ends_with(": longer than 64 KiB"), "{error}");
+}
+
+#[test]
+fn whatsapp_templates() {
+    let read = |channel: &str, via, template: &str| {
+        let step = format!(r#"{{"channel": "{channel}", "from": "1", "template": "{template}"}}"#);
+        let json = format!(r#"{{"workflow": [{step}]}}"#);
+        let mut root = strict::parse(&json, "config", Error::config).ok().unwrap().object().ok().unwrap();
+        let steps = delivery::read_workflow(&mut root, via, &Texts::default(), &mut Vec::new());
+        steps.map(|mut steps| steps.pop().map(|step| (step.template, step.provider_template)).unwrap())
+    };
+    let (name, text) = (|name: &str| Some(name.to_owned()), Some("Code: {code}".to_owned()));
+    assert_eq!(read("whatsapp", Via::Messages, "otp_2").ok().unwrap(), (None, name("otp_2")));
+    assert_eq!(read("whatsapp", Via::Dispatch, "Code: {code}").ok().unwrap(), (text, None));
+    for (channel, via, template) in [
+        ("whatsapp", Via::Messages, "Otp"),
+        ("whatsapp", Via::Messages, ""),
+        ("whatsapp", Via::Host, "otp_2"),
+        ("sms", Via::Messages, "otp_2"),
+    ] {
+        assert!(read(channel, via, template).is_err(), "{channel} {template}");
+    }
+}
+
 #[test]
 fn base_urls() {
     let is_base_url = |url: &str| {
         let json = serde_json::json!({"sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url}});
-        error(&json.to_string()).0 == Outcome::Unsupported
+        Config::parse(Some(&json.to_string())).is_ok()
     };
     for url in [
         "https://api.nexmo.com",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::{Idempotency, Step};
 use crate::repository::Row;
 
 /// A small generator; the seed is the number of the case.
@@ -74,12 +75,25 @@ impl Draw {
                 via: VIAS[self.number(VIAS.len() as u64) as usize],
                 dispatch_uuid: self.chance().then(|| self.text()),
                 steps: (0..self.number(6)).map(|_| self.step()).collect(),
+                due: self.chance().then(|| self.time()),
             },
         }
     }
 
     fn row(&mut self) -> Row {
-        match self.number(6) {
+        match self.number(8) {
+            6 => Row::Timer(Timer {
+                due: self.time(),
+                record: self.block(),
+                delivery: self.number(1 << 32) as u32,
+                step: self.number(256) as u8,
+            }),
+            7 => Row::Reference(Reference {
+                record: self.block(),
+                delivery: self.number(1 << 32) as u32,
+                step: self.chance().then(|| self.number(256) as u8),
+                until: self.time(),
+            }),
             0 => Row::Meta(Meta {
                 keys: (0..self.number(5)).map(|_| self.block()).collect(),
                 sealed_by: self.number(256) as u8,
@@ -157,6 +171,7 @@ fn a_record_with_one_address_is_small() {
         delivery: Delivery {
             via: Via::None,
             dispatch_uuid: None,
+            due: None,
             steps: vec![Step {
                 channel: "sms".to_owned(),
                 status: DeliveryState::Accepted,

@@ -1,0 +1,160 @@
+//! Reading bytes, whatever they are: every step may find that they are no row.
+
+use super::{
+    CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_MESSAGE_UUID, HAS_REMEMBERED,
+    HAS_SUBJECT, LENGTH_SHIFT, STATES, VIAS,
+};
+use crate::block::Block;
+use crate::clock::Time;
+use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step};
+
+/// What is left of the bytes.
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl Reader<'_> {
+    pub fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    pub fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub fn block(&mut self) -> Option<Block> {
+        let (block, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(Block(*block))
+    }
+
+    pub fn integer(&mut self) -> Option<u64> {
+        let mut integer = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            if part << shift >> shift != part {
+                return None;
+            }
+            integer |= part << shift;
+            if byte < 0x80 {
+                return Some(integer);
+            }
+        }
+        None
+    }
+
+    /// A number of things that follow: at least a byte each, so that no lie makes room for more.
+    pub fn size(&mut self) -> Option<usize> {
+        usize::try_from(self.integer()?).ok().filter(|size| *size <= self.0.len())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let size = self.size()?;
+        let (text, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0).to_vec()
+    }
+
+    pub fn time(&mut self) -> Option<Time> {
+        self.later(Time::START)
+    }
+
+    pub fn later(&mut self, base: Time) -> Option<Time> {
+        let ms = base.ms().checked_add(self.integer()?)?;
+        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
+    }
+
+    pub fn near(&mut self, base: Time) -> Option<Time> {
+        let distance = self.integer()?;
+        let ms = match distance & 1 {
+            0 => base.ms().checked_add(distance >> 1)?,
+            _ => base.ms().checked_sub(distance >> 1)?,
+        };
+        (ms <= Time::END.ms()).then(|| Time::from_ms(ms))
+    }
+
+    pub fn record(&mut self) -> Option<Record> {
+        let flags = self.byte()?;
+        let has = |flag| flags & flag != 0;
+        let code = self.code()?;
+        let base = code.created;
+        let (attempts, max_attempts, seen) = (self.byte()?, self.byte()?, self.near(base)?);
+        let retention_minutes = u32::try_from(self.integer()?).ok()?;
+        let count = self.size()?;
+        let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
+        let subject = if has(HAS_SUBJECT) { self.block()? } else { *recipients.first()? };
+        let idempotency = match has(HAS_IDEMPOTENCY) {
+            true => Some(Idempotency { key: self.block()?, request: self.block()? }),
+            false => None,
+        };
+        let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
+        let remembered = (0..count).map(|_| self.code()).collect::<Option<_>>()?;
+        let deliveries = u32::try_from(self.integer()?).ok()?;
+        let delivery = self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)?;
+        let sealed = self.rest();
+        Some(Record {
+            code,
+            attempts,
+            max_attempts,
+            subject,
+            recipients,
+            seen,
+            retention_minutes,
+            remembered,
+            sealed,
+            idempotency,
+            deliveries,
+            delivery,
+        })
+    }
+
+    fn code(&mut self) -> Option<Code> {
+        let (flags, key, block) = (self.byte()?, self.byte()?, self.block()?);
+        let secret = match flags >> LENGTH_SHIFT {
+            0 => Secret::Mac(block),
+            length => Secret::Derived { nonce: block, length },
+        };
+        let created = self.time()?;
+        let expires = self.near(created)?;
+        let state = match flags & 3 {
+            0 => CodeState::Live,
+            1 => CodeState::Used(self.near(created)?),
+            2 => CodeState::Cancelled,
+            _ => CodeState::Expired,
+        };
+        let context = if flags & HAS_CONTEXT != 0 { Some(self.block()?) } else { None };
+        Some(Code { key, created, expires, secret, context, state })
+    }
+
+    fn delivery(&mut self, has_dispatch_uuid: bool, has_due: bool, base: Time) -> Option<Delivery> {
+        let head = usize::try_from(self.integer()?).ok()?;
+        let (count, via) = (head / VIAS.len(), *VIAS.get(head % VIAS.len())?);
+        let dispatch_uuid = if has_dispatch_uuid { Some(self.text()?) } else { None };
+        let due = if has_due { Some(self.near(base)?) } else { None };
+        let count = Some(count).filter(|count| *count <= self.0.len())?;
+        let steps = (0..count).map(|_| self.step(base)).collect::<Option<_>>()?;
+        Some(Delivery { via, dispatch_uuid, steps, due })
+    }
+
+    fn step(&mut self, base: Time) -> Option<Step> {
+        let channel = match self.byte()? {
+            0 => self.text()?,
+            number => (*CHANNELS.get(usize::from(number))?).to_owned(),
+        };
+        let flags = self.byte()?;
+        let status = *STATES.get(usize::from(flags & 0xf))?;
+        let at = self.near(base)?;
+        let message_uuid = if flags & HAS_MESSAGE_UUID != 0 { Some(self.text()?) } else { None };
+        let error = if flags & HAS_ERROR != 0 { Some(self.text()?) } else { None };
+        Some(Step { channel, status, at, message_uuid, error })
+    }
+}

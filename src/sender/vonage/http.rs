@@ -1,0 +1,247 @@
+//! Requests to the carrier: one POST, one deadline, and the knowledge whether a message may have left.
+
+mod line;
+mod names;
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, RootCertStore};
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use ureq::http::{HeaderValue, Response};
+use ureq::unversioned::transport::TcpConnector;
+use ureq::{Agent, Body};
+
+use crate::error::{Error, Result};
+use crate::fork::{self, lock};
+use line::Lines;
+use names::Names;
+
+pub(super) use names::LookUp;
+
+/// Longest answer that is read.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Longest head of an answer.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Room of a connection for each direction: the head of an answer and more.
+const BUFFER_BYTES: usize = 2 * MAX_HEAD_BYTES;
+
+/// Connections that are kept between requests: one for each of so many threads.
+const MAX_IDLE: usize = 64;
+
+/// How long an idle connection is used again. A carrier that closes one just as a request goes out leaves it in
+/// doubt, so this is below the shortest time-out that servers commonly have (5 s).
+const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
+
+/// The longest wait that a carrier can ask for, in seconds: a day.
+const MAX_RETRY_AFTER: u64 = 86_400;
+
+/// An answer.
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// How many seconds it asks to wait.
+    pub retry_after: Option<u64>,
+    /// The body, unless it was too long, or broke off.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Why there is no answer: one line, without a host.
+pub enum Failure {
+    /// The body of the request certainly did not leave.
+    Unsent {
+        /// What happened.
+        cause: String,
+        /// Whether it may go well the next moment.
+        is_passing: bool,
+    },
+    /// The request may have arrived.
+    Lost {
+        /// What happened.
+        cause: String,
+    },
+}
+
+/// The connections to a host. In a forked child they are left alone, and new ones made.
+pub struct Http {
+    base_url: String,
+    roots: Arc<RootCertStore>,
+    look_up: LookUp,
+    /// Behind the agent's own locks may be anything at a fork: a child never touches what it inherited.
+    agent: Mutex<Option<Agent>>,
+}
+
+impl Http {
+    /// Requests below this URL. The certificates of the host are checked against the roots that browsers trust.
+    pub fn new(base_url: &str) -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::with(base_url, roots, names::look_up)
+    }
+
+    /// The same with other roots and another look-up of names.
+    pub(super) fn with(base_url: &str, roots: RootCertStore, look_up: LookUp) -> Self {
+        Self { base_url: base_url.to_owned(), roots: Arc::new(roots), look_up, agent: Mutex::default() }
+    }
+
+    /// The host and port, as errors name them.
+    pub fn host(&self) -> &str {
+        let (_, rest) = self.base_url.split_once("://").unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
+    }
+
+    /// Posts JSON and reads the answer, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// No answer: whether the request may have arrived.
+    pub fn post(
+        &self,
+        path: &str,
+        authorization: &str,
+        body: &[u8],
+        deadline: Instant,
+    ) -> std::result::Result<Reply, Failure> {
+        let unsent = |error: &Error| Failure::Unsent { cause: error.detail().to_owned(), is_passing: false };
+        let agent = self.agent().map_err(|error| unsent(&error))?;
+        let mut credentials =
+            HeaderValue::from_str(authorization).map_err(|_| unsent(&Error::internal("malformed credentials")))?;
+        credentials.set_sensitive(true);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(unsent(&Error::internal("no time is left")));
+        }
+        let request = agent
+            .post(format!("{}{path}", self.base_url))
+            .header(AUTHORIZATION, credentials)
+            .header(CONTENT_TYPE, "application/json")
+            .config()
+            .timeout_global(Some(left))
+            .build();
+        Ok(read(request.send(body)?))
+    }
+
+    /// Forgets the connections, without closing them: they belong to the parent.
+    pub fn in_child(&self) {
+        std::mem::forget(lock(&self.agent).take());
+    }
+
+    fn agent(&self) -> Result<Agent> {
+        fork::shared(|| {
+            let mut agent = lock(&self.agent);
+            match &*agent {
+                Some(agent) => Ok(agent.clone()),
+                None => Ok(agent.insert(self.new_agent()?).clone()),
+            }
+        })
+    }
+
+    fn new_agent(&self) -> Result<Agent> {
+        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| Error::internal(format!("cannot set TLS up: {cause}")))?
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
+        let config = Agent::config_builder()
+            .https_only(self.base_url.starts_with("https://"))
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("libotp/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .accept_encoding("identity")
+            .max_response_header_size(MAX_HEAD_BYTES)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
+            .max_idle_age(MAX_IDLE_AGE)
+            .build();
+        let lines = Lines { tls: Arc::new(tls), tcp: TcpConnector::default() };
+        Ok(Agent::with_parts(config, lines, Names::new(self.look_up)))
+    }
+}
+
+fn read(mut response: Response<Body>) -> Reply {
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let limit = MAX_ANSWER_BYTES as u64 + 1;
+    let mut body = Vec::new();
+    let whole = response.body_mut().as_reader().take(limit).read_to_end(&mut body);
+    Reply {
+        status: response.status().as_u16(),
+        retry_after: retry_after.map(|seconds: u64| seconds.min(MAX_RETRY_AFTER)),
+        body: whole.is_ok_and(|length| length <= MAX_ANSWER_BYTES).then_some(body),
+    }
+}
+
+impl From<ureq::Error> for Failure {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Other(cause) => match cause.downcast::<Unsent>() {
+                Ok(unsent) => Self::Unsent { cause: unsent.cause, is_passing: unsent.is_passing },
+                Err(cause) => Self::Lost { cause: cause.to_string() },
+            },
+            error => Self::Lost { cause: told(&error) },
+        }
+    }
+}
+
+/// An error before any byte of a body was sent.
+#[derive(Debug)]
+pub struct Unsent {
+    cause: String,
+    is_passing: bool,
+}
+
+impl Unsent {
+    fn new(cause: &str) -> Self {
+        Self { cause: cause.to_owned(), is_passing: false }
+    }
+}
+
+impl From<ureq::Error> for Unsent {
+    fn from(error: ureq::Error) -> Self {
+        let is_passing = matches!(&error, ureq::Error::Io(cause) if is_passing(cause));
+        Self { cause: told(&error), is_passing }
+    }
+}
+
+/// Whether another try may find what this one did not: a server that starts again, or a connection that it had closed.
+fn is_passing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+    )
+}
+
+fn told(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(_) => "timed out".to_owned(),
+        ureq::Error::Io(cause) => cause.to_string(),
+        ureq::Error::Other(cause) => cause.to_string(),
+        error => error.to_string(),
+    }
+}
+
+impl From<Unsent> for ureq::Error {
+    fn from(unsent: Unsent) -> Self {
+        Self::Other(Box::new(unsent))
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for Unsent {}

@@ -1,0 +1,104 @@
+//! Host names to addresses, within the deadline of a request.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::http::uri::Scheme;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use super::Unsent;
+
+/// Most addresses of a host that are tried.
+const MAX_ADDRESSES: usize = 16;
+
+/// Most look-ups under way: with a name server that does not answer, each leaves a thread behind for a while.
+const MAX_LOOK_UPS: usize = 64;
+
+/// Asks the system for the addresses of `host:port`.
+pub type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+/// The system's own look-up.
+pub fn look_up(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+    host_and_port.to_socket_addrs().map(|addresses| addresses.take(MAX_ADDRESSES).collect())
+}
+
+/// Looks names up on a thread of its own, since the system's look-up cannot be called off. A thread that cannot be
+/// started is an error; ureq's own resolver would panic.
+#[derive(Debug)]
+pub struct Names {
+    look_up: LookUp,
+    running: Arc<AtomicUsize>,
+}
+
+impl Names {
+    /// A resolver that asks `look_up`.
+    pub fn new(look_up: LookUp) -> Self {
+        Self { look_up, running: Arc::default() }
+    }
+
+    fn find(&self, uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Unsent> {
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let host = uri.host().unwrap_or_default();
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let mut addresses = self.ask(format!("{host}:{port}"), timeout)?;
+        // Without TLS nothing may leave the machine, whatever the system says that localhost is.
+        addresses.retain(|address| is_https || address.ip().is_loopback());
+        addresses.truncate(MAX_ADDRESSES);
+        if addresses.is_empty() { Err(Unsent::new("host not found")) } else { Ok(addresses) }
+    }
+
+    fn ask(&self, host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Unsent> {
+        let place = Place::take(&self.running).ok_or_else(|| Unsent::new("too many look-ups are waiting"))?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let look_up = self.look_up;
+        let thread = thread::Builder::new().name("otp-names".to_owned()).spawn(move || {
+            let found = look_up(&host_and_port);
+            drop(place);
+            // Nobody listens after the deadline.
+            let _ = sender.send(found);
+        });
+        thread.map_err(|cause| Unsent::new(&format!("cannot start a thread: {cause}")))?;
+        match receiver.recv_timeout(*timeout.after) {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(cause)) => Err(Unsent::new(&format!("host not found: {cause}"))),
+            Err(RecvTimeoutError::Timeout) => Err(Unsent::new("timed out looking the host up")),
+            Err(RecvTimeoutError::Disconnected) => Err(Unsent::new("the look-up failed")),
+        }
+    }
+}
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut resolved = self.empty();
+        for address in self.find(uri, timeout)? {
+            resolved.push(address);
+        }
+        Ok(resolved)
+    }
+}
+
+/// A look-up under way.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(running.clone());
+        (running.fetch_add(1, Ordering::AcqRel) < MAX_LOOK_UPS).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

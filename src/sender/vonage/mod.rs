@@ -1,0 +1,195 @@
+//! The carrier Vonage: a message, or a whole workflow of messages, for one POST.
+//!
+//! What the carrier says is judged by one table (`errors`). A request is repeated only where the message was
+//! certainly not taken, and never beyond the one deadline.
+
+mod auth;
+mod dispatch;
+mod errors;
+mod http;
+mod messages;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::Answer;
+
+use crate::clock::Time;
+use crate::config::{CarrierConfig, Condition};
+use crate::error::{Error, Result};
+use crate::fork::{self, ForkAware};
+use crate::random::random;
+use crate::reply::SendFailure;
+use auth::Authorization;
+use errors::Again;
+use http::Http;
+
+/// Most requests for one message.
+const MAX_TRIES: u32 = 3;
+
+/// Pause after the first try to reach a host that refuses; twice as long after each further one.
+const SOON: Duration = Duration::from_millis(100);
+
+/// The same where the carrier takes no more and does not say for how long. It takes 30 requests a second (Vonage).
+const LATER: Duration = Duration::from_millis(500);
+
+/// The least time that a further try must have left.
+const LEAST_TRY: Duration = Duration::from_millis(250);
+
+/// A message on one channel. It holds the code and has no `Debug`.
+pub struct Leg<'a> {
+    /// `messenger`, `sms`, `whatsapp`, `viber_service` or `rcs`.
+    pub channel: &'a str,
+    /// The sender's address.
+    pub from: &'a str,
+    /// The recipient's address.
+    pub to: &'a str,
+    /// The text, code included.
+    pub text: &'a str,
+    /// The code, for templates that the carrier keeps.
+    pub code: &'a str,
+    /// The language of such a template; `en` without one.
+    pub locale: Option<&'a str>,
+    /// The name of an approved WhatsApp template, which is sent in place of the text.
+    pub template: Option<&'a str>,
+    /// With Dispatch: how long `condition` is waited for, in seconds; not for the last leg.
+    pub expiry_seconds: u32,
+    /// With Dispatch: what ends the workflow with this leg.
+    pub condition: Condition,
+}
+
+/// The way to the carrier. Connections and the signed token serve many requests, of any thread; after a fork both
+/// processes go on, each with connections of its own.
+pub struct Carrier {
+    inner: Arc<Inner>,
+    timeout: Duration,
+}
+
+struct Inner {
+    authorization: Authorization,
+    http: Http,
+}
+
+impl ForkAware for Inner {
+    fn before_fork(&self) {}
+
+    fn in_child(&self) {
+        self.authorization.in_child();
+        self.http.in_child();
+    }
+}
+
+impl Carrier {
+    /// Reads the private key; the network is not used yet. A request takes at most `timeout_ms` milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the key cannot be read or used.
+    pub fn open(config: &CarrierConfig, timeout_ms: u64) -> Result<Self> {
+        Self::with(&config.auth, Http::new(&config.base_url), timeout_ms)
+    }
+
+    fn with(auth: &crate::config::Auth, http: Http, timeout_ms: u64) -> Result<Self> {
+        let inner = Arc::new(Inner { authorization: Authorization::new(auth)?, http });
+        let member: Arc<dyn ForkAware> = inner.clone();
+        fork::register(Arc::downgrade(&member))?;
+        Ok(Self { inner, timeout: Duration::from_millis(timeout_ms) })
+    }
+
+    /// Has the carrier run a workflow: the next leg when the condition of one is not met in time. At least one leg.
+    pub fn dispatch(&self, legs: &[Leg<'_>], now: Time, deadline: Instant) -> Answer {
+        let secrets = secrets(legs);
+        self.send("/v0.1/dispatch", "dispatch_uuid", dispatch::body(legs), &secrets, now, deadline)
+    }
+
+    /// Sends a message. `client_ref` comes back with every status of it: 1 to 40 characters, opaque.
+    pub fn message(&self, leg: &Leg<'_>, client_ref: &str, now: Time, deadline: Instant) -> Answer {
+        let secrets = secrets(std::slice::from_ref(leg));
+        self.send("/v1/messages", "message_uuid", messages::body(leg, client_ref), &secrets, now, deadline)
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        uuid_member: &str,
+        body: Result<Zeroizing<Vec<u8>>>,
+        secrets: &[&str],
+        now: Time,
+        deadline: Instant,
+    ) -> Answer {
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return not_taken(&error),
+        };
+        let begun = Instant::now();
+        let deadline = deadline.min(begun + self.timeout);
+        let mut tries = 1;
+        loop {
+            let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let authorization = match self.inner.authorization.header(now.plus(elapsed)) {
+                Ok(authorization) => authorization,
+                Err(error) => return not_taken(&error),
+            };
+            let http = &self.inner.http;
+            let (answer, again) = match http.post(path, &authorization, &body, deadline) {
+                Ok(reply) => errors::judge(http.host(), &reply, uuid_member, secrets),
+                Err(failure) => errors::judge_failure(http.host(), failure),
+            };
+            let Some(pause) = pause(again, tries) else { return answer };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if tries == MAX_TRIES || pause.saturating_add(LEAST_TRY) > left {
+                return answer;
+            }
+            thread::sleep(pause);
+            tries += 1;
+        }
+    }
+}
+
+/// How long to wait before another try, if there may be one. Half of a pause of our own choice, and a tenth of a
+/// second more than the carrier asks for, are left to chance: callers that failed together must not come back together.
+fn pause(again: Again, tries: u32) -> Option<Duration> {
+    let least = match again {
+        Again::Never => return None,
+        Again::Later(Some(pause)) => return Some(pause.saturating_add(share(Duration::from_millis(100)))),
+        Again::Soon => SOON,
+        Again::Later(None) => LATER,
+    };
+    let pause = least.saturating_mul(1 << tries.saturating_sub(1).min(16));
+    Some(pause / 2 + share(pause))
+}
+
+/// From nothing up to all of it, by chance.
+fn share(whole: Duration) -> Duration {
+    let chance = random::<1>().map_or(u8::MAX, u8::from_be_bytes);
+    whole.saturating_mul(chance.into()) / u32::from(u8::MAX)
+}
+
+/// What no error may repeat.
+fn secrets<'a>(legs: &[Leg<'a>]) -> Vec<&'a str> {
+    legs.iter().flat_map(|leg| [leg.code, leg.to]).collect()
+}
+
+fn not_taken(error: &Error) -> Answer {
+    Answer::NotTaken(SendFailure { detail: error.detail().to_owned(), ..SendFailure::default() })
+}
+
+/// A body as JSON, written into room for all of it: a buffer that grew would leave copies behind.
+fn to_json(body: &impl serde::Serialize, legs: &[Leg<'_>]) -> Result<Zeroizing<Vec<u8>>> {
+    // A byte of text takes at most six in JSON (`\u0000`).
+    let room: usize = legs.iter().map(|leg| 1024 + 6 * (leg.text.len() + leg.from.len() + leg.to.len())).sum();
+    let mut json = Zeroizing::new(Vec::with_capacity(room));
+    serde_json::to_writer(&mut *json, body).map_err(|cause| Error::internal(format!("cannot write JSON: {cause}")))?;
+    Ok(json)
+}
+
+/// The language of a template, with this separator between language and country.
+fn language(leg: &Leg<'_>, separator: &str) -> String {
+    leg.locale.unwrap_or("en").replace(['-', '_'], separator)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! The carrier's side of a delivery: sending through it, hearing from it, and going on when it is time.
+
+use std::time::Instant;
+
+use super::deliver::{Job, PlannedStep};
+use super::{Core, DURABLE, Service, rows};
+use crate::block::Block;
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::record::{Record, Step, Via};
+use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
+use crate::repository::{META, Row, Transaction, transact};
+use crate::sender::vonage::Leg;
+use crate::sender::{Answer, Message};
+use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
+use crate::workflow::{self, Timer};
+
+/// Timers looked at in one transaction.
+const TIMERS: usize = 8;
+
+/// What a look at the timers came to.
+pub enum Claim {
+    /// A step was begun, and is to be sent.
+    Begun(Box<Job>),
+    /// Nothing is due before this time, if at all.
+    Nothing(Option<Time>),
+}
+
+/// What a report did.
+struct Heard {
+    known: bool,
+    duplicate: bool,
+    state: Option<DeliveryState>,
+    next: Option<Box<Job>>,
+}
+
+impl Heard {
+    const UNKNOWN: Heard = Heard { known: false, duplicate: false, state: None, next: None };
+}
+
+impl Service {
+    /// Takes a webhook of the carrier: checks its signature, stores what it reports, and then goes on with the
+    /// workflow where a message failed. No webhook changes whether a code is right.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when the configuration has no `webhook`; `Unsigned`, `Signature`; `Argument` for a body that is
+    /// no webhook; `Store`, `Busy`.
+    pub fn webhook(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
+        let answer = self.hear(authorization, body);
+        self.told("webhook", None, answer)
+    }
+
+    fn hear(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
+        let Some(verifier) = &self.core.verifier else {
+            return Err(Error::unsupported("webhook: the configuration has none"));
+        };
+        verifier.verify(authorization, body, self.hooks.time())?;
+        let (kind, heard) = match webhook::parse(body)? {
+            Event::Inbound(inbound) => {
+                let InboundEvent { from, channel, text, .. } = inbound;
+                return Ok(WebhookReply { from, channel, text, ..WebhookReply::new(WebhookKind::Inbound) });
+            }
+            Event::Status(status) => (
+                WebhookKind::Status,
+                self.store_report(move |core, transaction, now| core.report(transaction, &status, now))?,
+            ),
+            Event::Final(last) => (
+                WebhookKind::Final,
+                self.store_report(move |core, transaction, now| core.last_report(transaction, &last, now))?,
+            ),
+        };
+        if let Some(job) = heard.next {
+            // What comes of it is in the record; the report itself was taken.
+            let _ = self.deliver(*job, true)?;
+        }
+        let duplicate = heard.known.then_some(heard.duplicate);
+        Ok(WebhookReply { known: Some(heard.known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+    }
+
+    fn store_report(
+        &self,
+        store: impl FnOnce(&Core, &mut dyn Transaction, Time) -> Result<Heard> + Send + 'static,
+    ) -> Result<Heard> {
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        transact(&*self.core.repository, DURABLE, move |transaction| store(&core, transaction, moment.now()))
+    }
+
+    /// Sends the steps that are due, as long as `until` has not come. Gives how many, and when the next is due, in
+    /// milliseconds from now.
+    pub(super) fn run_timers(&self, until: Instant) -> Result<(u64, Option<u64>)> {
+        let mut ran = 0;
+        loop {
+            let (core, moment) = (self.core.clone(), self.hooks.moment());
+            let claim =
+                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))?;
+            match claim {
+                Claim::Nothing(due) => return Ok((ran, due.map(|due| due.since(self.hooks.time())))),
+                Claim::Begun(job) => {
+                    ran += 1;
+                    let _ = self.deliver(*job, true)?;
+                    if Instant::now() >= until {
+                        return Ok((ran, Some(0)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Sends the message by the carrier: with Dispatch together with all that may follow it.
+    pub(super) fn send_by_carrier(&self, job: &Job, message: &Message, deadline: Instant) -> Result<Answer> {
+        let Some(carrier) = &self.carrier else { return Err(Error::internal("there is no carrier")) };
+        if self.config.sender == Via::Messages {
+            let leg = self.leg(&job.envelope.locale, job.steps.get(job.at), message)?;
+            return Ok(carrier.message(&leg, &client_ref(&job.row, &job.record, job.at), job.now, deadline));
+        }
+        let messages = (0..job.steps.len()).map(|at| self.message(job, at)).collect::<Result<Vec<_>>>()?;
+        let legs = messages.iter().zip(&job.steps);
+        let legs = legs.map(|(message, step)| self.leg(&job.envelope.locale, Some(step), message));
+        Ok(carrier.dispatch(&legs.collect::<Result<Vec<_>>>()?, job.now, deadline))
+    }
+
+    fn leg<'a>(
+        &'a self,
+        locale: &'a Option<String>,
+        step: Option<&PlannedStep>,
+        message: &'a Message,
+    ) -> Result<Leg<'a>> {
+        let configured = step.and_then(|step| self.config.workflow.get(step.index));
+        let configured = configured.ok_or_else(|| Error::internal("a step is not in the workflow"))?;
+        Ok(Leg {
+            channel: &message.channel,
+            from: &message.from,
+            to: &message.to,
+            text: &message.text,
+            code: &message.code,
+            locale: locale.as_deref(),
+            template: configured.provider_template.as_deref(),
+            expiry_seconds: configured.expiry_seconds,
+            condition: configured.condition,
+        })
+    }
+
+    /// Begins the first step that is due. Of many that look at the same time one begins it.
+    fn claim(&self, transaction: &mut dyn Transaction, now: Time) -> Result<Claim> {
+        let rows = transaction.scan(Some(&META), TIMERS)?;
+        for (key, row) in rows {
+            let Row::Timer(timer) = row else { return Ok(Claim::Nothing(None)) };
+            if timer.due > now {
+                return Ok(Claim::Nothing(Some(timer.due)));
+            }
+            if let Some(job) = self.run(transaction, &key, &timer, now)? {
+                return Ok(Claim::Begun(job));
+            }
+        }
+        // All that were looked at led nowhere, and are gone: the next look finds others.
+        Ok(Claim::Nothing(Some(now)))
+    }
+
+    fn run(
+        &self,
+        transaction: &mut dyn Transaction,
+        key: &Block,
+        timer: &Timer,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
+        transaction.delete(key);
+        let Some(before) = rows::record(transaction, &timer.record, now)? else { return Ok(None) };
+        if workflow::timer(&timer.record, &before).as_ref() != Some(timer) {
+            return Ok(None);
+        }
+        let mut record = before.clone();
+        record.settle(now);
+        record.delivery.due = None;
+        let job = self.go_on(&timer.record, &mut record, usize::from(timer.step), now)?;
+        rows::put_record(transaction, &timer.record, &before, record, now);
+        Ok(job)
+    }
+
+    /// Begins the step after this one, if it may and there is one. The record must be settled.
+    fn go_on(&self, row: &Block, record: &mut Record, step: usize, now: Time) -> Result<Option<Box<Job>>> {
+        if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
+            return Ok(None);
+        }
+        let (envelope, code) = self.open(row, record)?;
+        let steps = self.plan(&envelope)?;
+        if !self.begin_next(record, &steps, now) {
+            return Ok(None);
+        }
+        let (row, token, at) = (*row, String::new(), record.delivery.steps.len() - 1);
+        Ok(Some(Box::new(Job { token, row, record: record.clone(), envelope, code, steps, at, now })))
+    }
+
+    /// Stores a report on one message.
+    fn report(&self, transaction: &mut dyn Transaction, status: &StatusEvent, now: Time) -> Result<Heard> {
+        let Some((row, delivery, step)) = self.meant(transaction, status)? else { return Ok(Heard::UNKNOWN) };
+        let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };
+        let mut record = before.clone();
+        record.settle(now);
+        let known = |duplicate, state, next| Heard { known: true, duplicate, state: Some(state), next };
+        let place = step.or_else(|| place(&record, status.channel.as_deref(), status.message_uuid.as_deref()));
+        if record.deliveries != delivery {
+            // Of a delivery that a newer one replaced: nothing waits for it any more.
+            return Ok(known(false, record.delivery.state(), None));
+        }
+        let place = place.unwrap_or_else(|| add_step(&mut record, status.channel.as_deref(), now));
+        let changed = hear(&mut record, place, status.state, status.message_uuid.as_deref(), status.at.unwrap_or(now));
+        if let (true, Some(error)) = (changed, &status.error) {
+            record.delivery.steps.iter_mut().skip(place).take(1).for_each(|step| step.error = Some(error.clone()));
+        }
+        let state = record.delivery.steps.get(place).map_or(record.delivery.state(), |step| step.status);
+        let next = self.after_report(&row, &mut record, place, state, now)?;
+        rows::put_record(transaction, &row, &before, record, now);
+        Ok(known(!changed, state, next))
+    }
+
+    /// What follows from a step's new state: its condition is met, or the next one begins at once.
+    fn after_report(
+        &self,
+        row: &Block,
+        record: &mut Record,
+        place: usize,
+        state: DeliveryState,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
+        if workflow::has_failed(state) {
+            return self.go_on(row, record, place, now);
+        }
+        let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
+        let configured = self.config.workflow.iter().find(|step| Some(step.channel.as_str()) == channel);
+        let newest = place + 1 == record.delivery.steps.len();
+        if newest && configured.is_some_and(|step| webhook::reached(state, step.condition)) {
+            record.delivery.due = None;
+        }
+        Ok(None)
+    }
+
+    /// Stores the last report on a Dispatch workflow.
+    fn last_report(&self, transaction: &mut dyn Transaction, last: &FinalEvent, now: Time) -> Result<Heard> {
+        let Some(Row::Reference(reference)) = transaction.get(&self.reference(&last.dispatch_uuid))? else {
+            return Ok(Heard::UNKNOWN);
+        };
+        let Some(before) = rows::record(transaction, &reference.record, now)? else { return Ok(Heard::UNKNOWN) };
+        let mut record = before.clone();
+        record.settle(now);
+        let mut changed = false;
+        let current = record.deliveries == reference.delivery;
+        for message in last.messages.iter().filter(|_| current) {
+            let place = place(&record, message.channel.as_deref(), message.message_uuid.as_deref());
+            let place = place.unwrap_or_else(|| add_step(&mut record, message.channel.as_deref(), now));
+            changed |= hear(&mut record, place, message.state, message.message_uuid.as_deref(), last.at.unwrap_or(now));
+        }
+        let state = record.delivery.state();
+        rows::put_record(transaction, &reference.record, &before, record, now);
+        Ok(Heard { known: true, duplicate: !changed, state: Some(state), next: None })
+    }
+
+    /// Which record, delivery and step a report means: by the reference that the message carried, else by the
+    /// provider's identifiers.
+    fn meant(
+        &self,
+        transaction: &mut dyn Transaction,
+        status: &StatusEvent,
+    ) -> Result<Option<(Block, u32, Option<usize>)>> {
+        if let Some((row, delivery, step)) = status.client_ref.as_deref().and_then(parse_client_ref) {
+            return Ok(Some((row, delivery, Some(step))));
+        }
+        for uuid in status.message_uuid.iter().chain(&status.dispatch_uuid) {
+            if let Some(Row::Reference(reference)) = transaction.get(&self.reference(uuid))? {
+                return Ok(Some((reference.record, reference.delivery, reference.step.map(usize::from))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a message carries, so that a report finds its record even if it overtakes the answer: the hashed key of the
+/// row, which delivery, and which step. At most 40 characters (Messages v0.1).
+fn client_ref(row: &Block, record: &Record, at: usize) -> String {
+    format!("{row}{:06x}{at:02x}", record.deliveries & 0xff_ffff)
+}
+
+fn parse_client_ref(text: &str) -> Option<(Block, u32, usize)> {
+    let (row, rest) = text.split_at_checked(2 * Block::SIZE)?;
+    let (delivery, step) = rest.split_at_checked(6)?;
+    let number = |digits: &str| u32::from_str_radix(digits, 16).ok();
+    Some((Block::from_hex(row)?, number(delivery)?, number(step).filter(|_| step.len() == 2)? as usize))
+}
+
+/// The step that a report on a channel means: of this message, else the newest of this channel.
+fn place(record: &Record, channel: Option<&str>, uuid: Option<&str>) -> Option<usize> {
+    let steps = &record.delivery.steps;
+    let by_uuid = steps.iter().position(|step| uuid.is_some() && step.message_uuid.as_deref() == uuid);
+    by_uuid.or_else(|| steps.iter().rposition(|step| Some(step.channel.as_str()) == channel))
+}
+
+/// A step that the carrier began by itself.
+fn add_step(record: &mut Record, channel: Option<&str>, now: Time) -> usize {
+    let steps = &mut record.delivery.steps;
+    if let (Some(channel), true) = (channel, steps.len() < MAX_STEPS) {
+        let channel = channel.to_owned();
+        steps.push(Step { channel, status: DeliveryState::Accepted, at: now, message_uuid: None, error: None });
+    }
+    steps.len().saturating_sub(1)
+}
+
+const MAX_STEPS: usize = 5;
+
+/// Moves a step forward. True if that changed its state.
+fn hear(record: &mut Record, place: usize, told: Option<DeliveryState>, uuid: Option<&str>, at: Time) -> bool {
+    let Some(step) = record.delivery.steps.get_mut(place) else { return false };
+    if step.message_uuid.is_none() {
+        step.message_uuid = uuid.map(str::to_owned);
+    }
+    let Some(state) = told.and_then(|told| webhook::advance(step.status, told)) else { return false };
+    step.status = state;
+    step.at = at;
+    true
+}
