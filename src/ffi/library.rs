@@ -51,7 +51,7 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
 ///   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
 ///   `applicationId` and `privateKey` (PEM text, or the path of a file), or `apiKey` and `apiSecret`; `auth` ("jwt" or
-///   "basic"), `baseUrl` ("https://api.nexmo.com"), `timeoutSeconds` (10) for all requests of one call.
+///   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
 /// - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
 ///   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
 ///   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due() or otp_webhook(); with
