@@ -97,7 +97,7 @@ struct Pending {
 
 enum Work {
     Run(Operation),
-    Sweep,
+    Sweep(usize, Moment),
 }
 
 /// A thread that waits. Nobody but it and its leader looks here, so no gate is needed: a child has neither.
@@ -250,22 +250,23 @@ fn answer(answers: Answers, own: &Arc<Caller>) -> Result<Swept> {
 fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept>> {
     let mut answers = Vec::with_capacity(batch.len());
     let size = batch.len();
-    let mut failed = None;
-    for pending in batch {
-        match run_one(engine, pending) {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
+    let mut sweep = None;
+    let run = || -> Result<()> {
+        for pending in batch {
+            add_sweep(&mut sweep, pending.commit);
+            answers.push(run_one(engine, pending)?);
         }
-    }
-    let ended = match failed {
-        Some(error) => {
+        match sweep {
+            Some((limit, moment)) => engine.sweep(limit, moment.now()).map(|_| ()),
+            None => Ok(()),
+        }
+    };
+    let ended = match run() {
+        Ok(()) => engine.commit(),
+        Err(error) => {
             engine.rollback();
             Err(error)
         }
-        None => engine.commit(),
     };
     if let Err(error) = ended {
         answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(error.clone()));
@@ -274,25 +275,30 @@ fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept
     answers
 }
 
+/// What the operations of a batch sweep besides, they sweep together, when all have run.
+fn add_sweep(sweep: &mut Option<(usize, Moment)>, commit: Commit) {
+    if let Some((limit, moment)) = commit.sweep {
+        let before = sweep.map_or(0, |(limit, _)| limit);
+        *sweep = Some((before + limit, moment));
+    }
+}
+
 /// Runs one piece of work. An error outside fails the batch; one inside is the work's own, and has left no trace.
 fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
-    let Commit { sweep, .. } = pending.commit;
-    if let Work::Run(operation) = pending.work {
-        let mut staged = Staged { engine, writes: Vec::new() };
-        let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
-        let Staged { engine, writes } = staged;
-        if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
-            return if engine.in_transaction() { Ok(Err(error)) } else { Err(error) };
-        }
-        for (key, row) in &writes {
-            engine.write(key, row.as_ref())?;
-        }
-    }
-    let swept = match sweep {
-        Some((limit, moment)) => engine.sweep(limit, moment.now())?,
-        None => Swept::default(),
+    let operation = match pending.work {
+        Work::Run(operation) => operation,
+        Work::Sweep(limit, moment) => return engine.sweep(limit, moment.now()).map(Ok),
     };
-    Ok(Ok(swept))
+    let mut staged = Staged { engine, writes: Vec::new() };
+    let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
+    let Staged { engine, writes } = staged;
+    if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
+        return if engine.in_transaction() { Ok(Err(error)) } else { Err(error) };
+    }
+    for (key, row) in &writes {
+        engine.write(key, row.as_ref())?;
+    }
+    Ok(Ok(Swept::default()))
 }
 
 /// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
@@ -348,7 +354,7 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
     }
 
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
-        self.submit(Commit { synced: false, sweep: Some((limit, moment)) }, Work::Sweep)
+        self.submit(Commit { synced: false, sweep: None }, Work::Sweep(limit, moment))
     }
 }
 

@@ -4,6 +4,10 @@
 //! waiting starves the slowest process. The file is never opened but through SQLite, since closing any descriptor of
 //! it would end SQLite's locks (sqlite.org, "How To Corrupt", 2.2).
 
+mod log;
+#[cfg(test)]
+mod tests;
+
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -14,6 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use self::log::Log;
 use super::commit::{Engine, GroupCommit, Reader};
 use super::files::{FileLock, Identity, identity};
 use super::{FORMAT_VERSION, Key, Repository, Row, Swept, codec};
@@ -46,6 +51,7 @@ pub fn open(path: &Path, durability: Durability) -> Result<Arc<dyn Repository>> 
         lock: FileLock::new(with_suffix(&database.path, "-lock")),
         database: database.clone(),
         connection: None,
+        log: None,
         synced: true,
         cursor: Block(random()?),
     };
@@ -153,6 +159,8 @@ struct Sqlite {
     database: Database,
     lock: FileLock,
     connection: Option<Connection>,
+    /// The connection's log; there when it is.
+    log: Option<Log>,
     /// Whether the connection syncs its commits now.
     synced: bool,
     /// The last key the sweep looked at. It begins anywhere, so that short-lived processes sweep everything as well.
@@ -162,7 +170,7 @@ struct Sqlite {
 impl Sqlite {
     /// Opens the writing connection. Called with the lock held: nobody else of ours makes the table at the same time.
     fn open(&mut self) -> Result<()> {
-        let connection = self.database.connect(WRITER_CACHE)?;
+        let mut connection = self.database.connect(WRITER_CACHE)?;
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
         let is_over = |context: &mut rusqlite::functions::Context<'_>| {
             let now = Time::from_ms(context.get::<i64>(1)?.unsigned_abs());
@@ -197,6 +205,8 @@ impl Sqlite {
         };
         match make() {
             Ok(None) => {
+                let log = Log::open(&mut connection, &with_suffix(&self.database.path, "-wal"));
+                self.log = Some(log.map_err(|cause| self.database.failed(&cause))?);
                 self.connection = Some(connection);
                 self.synced = true;
                 Ok(())
@@ -209,6 +219,11 @@ impl Sqlite {
     fn run<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let connection = self.connection.as_ref().ok_or_else(|| Error::internal("no transaction has begun"))?;
         work(connection).map_err(|cause| self.database.failed(&cause))
+    }
+
+    /// Brings what the log holds into the database file, as far as no reader needs it where it is.
+    fn checkpoint(&self, mode: &str) -> Result<()> {
+        self.run(|connection| connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(())))
     }
 
     fn begin(&mut self, synced: bool) -> Result<bool> {
@@ -299,7 +314,13 @@ impl Engine for Sqlite {
     }
 
     fn commit(&mut self) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.make_room();
+        }
         let committed = self.run(|connection| connection.prepare_cached("COMMIT")?.execute([]).map(|_| ()));
+        let is_long = self.log.as_ref().is_some_and(Log::is_long);
+        // What keeps the log from getting into the database must be known: the log would grow until the disk is full.
+        let committed = committed.and_then(|()| if is_long { self.checkpoint("PASSIVE") } else { Ok(()) });
         if committed.is_err() {
             self.close();
         }
@@ -317,17 +338,15 @@ impl Engine for Sqlite {
 
     fn close(&mut self) {
         self.connection = None;
+        self.log = None;
         self.lock.close();
     }
 
     /// Brings the database file up to date, so that a copy of it alone is whole. Others that have it open go on; what
     /// they keep from being done now they will do.
     fn finish(&mut self) {
-        if let Some(connection) = &self.connection {
-            let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            // Nothing is lost when it fails: the log has it all.
-            drop(checkpoint);
-        }
+        // Nothing is lost when it fails: the log has it all.
+        drop(self.checkpoint("TRUNCATE"));
         self.close();
     }
 }
