@@ -18,7 +18,8 @@ const MAX_NAME_BYTES: usize = 256;
 /// Longest context, in bytes.
 const MAX_CONTEXT_BYTES: usize = 4096;
 
-const MAX_ADDRESS_BYTES: usize = 64;
+/// Longest address, in bytes.
+pub const MAX_ADDRESS_BYTES: usize = 64;
 const MAX_LOCALE_BYTES: usize = 35;
 const MAX_PARAMS: usize = 16;
 const MAX_PARAM_BYTES: usize = 256;

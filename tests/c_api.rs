@@ -3,16 +3,14 @@
 
 mod common;
 
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::path::PathBuf;
+use std::process::Command;
 
-use common::{Folder, Watchdog, shared_library, size, tool};
+use common::bench::{Bench, root, succeed, text, valgrind};
+use common::{shared_library, size, tool};
 
 const C_STANDARDS: [&str; 4] = ["-std=c99", "-std=c11", "-std=c17", "-std=c2x"];
 const CPP_STANDARDS: [&str; 5] = ["-std=c++11", "-std=c++14", "-std=c++17", "-std=c++20", "-std=c++23"];
-const STRICT: [&str; 7] = ["-g", "-pthread", "-Wall", "-Wextra", "-Wconversion", "-pedantic-errors", "-Werror"];
 const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 /// What `rustc --print native-static-libs` says that a program with the static library needs.
@@ -34,102 +32,15 @@ const PROGRAMS: [(&str, &[&str]); 10] = [
     ("misuse", EVERYWHERE),
 ];
 
-/// Not programs of checks: see the tests that name them.
-const OTHERS: [&str; 3] = ["header", "unchecked", "faulty"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+/// Not programs of checks by themselves: see the tests that name them, and `vectors.rs`.
+const OTHERS: [&str; 4] = ["header", "unchecked", "faulty", "vectors"];
 
 fn c_file(name: &str) -> PathBuf {
     root().join("tests/c").join(name).with_extension("c")
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Runs a command that must succeed.
-fn succeed(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    assert!(status.success(), "{command:?}: {status}\n{}{}", text(&stdout), text(&stderr));
-    text(&stdout)
-}
-
-/// A compiler, and the folder for what it makes.
-struct Bench {
-    compiler: PathBuf,
-    folder: Folder,
-    runs: AtomicUsize,
-    _watchdog: Watchdog,
-}
-
-impl Bench {
-    /// None, said loudly, where the compiler is missing.
-    fn new(compiler: &str, name: &str) -> Option<Self> {
-        let compiler = tool(compiler)?;
-        let folder = Folder::new(&format!("c_api-{name}"));
-        // The soname is the name under which a program looks for the library.
-        let soname = format!("libotp.so.{}", otp::ffi::results::OTP_ABI_VERSION);
-        symlink(shared_library(), folder.path().join(soname)).unwrap();
-        symlink(shared_library(), folder.path().join("libotp.so")).unwrap();
-        Some(Self { compiler, folder, runs: AtomicUsize::new(0), _watchdog: Watchdog::new(name, 900) })
-    }
-
-    /// A strict call of the compiler, with the headers.
-    fn compiler(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(&self.compiler);
-        command.args(STRICT).args(options).arg("-I").arg(root().join("include"));
-        command
-    }
-
-    /// Makes a program with the shared library.
-    fn program(&self, name: &str, sources: &[PathBuf], options: &[&str]) -> PathBuf {
-        let program = self.folder.path().join(name);
-        let folder = self.folder.path().display();
-        let library = [format!("-L{folder}"), "-lotp".to_owned(), format!("-Wl,-rpath,{folder}")];
-        succeed(self.compiler(options).args(sources).args(library).arg("-o").arg(&program));
-        program
-    }
-
-    /// Runs a program of checks in a folder of its own, perhaps by another program, and looks what it says.
-    fn run(&self, runner: &[&str], program: &Path, place: &str) {
-        let folder = self.folder.path().join(format!("run{}", self.runs.fetch_add(1, Relaxed)));
-        std::fs::create_dir(&folder).unwrap();
-        let mut command = match runner.split_first() {
-            Some((runner, options)) => {
-                let mut command = Command::new(runner);
-                command.args(options).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
-        let printed = succeed(command.arg(place).current_dir(&folder));
-        let checks = printed.trim_end().strip_suffix(" checks, 0 failed").and_then(|number| number.parse::<u32>().ok());
-        assert!(checks.is_some_and(|checks| checks > 0), "{command:?}: {printed}");
-    }
-
-    /// Whether a runner, or what was compiled in, finds this fault.
-    fn finds(&self, runner: &[&str], program: &Path, fault: &str) -> bool {
-        let mut command = Command::new(runner.first().map_or(program, |runner| Path::new(runner)));
-        if let [_, options @ ..] = runner {
-            command.args(options).arg(program);
-        }
-        !command.arg(fault).output().unwrap().status.success()
-    }
-}
-
 fn cpp_files() -> [PathBuf; 2] {
     ["values.cpp", "callbacks.cpp"].map(|name| root().join("tests/cpp").join(name))
-}
-
-/// Valgrind, which fails for every error and for memory that is lost. What is "possibly lost" is the handle of the main
-/// thread, which Rust keeps by a pointer into its middle.
-fn valgrind() -> Option<[String; 5]> {
-    let program = tool("valgrind")?.display().to_string();
-    let options = ["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"];
-    let [quiet, code, leaks, kinds] = options.map(str::to_owned);
-    Some([program, quiet, code, leaks, kinds])
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::phone;
 use crate::reply::{DoneReply, RunDueReply};
 use crate::repository::{Row, transact};
-use crate::request::{AddressKind, check_name};
+use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
 
 /// How long a call works before it lets others go on.
 const BUDGET: Duration = Duration::from_millis(100);
@@ -65,7 +65,7 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
-        check_name(recipient, "recipient", NAME_BYTES)?;
+        check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
         let answer = self.erase_all(self.core.recipients(recipient));
         self.told("erase", None, answer.map(|()| DoneReply { outcome: Outcome::Ok }))
     }
