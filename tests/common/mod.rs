@@ -1,6 +1,7 @@
 //! What the tests share: sizes, seeds, tools, folders, children and a guard against hanging.
 #![allow(dead_code, reason = "every test uses its own part")]
 
+pub mod carrier;
 pub mod crew;
 pub mod forked;
 
