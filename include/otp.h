@@ -46,11 +46,13 @@
  * Ownership. The one thing to free is a service, by otp_close().
  *
  * Threads. Every function may be called from any thread at any time. Calls block: for the commit of the repository,
- * for up to 10 s when others keep it busy, and for a delivery. The library installs no signal handler and starts no
- * thread.
+ * for up to 10 s when others keep it busy, and for a delivery. The library installs no signal handler, and starts no
+ * thread but the one that `background` asks for: named "otp-driver", all signals blocked, started by the first call
+ * that is neither a setter nor otp_close(), ended by otp_close(), and in a child of fork() started anew by the child's
+ * first call. Set callbacks before.
  *
- * Callbacks. They run on the thread that called the library, several at once when several threads do, with no lock
- * held; they may call the library again, fork, and close the service. `user_data` is handed to each, `drop` frees it,
+ * Callbacks. They run on the thread that called the library, or on that of `background`; several at once when several
+ * threads do; with no lock held. They may call the library again, fork, and close the service. `user_data` is handed to each, `drop` frees it,
  * exactly once, also when the setter fails. They must return: no exception, panic or longjmp() may leave them.
  *
  * Processes and fork(). Any number of processes may open the same repository. A service that was opened before fork()
@@ -302,8 +304,12 @@ uint32_t otp_abi_version(void);
  *   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
  * - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
  *   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
- *   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due() or otp_webhook(); with
- *   "dispatch" the carrier does that by itself.
+ *   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due(), otp_webhook() or `background`;
+ *   with "dispatch" the carrier does that by itself. A carrier limits texts: Messenger to 640 characters, SMS and
+ *   Viber to 1000. A text that is too long by itself is OTP_E_CONFIG, one that a request makes so OTP_E_ARGUMENT.
+ * - `background` (false): whether a thread of the service does what otp_run_due() does: steps at the moment they are
+ *   due, and the removal of old records once a minute. What goes wrong there is a log event "run_due", and is tried
+ *   again after some seconds. See "Threads".
  * - `webhook`: {`signatureSecret`, `apiKey`, `applicationId`, `maxAgeSeconds` (300)}, by which otp_webhook() checks.
  * - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
  *   process alone.
@@ -479,8 +485,8 @@ otp_result otp_webhook(otp_service *service,
 
 /**
  * Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
- * work, whichever ends first. Call it now and then, say once a minute; a host that never does keeps all its promises
- * but the timed steps, and does not grow for ever.
+ * work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
+ * never does keeps all its promises but the timed steps, and does not grow for ever.
  *
  * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
  *

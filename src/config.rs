@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::clock::MINUTE_MS;
 use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::policy::{Policy, Profile};
@@ -87,6 +88,8 @@ pub struct StepConfig {
     pub template: Option<String>,
     /// With WhatsApp through a carrier: the approved template that carries the code in place of a text.
     pub provider_template: Option<String>,
+    /// Most characters that the carrier takes, where it sets a limit below that of every text.
+    pub max_characters: Option<usize>,
 }
 
 impl StepConfig {
@@ -98,6 +101,7 @@ impl StepConfig {
             condition: if channel == "sms" { Condition::Delivered } else { Condition::Read },
             template: None,
             provider_template: None,
+            max_characters: None,
         }
     }
 }
@@ -132,6 +136,8 @@ pub struct Config {
     pub carrier: Option<CarrierConfig>,
     /// The steps of a delivery: 1 to 5.
     pub workflow: Vec<StepConfig>,
+    /// Whether a thread of the service does what is due.
+    pub background: bool,
     /// How webhooks of the carrier are checked; without it none is taken.
     pub webhook: Option<WebhookConfig>,
     /// What an acknowledged change survives.
@@ -167,7 +173,7 @@ impl Config {
         let mut warnings = Vec::new();
         let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
         let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
-        let unsupported = [("background", read_flag(&mut root, "background")?)];
+        let background = read_flag(&mut root, "background")?;
         root.finish()?;
 
         let mut config = Self {
@@ -185,12 +191,13 @@ impl Config {
             timeout_ms,
             carrier,
             workflow,
+            background,
             webhook,
             durability,
             warnings,
         };
         config.check_texts()?;
-        config.refuse_unsupported(&unsupported)?;
+        config.refuse_unsupported()?;
         config.warn();
         Ok(config)
     }
@@ -207,17 +214,27 @@ impl Config {
         let length = usize::from(self.otp_length);
         let shortest = if self.own_codes { length.min(*OWN_CODE_CHARS.start()) } else { length };
         let code = "0".repeat(shortest);
-        self.workflow.iter().try_for_each(|step| self.texts.check_length(step, &code))
+        let minutes = self.validity_ms.div_ceil(MINUTE_MS);
+        self.workflow.iter().try_for_each(|step| self.texts.check_length(step, &code, minutes))
     }
 
-    fn refuse_unsupported(&self, options: &[(&str, bool)]) -> Result<()> {
+    /// What an SMS costs more than it need, where somebody sends one.
+    fn sms_warnings(&self) -> Vec<String> {
+        let (code, minutes) = ("0".repeat(self.otp_length.into()), self.validity_ms.div_ceil(MINUTE_MS));
+        let sends = !matches!(self.sender, Via::Console | Via::None);
+        let steps = self.workflow.iter().filter(|step| sends && step.channel == "sms");
+        let mut warnings: Vec<_> = steps.filter_map(|step| self.texts.sms_warning(step, &code, minutes)).collect();
+        warnings.dedup();
+        warnings
+    }
+
+    fn refuse_unsupported(&self) -> Result<()> {
         let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
         match self.repository {
-            RepositoryUrl::Redis(_) => return refuse("repository redis"),
-            RepositoryUrl::Postgres(_) => return refuse("repository postgres"),
-            RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => {}
+            RepositoryUrl::Redis(_) => refuse("repository redis"),
+            RepositoryUrl::Postgres(_) => refuse("repository postgres"),
+            RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => Ok(()),
         }
-        options.iter().find(|(_, used)| *used).map_or(Ok(()), |(option, _)| refuse(option))
     }
 
     fn warn(&mut self) {
@@ -239,6 +256,7 @@ impl Config {
             (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
         ];
         self.warnings.extend(self.carrier.as_ref().and_then(CarrierConfig::warning).map(str::to_owned));
+        self.warnings.extend(self.sms_warnings());
         self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
     }
 }

@@ -114,6 +114,11 @@ impl Hooks {
         drop(self.log.set(log.map(Arc::new)));
     }
 
+    /// Whether the host tells the time.
+    pub fn has_clock(&self) -> bool {
+        self.clock.get().is_some()
+    }
+
     /// The time, as the host tells it.
     pub fn time(&self) -> Time {
         match self.clock.get() {

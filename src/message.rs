@@ -4,11 +4,15 @@
 //! A placeholder is `{name}`, where a name has 1 to 32 letters, digits or `_`. Any other brace is literal text, so
 //! `{{code}}` gives the code in braces. Values are not expanded again.
 
+mod length;
+
 use zeroize::Zeroizing;
 
 use crate::config::StepConfig;
 use crate::error::{Error, Result};
 use crate::strict::{Node, Object, is_host_name};
+
+pub use length::most_characters;
 
 /// The text when the configuration has none.
 const DEFAULT_TEXT: &str = "Insert the following code: {code}";
@@ -121,14 +125,39 @@ impl Texts {
     /// # Errors
     ///
     /// A template that is too long by itself.
-    pub fn check_length(&self, step: &StepConfig, code: &str) -> Result<()> {
-        let own = step.template.as_deref().map(|template| ("workflow", template));
-        let shared = self.templates.iter().map(|text| ("message", text.template.as_str()));
-        for (option, template) in own.into_iter().chain(shared.filter(|_| own.is_none())) {
-            let text = self.compose(&step.channel, template, code, "1", |_| Some(""));
+    pub fn check_length(&self, step: &StepConfig, code: &str, minutes: u64) -> Result<()> {
+        for (option, template) in self.templates_of(step) {
+            let text = self.compose(step, template, code, &minutes.to_string(), |_| Some(""));
             text.map_err(|cause| Error::config(format!("{option}: text for {}: {cause}", step.channel)))?;
         }
         Ok(())
+    }
+
+    /// Warns of the step's text that takes the most SMS, if that is more than one, or one of half the size.
+    pub fn sms_warning(&self, step: &StepConfig, code: &str, minutes: u64) -> Option<String> {
+        let texts = self.templates_of(step).into_iter().filter_map(|(option, template)| {
+            let text = self.compose(step, template, code, &minutes.to_string(), |_| Some("")).ok()?;
+            Some((option, length::sms(&text)))
+        });
+        let (option, sms) = texts.max_by_key(|(_, sms)| (sms.segments, !sms.outside_gsm_7.is_empty()))?;
+        let segments = if sms.segments == 1 { "1 segment".to_owned() } else { format!("{} segments", sms.segments) };
+        match sms.outside_gsm_7.as_str() {
+            "" if sms.segments == 1 => None,
+            "" => Some(format!("{option}: an SMS takes {segments}")),
+            outside => Some(format!("{option}: an SMS takes {segments} of UCS-2: not in GSM-7: {outside}")),
+        }
+    }
+
+    /// The templates that a step may use, and the option that has them.
+    fn templates_of<'a>(&'a self, step: &'a StepConfig) -> Vec<(String, &'a str)> {
+        if let Some(template) = &step.template {
+            return vec![("workflow".to_owned(), template)];
+        }
+        let named = |text: &Localized| match &text.locale {
+            Some(locale) => format!("message.{locale}"),
+            None => "message".to_owned(),
+        };
+        self.templates.iter().map(|text| (named(text), text.template.as_str())).collect()
     }
 
     /// The text that a step sends. Which placeholders and lengths fail does not depend on the code's digits, so a
@@ -151,7 +180,7 @@ impl Texts {
             None => chosen.map_or((None, DEFAULT_TEXT), |text| (text.locale.clone(), text.template.as_str())),
         };
         let param = |wanted: &str| params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-        let text = self.compose(&step.channel, template, code, &minutes_left.to_string(), param);
+        let text = self.compose(step, template, code, &minutes_left.to_string(), param);
         match text {
             Ok(text) => Ok(Rendered { text, locale }),
             Err(cause) => Err(Error::argument(format!("params: text for {}: {cause}", step.channel))),
@@ -185,7 +214,7 @@ impl Texts {
     /// The whole text, or why there is none.
     fn compose<'a>(
         &'a self,
-        channel: &str,
+        step: &StepConfig,
         template: &'a str,
         code: &'a str,
         minutes: &'a str,
@@ -201,8 +230,9 @@ impl Texts {
                 Piece::Placeholder(name) => param(name).ok_or_else(|| format!("no value for {{{name}}}"))?,
             });
         }
-        let android_hash = self.android_hash.as_deref().filter(|_| channel == "sms");
-        if channel == "sms" {
+        let is_sms = step.channel == "sms";
+        let android_hash = self.android_hash.as_deref().filter(|_| is_sms);
+        if is_sms {
             // WICG sms-one-time-codes, 3: the last line, with exactly one space.
             parts.extend(self.web_otp_domain.iter().flat_map(|domain| ["\n@", domain.as_str(), " #", code]));
             parts.extend(android_hash.iter().flat_map(|hash| ["\n", hash]));
@@ -211,6 +241,9 @@ impl Texts {
         let text = Zeroizing::new(parts.concat());
         if android_hash.is_some() && text.len() > MAX_ANDROID_BYTES {
             return Err(format!("longer than the {MAX_ANDROID_BYTES} bytes that androidHash allows"));
+        }
+        if let Some(most) = step.max_characters.filter(|most| text.chars().count() > *most) {
+            return Err(format!("longer than the {most} characters that the channel allows"));
         }
         if escaped_bytes(&text) > MAX_ESCAPED_BYTES {
             return Err(format!("longer than {MAX_ESCAPED_BYTES} bytes"));

@@ -6,6 +6,7 @@
 mod create;
 mod deliver;
 mod draw;
+pub mod driver;
 mod flow;
 mod rows;
 mod upkeep;
@@ -32,6 +33,7 @@ use crate::sender::console::Console;
 use crate::sender::host::{Host, SendFn};
 use crate::sender::vonage::Carrier;
 use crate::webhook::Verifier;
+use driver::Driver;
 
 /// Most bytes of a token or a subject.
 const NAME_BYTES: usize = 256;
@@ -47,9 +49,10 @@ const RELAXED: Commit = Commit { synced: false, sweep: None };
 
 /// One-time passwords over a repository. To be shared between any number of threads.
 pub struct Service {
+    /// First: its thread ends before what it works with.
+    driver: Option<Driver>,
     core: Arc<Core>,
-    hooks: Hooks,
-    console: Option<Arc<dyn Sender>>,
+    hooks: Arc<Hooks>,
 }
 
 /// What transactions need, which may run on another thread.
@@ -57,12 +60,18 @@ struct Core {
     config: Config,
     keys: Arc<KeyRing>,
     repository: Arc<dyn Repository>,
+    console: Option<Arc<dyn Sender>>,
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
 }
 
 impl Service {
     /// Opens a service from a JSON configuration; `None` means `{}`. Also gives the warnings about it.
+    ///
+    /// With `background` the first call that is no setter starts a thread, which does what [`Service::run_due`] does
+    /// when it is time, with the functions and the clock that are set; dropping the service ends it and waits for it.
+    /// A step that is under way is finished first. A child of a fork has a thread of its own from its first call on.
+    /// Where no thread can be started, that call is `Internal`, and nothing was done.
     ///
     /// # Errors
     ///
@@ -82,8 +91,9 @@ impl Service {
         };
         let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
-        let core = Arc::new(Core { config, keys, repository, carrier, verifier });
-        Ok((Self { core, hooks: Hooks::default(), console }, warnings))
+        let driver = if config.background { Some(Driver::new()?) } else { None };
+        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier });
+        Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
     /// Sets the function that delivers with sender `host`, or removes it.
@@ -134,6 +144,7 @@ impl Service {
     ///
     /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`.
     pub fn verify(&self, token: &str, code: &str, context: Option<&str>) -> Result<VerifyReply> {
+        self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = self.check_guess(code, context).and_then(|()| self.guess(row, code, context));
         self.told("verify", Some(&row), answer)
@@ -168,6 +179,7 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn cancel(&self, token: &str) -> Result<DoneReply> {
+        self.start_driver()?;
         let row = self.core.row(token)?;
         let moment = self.hooks.moment();
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
@@ -188,6 +200,7 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn status(&self, token: &str) -> Result<StatusReply> {
+        self.start_driver()?;
         let row = self.core.row(token)?;
         let moment = self.hooks.moment();
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
@@ -220,7 +233,7 @@ impl Service {
                 Some(send) => Ok(Some(Arc::new(Host(send)))),
                 None => Err(Error::unsupported("sender is host, but no function is set (on_send)")),
             },
-            _ => Ok(self.console.clone()),
+            _ => Ok(self.core.console.clone()),
         }
     }
 

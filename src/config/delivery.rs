@@ -4,7 +4,7 @@ use super::carrier::CarrierConfig;
 use super::{Condition, StepConfig};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
-use crate::message::Texts;
+use crate::message::{Texts, most_characters};
 use crate::record::Via;
 use crate::request::OWN_MEMBERS;
 use crate::strict::{Node, Object};
@@ -68,6 +68,7 @@ pub fn read_workflow(
         for step in steps.iter_mut().filter(|step| step.channel == "sms") {
             step.from.get_or_insert_with(|| DEFAULT_SMS_FROM.to_owned());
         }
+        steps.iter_mut().for_each(|step| step.max_characters = most_characters(&step.channel));
         for step in steps.extract_if(.., |step| step.from.is_none()) {
             warnings.push(format!("workflow: step {} is left out: it has no from", step.channel));
         }

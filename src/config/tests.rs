@@ -90,6 +90,7 @@ fn whole_configuration() {
         condition: Condition::Delivered,
         template: Some("{code}!".into()),
         provider_template: None,
+        max_characters: None,
     };
     assert_eq!(config.workflow, [step]);
     let policy = &config.policy;

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use crate::Service;
 use crate::error::{Error, Result};
+use crate::ffi::guard::catch;
 use crate::fork::{self, ForkAware};
+use crate::service::driver::PAUSE;
 
 /// A service: what otp_open() makes and otp_close() frees. Any number of threads may use it at once.
 pub struct otp_service {
@@ -124,14 +126,21 @@ impl Drop for Running {
 /// `Internal` when fork handlers cannot be installed.
 pub fn add(service: Service) -> Result<*mut otp_service> {
     watch_forks()?;
-    let service = NonNull::from(Box::leak(Box::new(service)));
     let id = fork::shared(|| {
         let mut table = fork::lock(&TABLE);
         table.opened += 1;
         // Odd, so that it is never the address of an object of the host.
-        let id = 2 * table.opened + 1;
+        2 * table.opened + 1
+    });
+    // Its own thread comes through the handle as the host does: a round is a call like any other.
+    service.set_round(move |sweeps| {
+        let round = || enter(std::ptr::without_provenance_mut(id)).map(|service| service.drive(sweeps));
+        catch(|| Ok(round().ok())).unwrap_or(Some(PAUSE))
+    });
+    let service = NonNull::from(Box::leak(Box::new(service)));
+    fork::shared(|| {
+        let mut table = fork::lock(&TABLE);
         table.slots.insert(id, Slot { service, running: 0, closed: false, waiting: None });
-        id
     });
     Ok(std::ptr::without_provenance_mut(id))
 }

@@ -54,8 +54,12 @@ pub extern "C" fn otp_abi_version() -> u32 {
 ///   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
 /// - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
 ///   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
-///   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due() or otp_webhook(); with
-///   "dispatch" the carrier does that by itself.
+///   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due(), otp_webhook() or `background`;
+///   with "dispatch" the carrier does that by itself. A carrier limits texts: Messenger to 640 characters, SMS and
+///   Viber to 1000. A text that is too long by itself is OTP_E_CONFIG, one that a request makes so OTP_E_ARGUMENT.
+/// - `background` (false): whether a thread of the service does what otp_run_due() does: steps at the moment they are
+///   due, and the removal of old records once a minute. What goes wrong there is a log event "run_due", and is tried
+///   again after some seconds. See "Threads".
 /// - `webhook`: {`signatureSecret`, `apiKey`, `applicationId`, `maxAgeSeconds` (300)}, by which otp_webhook() checks.
 /// - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
 ///   process alone.

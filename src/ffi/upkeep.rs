@@ -41,8 +41,8 @@ pub unsafe extern "C" fn otp_webhook(
 }
 
 /// Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
-/// work, whichever ends first. Call it now and then, say once a minute; a host that never does keeps all its promises
-/// but the timed steps, and does not grow for ever.
+/// work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
+/// never does keeps all its promises but the timed steps, and does not grow for ever.
 ///
 /// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
 ///

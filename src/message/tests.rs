@@ -1,4 +1,4 @@
-use super::{Texts, escaped_bytes, is_param_name};
+use super::{Texts, escaped_bytes, is_param_name, most_characters};
 use crate::config::{Condition, StepConfig};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
@@ -23,6 +23,7 @@ fn step(channel: &str, template: Option<&str>) -> StepConfig {
         condition: Condition::Read,
         template: template.map(str::to_owned),
         provider_template: None,
+        max_characters: None,
     }
 }
 
@@ -191,14 +192,62 @@ fn length_of_the_escaped_text() {
 fn texts_that_are_always_too_long() {
     let long = |bytes: usize| "x".repeat(bytes);
     let shared = texts(&format!(r#"{{"message": {{"en": "{{code}}", "it": "{{code}}{{a}}{}"}}}}"#, long(1994)));
-    assert!(shared.check_length(&step("sms", None), "000000").is_ok());
-    let error = shared.check_length(&step("sms", None), "0000000").unwrap_err();
-    assert_eq!((error.outcome(), error.detail()), (Outcome::Config, "message: text for sms: longer than 2000 bytes"));
-    assert!(shared.check_length(&step("sms", Some("{code}")), "0000000").is_ok());
+    assert!(shared.check_length(&step("sms", None), "000000", 5).is_ok());
+    let error = shared.check_length(&step("sms", None), "0000000", 5).unwrap_err();
+    assert_eq!(
+        (error.outcome(), error.detail()),
+        (Outcome::Config, "message.it: text for sms: longer than 2000 bytes")
+    );
+    assert!(shared.check_length(&step("sms", Some("{code}")), "0000000", 5).is_ok());
     let android = texts(r#"{"androidHash": "FA+9qCX9VSu"}"#);
     let own = step("sms", Some(&format!("{{code}}{}", long(123))));
-    let error = android.check_length(&own, "000000").unwrap_err();
+    let error = android.check_length(&own, "000000", 5).unwrap_err();
     assert_eq!(error.detail(), "workflow: text for sms: longer than the 140 bytes that androidHash allows");
+}
+
+#[test]
+fn what_a_channel_takes() {
+    let texts = texts(r#"{"message": {"en": "{code}{more}", "it": "{code} {minutes}{more}"}}"#);
+    for (channel, most) in [("messenger", 640), ("sms", 1000), ("viber_service", 1000)] {
+        let limited = StepConfig { max_characters: most_characters(channel), ..step(channel, None) };
+        let with = |step: &StepConfig, letter: &str, count: usize| {
+            let params = [("more".to_owned(), letter.repeat(count))];
+            texts
+                .render(step, None, "123456", 5, &params)
+                .err()
+                .map(|error| (error.outcome(), error.detail().to_owned()))
+        };
+        let told = format!("params: text for {channel}: longer than the {most} characters that the channel allows");
+        assert_eq!(with(&limited, "è", most - 6), None);
+        assert_eq!(with(&limited, "x", most - 5), Some((Outcome::Argument, told)));
+        assert_eq!(with(&step(channel, None), "x", most - 5), None);
+    }
+    let messenger = StepConfig { max_characters: Some(9), ..step("messenger", None) };
+    assert!(texts.check_length(&messenger, "123456", 10).is_ok());
+    let error = texts.check_length(&messenger, "123456", 100).unwrap_err();
+    let told = "message.it: text for messenger: longer than the 9 characters that the channel allows";
+    assert_eq!((error.outcome(), error.detail()), (Outcome::Config, told));
+    for channel in ["whatsapp", "rcs", "pager"] {
+        assert_eq!(most_characters(channel), None);
+    }
+}
+
+#[test]
+fn what_an_sms_costs() {
+    let warning = |json: &str, template: Option<&str>| texts(json).sms_warning(&step("sms", template), "123456", 5);
+    let long = "x".repeat(160);
+    assert_eq!(warning("{}", None), None);
+    assert_eq!(warning(r#"{"message": "Il codice è {code}"}"#, None), None);
+    let told = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        warning(r#"{"message": {"en": "{code}", "ru": "Код: {code}"}}"#, None),
+        told("message.ru: an SMS takes 1 segment of UCS-2: not in GSM-7: Код")
+    );
+    assert_eq!(warning("{}", Some(&format!("{{code}}{long}"))), told("workflow: an SMS takes 2 segments"));
+    assert_eq!(
+        warning(&format!(r#"{{"message": "{{code}}’{long}", "webOtpDomain": "example.com"}}"#), None),
+        told("message: an SMS takes 3 segments of UCS-2: not in GSM-7: ’")
+    );
 }
 
 #[test]

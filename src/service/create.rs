@@ -56,6 +56,7 @@ impl Service {
     /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`, `Random`, `Unsupported` with sender `host`
     /// and no function. A message that was not, or perhaps not, sent is an outcome of the reply.
     pub fn create(&self, token: &str, request: Option<&str>) -> Result<CreateReply> {
+        self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = self.order(token, row, request).and_then(|order| {
             self.sender()?;
@@ -75,6 +76,7 @@ impl Service {
     ///
     /// As for [`Service::create`].
     pub fn resend(&self, token: &str) -> Result<CreateReply> {
+        self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = self.sender().and_then(|_| {
             let (core, moment) = (self.core.clone(), self.hooks.moment());

@@ -47,6 +47,7 @@ impl Service {
     /// `Unsupported` when the configuration has no `webhook`; `Unsigned`, `Signature`; `Argument` for a body that is
     /// no webhook; `Store`, `Busy`.
     pub fn webhook(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
+        self.start_driver()?;
         let answer = self.hear(authorization, body);
         self.told("webhook", None, answer)
     }

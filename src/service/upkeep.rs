@@ -1,12 +1,15 @@
 //! Upkeep: sweeping, unlocking and erasing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Core, DURABLE, NAME_BYTES, Service, rows};
+use super::{Core, DURABLE, NAME_BYTES, Service, driver, rows};
 use crate::block::Block;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::phone;
+use crate::record::Via;
 use crate::reply::{DoneReply, RunDueReply};
 use crate::repository::{Row, transact};
 use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
@@ -25,11 +28,50 @@ impl Service {
     ///
     /// `Store`, `Busy`.
     pub fn run_due(&self) -> Result<RunDueReply> {
+        self.start_driver()?;
+        self.told("run_due", None, self.work(true))
+    }
+
+    /// A round of the driver, which ends well whatever happens in it: with how long to rest.
+    pub(crate) fn drive(&self, sweeps: bool) -> Duration {
+        let work = catch_unwind(AssertUnwindSafe(|| self.work(sweeps)));
+        let answer = work.unwrap_or_else(|_| Err(Error::internal("the background driver panicked")));
+        let answer = self.told("run_due", None, answer);
+        let rest = match self.core.config.sender {
+            Via::Messages if self.hooks.has_clock() => driver::LOOK_AT_HOST_CLOCK,
+            Via::Messages => driver::LOOK,
+            _ => driver::SWEEP,
+        };
+        match answer.map(|done| done.next_due_in_milliseconds) {
+            Ok(due) => due.map_or(rest, |due| rest.min(Duration::from_millis(due))),
+            Err(_) => driver::PAUSE,
+        }
+    }
+
+    /// Starts the driver, if the configuration wants one and it does not run. Every call that is no setter begins so.
+    pub(super) fn start_driver(&self) -> Result<()> {
+        let Some(driver) = &self.driver else { return Ok(()) };
+        driver.start(|| {
+            let (core, hooks) = (Arc::downgrade(&self.core), Arc::downgrade(&self.hooks));
+            Arc::new(move |sweeps| {
+                let service = Service { driver: None, core: core.upgrade()?, hooks: hooks.upgrade()? };
+                Some(service.drive(sweeps))
+            })
+        })
+    }
+
+    /// Has the driver, if there is one, do its rounds so: where a service is not kept alive by references.
+    pub(crate) fn set_round(&self, round: impl Fn(bool) -> Option<Duration> + Send + Sync + 'static) {
+        if let Some(driver) = &self.driver {
+            driver.set_round(Arc::new(round));
+        }
+    }
+
+    fn work(&self, sweeps: bool) -> Result<RunDueReply> {
         let until = Instant::now() + BUDGET;
-        let answer = self.run_timers(until).and_then(|(ran, next_due_in_milliseconds)| {
-            self.sweep(until).map(|purged| RunDueReply { ran, purged, next_due_in_milliseconds })
-        });
-        self.told("run_due", None, answer)
+        let (ran, next_due_in_milliseconds) = self.run_timers(until)?;
+        let purged = if sweeps { self.sweep(until)? } else { 0 };
+        Ok(RunDueReply { ran, purged, next_due_in_milliseconds })
     }
 
     fn sweep(&self, until: Instant) -> Result<u64> {
@@ -49,6 +91,7 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn unlock(&self, subject: &str) -> Result<DoneReply> {
+        self.start_driver()?;
         check_name(subject, "subject", NAME_BYTES)?;
         let subjects = self.core.subjects(subject);
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
@@ -65,6 +108,7 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
+        self.start_driver()?;
         check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
         let answer = self.erase_all(self.core.recipients(recipient));
         self.told("erase", None, answer.map(|()| DoneReply { outcome: Outcome::Ok }))

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test uses its own part")]
 
 pub mod bench;
+pub mod carrier;
 pub mod crew;
 pub mod forked;
 

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::{Auth, CarrierConfig, Condition, Config, PrivateKey, Via, delivery};
-use super::{config, here, refused, unsupported};
+use super::{config, here, refused};
 use crate::error::Error;
 use crate::message::Texts;
 use crate::strict;
@@ -43,7 +43,7 @@ fn workflows() {
 fn carriers() {
     const DISPATCH: &str = r#""type": "dispatch", "applicationId": "a", "privateKey": "private.key""#;
     const BASIC: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s""#;
-    unsupported(&[(r#"{"background": true}"#, "background")]);
+    assert!(config(r#"{"background": true}"#).background && !config("{}").background);
     let basic = config(&format!(r#"{{"sender": {{{BASIC}, "auth": "basic", "timeoutSeconds": 5}}}}"#));
     assert_eq!((basic.sender, basic.timeout_ms), (Via::Messages, 5000));
     let webhook = r#"{"webhook": {"signatureSecret": "secret", "apiKey": "k", "maxAgeSeconds": 60}}"#;
@@ -101,6 +101,27 @@ fn carriers_leave_out_steps_without_sender_address() {
     let (steps, warnings) = read(r#"{"workflow": [{"channel": "rcs", "from": "r"}, {"channel": "sms", "from": "s"}]}"#);
     assert_eq!(steps, [("rcs".to_owned(), "r".to_owned()), ("sms".to_owned(), "s".to_owned())]);
     assert!(warnings.is_empty());
+}
+
+#[test]
+fn carriers_limit_texts() {
+    let json = |kind: &str, message: &str| {
+        format!(
+            r#"{{"sender": {{"type": "{kind}", "apiKey": "k", "apiSecret": "s"}}, "message": "{message}",
+                "workflow": [{{"channel": "messenger", "from": "1"}}, {{"channel": "sms"}}]}}"#
+        )
+    };
+    for kind in ["dispatch", "messages"] {
+        let long = "x".repeat(634);
+        assert!(config(&json(kind, &format!("{{code}}{long}"))).workflow.len() == 2);
+        let told = "message: text for messenger: longer than the 640 characters that the channel allows";
+        refused(&[(&json(kind, &format!("{{code}}{long}x")), told)]);
+        let warnings = config(&json(kind, "{code} — {who}")).warnings;
+        let told = "message: an SMS takes 1 segment of UCS-2: not in GSM-7: —";
+        assert!(warnings.iter().any(|warning| warning == told), "{warnings:?}");
+    }
+    let host = config(&format!(r#"{{"sender": {{"type": "host"}}, "message": "{{code}}{}"}}"#, "x".repeat(700)));
+    assert!(host.warnings.iter().any(|warning| warning == "message: an SMS takes 5 segments"), "{:?}", host.warnings);
 }
 
 fn carrier(json: &str) -> CarrierConfig {
