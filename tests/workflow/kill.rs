@@ -1,0 +1,126 @@
+//! SIGKILL before every single write of a workflow, to a file or to the carrier: another process goes on from there.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+
+use otp::{DeliveryState, Outcome, RequestState, Service};
+
+use super::{EXPIRY_SECONDS, T0, create, open_at, sms_count, steps};
+use crate::common::carrier::{Carrier, code_in, report};
+use crate::common::{self, Folder, Watchdog};
+
+/// More writes than a workflow has.
+const MOST_WRITES: usize = 2000;
+
+/// The process that is killed: not a test of its own. Messenger, its time passes, SMS.
+#[test]
+fn worker() {
+    let Some(role) = common::role() else { return };
+    let Some((token, config)) = role.split_once('@') else { return };
+    let clock = Arc::new(AtomicI64::new(T0));
+    let service = open_at(config, &clock);
+    create(&service, token);
+    clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
+    assert_eq!(service.run_due().unwrap().ran, 1);
+}
+
+/// Builds what counts the writes.
+fn shim(folder: &Path) -> Option<PathBuf> {
+    let (compiler, library) = (common::tool("cc")?, folder.join("kill.so"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workflow/kill.c");
+    let mut command = Command::new(compiler);
+    command.args(["-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+    assert!(command.arg("-ldl").status().unwrap().success());
+    Some(library)
+}
+
+/// What became of a workflow that was cut off, once another process has driven it.
+#[derive(Debug)]
+struct End {
+    messenger: usize,
+    sms: usize,
+    steps: Vec<(String, DeliveryState)>,
+}
+
+/// Goes on where the other process was killed, as a host would: what was never stored is asked for again.
+fn go_on(service: &Service, clock: &AtomicI64, carrier: &Carrier, token: &str, before: usize) -> End {
+    clock.store(T0 + EXPIRY_SECONDS * 1000, SeqCst);
+    if service.status(token).unwrap().outcome == Outcome::Unknown {
+        assert_eq!(carrier.seen().len(), before, "it was sent before it was stored");
+        create(service, token);
+        clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
+    }
+    let _ = service.run_due().unwrap();
+    let _ = service.run_due().unwrap();
+    let sent = carrier.seen()[before..].to_vec();
+    let steps = steps(service, token);
+    if let Some((place, message)) = sent.iter().enumerate().find(|(_, message)| message["channel"] == "sms") {
+        let now = clock.load(SeqCst);
+        let (authorization, body) = report(message, &format!("m-{}", before + place + 1), "delivered", now);
+        let reply = service.webhook(Some(&authorization), body.as_bytes()).unwrap();
+        assert_eq!((reply.known, reply.state), (Some(true), Some(DeliveryState::Delivered)));
+    }
+    let status = service.status(token).unwrap().status.unwrap();
+    assert_eq!(status.state, RequestState::Pending);
+    let last = sent.last().cloned();
+    if let Some(last) = last {
+        assert_eq!(service.verify(token, code_in(&last), None).unwrap().outcome, Outcome::Ok);
+    }
+    End { messenger: sent.len() - sms_count(&sent), sms: sms_count(&sent), steps }
+}
+
+fn kill_at_every_write(kind: &str) {
+    let _watchdog = Watchdog::new("kill_at_every_write", 1200);
+    let folder = Folder::new(&format!("workflow-kill-{kind}"));
+    let Some(shim) = shim(folder.path()) else { return };
+    let carrier = Carrier::start();
+    let config = carrier.config(&folder.repository(kind), "").replace(r#""durability":"process","#, "");
+    let clock = Arc::new(AtomicI64::new(T0));
+    // The repository is there before the first worker.
+    drop(open_at(&config, &clock));
+    let (mut unknown, mut ends) = ([const { Vec::new() }; 2], 0);
+    for at in 1..MOST_WRITES {
+        let (token, before) = (format!("token {at}"), carrier.seen().len());
+        let mut command = common::child("kill::worker", &format!("{token}@{config}"));
+        command.env("LD_PRELOAD", &shim).env("OTP_KILL_AT", at.to_string());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let killed = output.status.signal() == Some(libc::SIGKILL);
+        assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let end = go_on(&open_at(&config, &clock), &clock, &carrier, &token, before);
+        let channels: Vec<_> = end.steps.iter().map(|(channel, _)| channel.as_str()).collect();
+        assert_eq!(channels, ["messenger", "sms"], "write {at}");
+        assert!(end.messenger <= 1 && end.sms <= 1, "write {at}: {end:?}");
+        // Between the commit that begins a step and its request nobody can tell whether the message went out, and it
+        // is not sent again. The record says so.
+        for (step, sent) in [end.messenger, end.sms].into_iter().enumerate() {
+            if sent == 0 {
+                let status = end.steps[step].1;
+                assert_eq!((status, killed), (DeliveryState::Sending, true), "write {at}: {end:?}");
+                unknown[step].push(at);
+            }
+        }
+        if !killed {
+            ends = at;
+            break;
+        }
+    }
+    println!("{kind}: killed before each of {} writes; nothing was sent after {unknown:?}", ends - 1);
+    assert!(ends > 10, "the worker was never killed");
+    // Two of these: from where the commit stands to the request that follows it.
+    for writes in unknown {
+        assert!(writes.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{writes:?}");
+    }
+}
+
+#[test]
+fn killed_at_every_write_sqlite() {
+    kill_at_every_write("sqlite");
+}
+
+#[test]
+fn killed_at_every_write_json() {
+    kill_at_every_write("json");
+}
