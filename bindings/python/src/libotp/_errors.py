@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple, Type
 
+from ._replies import Created, created
 from ._result import Result
 
 
@@ -64,6 +65,11 @@ class SendError(Error):
     def in_doubt(self) -> bool:
         """True: it may have been sent and its code is good, so do not retry blindly. False: certainly not sent."""
         return self.result is Result.E_IN_DOUBT
+
+    @property
+    def created(self) -> Optional[Created]:
+        """How the code and its delivery stand, if that is known: when in doubt, how long the code is good."""
+        return created(self._reply) if "delivery" in self._reply else None
 
     @property
     def http_status(self) -> Optional[int]:
