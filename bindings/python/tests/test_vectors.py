@@ -98,7 +98,6 @@ class Runner:
             return self.open(arguments.get("config"))
         assert self.service is not None
         if name == "verify":
-            # Both ways to ask, as the code may be used up by either: the vectors tell which answer is due.
             return self.service.check(arguments["token"], arguments["code"], arguments.get("context"))
         if name == "webhook":
             body = arguments.get("body", "").encode()
