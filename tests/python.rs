@@ -12,10 +12,14 @@ use std::sync::OnceLock;
 use common::{Folder, Watchdog, complain, shared_library, size, tool};
 
 /// What the package itself does without: the type checker, and what the examples are written with.
-const PACKAGES: [&str; 4] = ["mypy", "flask", "waitress", "gunicorn"];
+const PACKAGES: [&str; 5] = ["mypy", "flask", "waitress", "types-waitress", "gunicorn"];
 
 fn python_folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/bindings/python"))
+}
+
+fn examples() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python"))
 }
 
 fn must_have_everything() -> bool {
@@ -98,13 +102,21 @@ fn types_are_strict() {
     let cache = Folder::new("mypy");
     let mut mypy = from_sources(python);
     mypy.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(cache.path());
-    run(mypy.args(["src", "tests", "benchmarks"]));
+    mypy.args(["src", "tests", "benchmarks", "../../examples/python/otp_service"]);
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            mypy.arg(path);
+        }
+    }
+    run(&mut mypy);
 }
 
 #[test]
 fn files_are_short() {
-    for folder in ["src/libotp", "tests", "benchmarks", "."] {
-        for entry in std::fs::read_dir(python_folder().join(folder)).unwrap() {
+    let folders = ["src/libotp", "tests", "benchmarks", "."].map(|folder| python_folder().join(folder));
+    for folder in folders.into_iter().chain([examples().join("otp_service"), examples().to_owned()]) {
+        for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "py") {
                 let lines = std::fs::read_to_string(&path).unwrap().lines().count();

@@ -7,13 +7,14 @@ import logging
 import os
 import pathlib
 import signal
+import socket
 import sys
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 import libotp
-import waitress
 from flask import Flask, Response, request
+from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
@@ -39,12 +40,21 @@ def main() -> None:
         print(f"warning: {warning}", file=sys.stderr)
     with otp:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        server = waitress.create_server(
-            application(otp), host=host, port=port, threads=THREADS, channel_timeout=PATIENCE_SECONDS,
+        try:
+            listener = listen(host, port)
+        except OSError as error:
+            sys.exit(f"otp_service: HOST, PORT: {error}")
+        server = create_server(
+            application(otp), sockets=[listener], threads=THREADS, channel_timeout=PATIENCE_SECONDS,
             max_request_body_size=1024 * 1024, connection_limit=1000,
         )  # fmt: skip
-        print(f"Server running on port {server.effective_port}", flush=True)
+        print(f"Server running on port {listener.getsockname()[1]}", flush=True)
         server.run()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
 
 
 def port_number() -> int:
