@@ -1,0 +1,79 @@
+"""What Python hands in, as the library takes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Optional, Union
+
+from ._errors import argument_error
+
+#: A configuration: a mapping with the names of the JSON fields, or JSON text; None is all defaults.
+Config = Union[Mapping[str, Any], str, None]
+
+#: Keywords whose JSON name is another.
+_JSON_NAMES = {"messenger_id": "messengerId", "phone_number": "phoneNumber", "idempotency_key": "idempotencyKey"}
+
+
+def text(value: str, name: str) -> bytes:
+    """A text for C, which would end it at a NUL without a word: ``"alice\\0x"`` must not become ``"alice"``."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str, not {type(value).__name__}")
+    if "\0" in value:
+        raise argument_error(f"{name} must not have a NUL character")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        # Without a cause: that one carries the text.
+        raise argument_error(f"{name} is not valid Unicode") from None
+
+
+def optional_text(value: Optional[str], name: str) -> Optional[bytes]:
+    return None if value is None else text(value, name)
+
+
+def _json(value: Mapping[str, Any], name: str) -> bytes:
+    try:
+        # Not ASCII alone: what is longer escaped than written might not fit.
+        return text(json.dumps(dict(value), allow_nan=False, ensure_ascii=False), name)
+    except ValueError:
+        raise argument_error(f"{name} holds what JSON cannot express") from None
+
+
+def config(value: Config, hosted: bool) -> Optional[bytes]:
+    """The configuration as JSON; with ``hosted`` sender "host" is added where no sender is configured."""
+    if isinstance(value, str):
+        return text(_hosted_text(value) if hosted else value, "config")
+    if value is None:
+        value = {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"config must be a mapping or str, not {type(value).__name__}")
+    if hosted and "sender" not in value:
+        value = {**value, "sender": {"type": "host"}}
+    return _json(value, "config")
+
+
+def _hosted_text(value: str) -> str:
+    # The text is added to and not written anew, so that the library sees a repeated member.
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return value
+    if not isinstance(parsed, dict) or "sender" in parsed:
+        return value
+    comma = "," if parsed else ""
+    return value.rstrip()[:-1] + comma + '"sender":{"type":"host"}}'
+
+
+def request(value: Optional[Mapping[str, Any]], fields: Mapping[str, Any]) -> Optional[bytes]:
+    """The request as JSON, from a mapping, keywords or both. A keyword that is None is left out."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"request must be a mapping, not {type(value).__name__}")
+    members: Dict[str, Any] = dict(value or {})
+    for keyword, field in fields.items():
+        if field is None:
+            continue
+        name = _JSON_NAMES.get(keyword, keyword)
+        if name in members:
+            raise TypeError(f"{name} is in the request and is a keyword as well")
+        members[name] = field
+    return _json(members, "request") if members or value is not None else None

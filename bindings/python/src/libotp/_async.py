@@ -1,0 +1,185 @@
+"""The service for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import inspect
+import os
+import threading
+from typing import Any, Awaitable, Callable, Coroutine, Mapping, Optional, Tuple, TypeVar, Union, cast
+
+from . import _replies as replies
+from ._arguments import Config
+from ._callbacks import Clock, Logger, Sender
+from ._errors import argument_error
+from ._service import Service
+
+_T = TypeVar("_T")
+
+#: A sender, or one that is a coroutine function.
+AsyncSender = Union[Sender, Callable[[replies.Message], Awaitable[Optional[bool]]]]
+
+_loop: contextvars.ContextVar[asyncio.AbstractEventLoop] = contextvars.ContextVar("libotp_loop")
+
+#: How often a thread that waits for a coroutine looks whether its loop still runs.
+_LOOK_SECONDS = 1.0
+
+
+class AsyncService:
+    """A :class:`libotp.Service` whose methods are coroutines.
+
+    Calls run on threads of its own, so that the event loop and its default executor stay free. A call whose task is
+    cancelled before it began is not made; one that is running is finished, and its answer is lost: a code that it
+    verified is used up. It may be used from several event loops, and works after ``os.fork``.
+
+    ``sender`` may be a coroutine function too, which runs on the event loop of the task that asked; it must not await
+    methods of this service, whose threads may all be waiting for senders.
+
+    Parameters and exceptions are those of :class:`libotp.Service`. Opening reads the disk; :meth:`open` does so on
+    another thread.
+
+    :param threads: how many calls run at once; more wait for their turn.
+    """
+
+    def __init__(
+        self,
+        config: Config = None,
+        *,
+        sender: Optional[AsyncSender] = None,
+        logger: Optional[Logger] = None,
+        clock: Optional[Clock] = None,
+        threads: int = 32,
+    ) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._executor = self._new_executor()
+        self._process = os.getpid()
+        self._service = Service(config, sender=_blocking(sender), logger=logger, clock=clock)
+
+    @classmethod
+    async def open(
+        cls,
+        config: Config = None,
+        *,
+        sender: Optional[AsyncSender] = None,
+        logger: Optional[Logger] = None,
+        clock: Optional[Clock] = None,
+        threads: int = 32,
+    ) -> AsyncService:
+        """Opens a service without holding up the event loop."""
+        make = functools.partial(cls, config, sender=sender, logger=logger, clock=clock, threads=threads)
+        return await asyncio.get_running_loop().run_in_executor(None, make)
+
+    async def __aenter__(self) -> AsyncService:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        raise TypeError("a service cannot be pickled or copied: open one in each process")
+
+    @property
+    def warnings(self) -> Tuple[str, ...]:
+        """What the configuration should rather not be, in sentences."""
+        return self._service.warnings
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._service.closed
+
+    async def close(self) -> None:
+        """Closes the service: waits for calls that are running. It is finished even when its task is cancelled."""
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close))
+
+    async def create(
+        self, token: str, request: Optional[Mapping[str, Any]] = None, **fields: Any
+    ) -> replies.Created:
+        """As :meth:`libotp.Service.create`."""
+        return await self._run(functools.partial(self._service.create, token, request, **fields))
+
+    async def resend(self, token: str) -> replies.Created:
+        """As :meth:`libotp.Service.resend`."""
+        return await self._run(self._service.resend, token)
+
+    async def verify(self, token: str, code: str, context: Optional[str] = None) -> bool:
+        """As :meth:`libotp.Service.verify`."""
+        return await self._run(self._service.verify, token, code, context)
+
+    async def check(self, token: str, code: str, context: Optional[str] = None) -> replies.Check:
+        """As :meth:`libotp.Service.check`."""
+        return await self._run(self._service.check, token, code, context)
+
+    async def cancel(self, token: str) -> None:
+        """As :meth:`libotp.Service.cancel`."""
+        await self._run(self._service.cancel, token)
+
+    async def status(self, token: str) -> replies.Status:
+        """As :meth:`libotp.Service.status`."""
+        return await self._run(self._service.status, token)
+
+    async def webhook(self, authorization: Optional[str], body: bytes) -> replies.Webhook:
+        """As :meth:`libotp.Service.webhook`."""
+        return await self._run(self._service.webhook, authorization, body)
+
+    async def run_due(self) -> replies.Due:
+        """As :meth:`libotp.Service.run_due`."""
+        return await self._run(self._service.run_due)
+
+    async def unlock(self, subject: str) -> None:
+        """As :meth:`libotp.Service.unlock`."""
+        await self._run(self._service.unlock, subject)
+
+    async def erase(self, recipient: str) -> None:
+        """As :meth:`libotp.Service.erase`."""
+        await self._run(self._service.erase, recipient)
+
+    async def _run(self, method: Callable[..., _T], *args: Any) -> _T:
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        context.run(_loop.set, loop)
+        try:
+            call = self._own_executor().submit(context.run, method, *args)
+        except RuntimeError:
+            raise argument_error("the service is closed") from None
+        return await asyncio.wrap_future(call, loop=loop)
+
+    def _new_executor(self) -> concurrent.futures.ThreadPoolExecutor:
+        return concurrent.futures.ThreadPoolExecutor(self._threads, thread_name_prefix="libotp")
+
+    def _own_executor(self) -> concurrent.futures.ThreadPoolExecutor:
+        if self._process != os.getpid():
+            # Threads stay behind in the parent, and so may the lock.
+            self._lock, self._executor, self._process = threading.Lock(), self._new_executor(), os.getpid()
+        return self._executor
+
+    def _close(self) -> None:
+        self._service.close()
+        self._own_executor().shutdown()
+
+
+def _blocking(sender: Optional[AsyncSender]) -> Optional[Sender]:
+    """The sender for the thread that calls, which waits while a coroutine runs on the loop that asked."""
+    if sender is None or not _is_async(sender):
+        return cast(Optional[Sender], sender)
+    coroutine = cast(Callable[[replies.Message], Coroutine[Any, Any, Optional[bool]]], sender)
+
+    def send(message: replies.Message) -> Optional[bool]:
+        loop = _loop.get()
+        sending = asyncio.run_coroutine_threadsafe(coroutine(message), loop)
+        while True:
+            try:
+                return sending.result(_LOOK_SECONDS)
+            except concurrent.futures.TimeoutError:
+                if sending.done() or loop.is_closed():
+                    raise
+
+    return send
+
+
+def _is_async(sender: object) -> bool:
+    return inspect.iscoroutinefunction(sender) or inspect.iscoroutinefunction(getattr(sender, "__call__", None))

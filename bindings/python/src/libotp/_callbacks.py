@@ -1,0 +1,135 @@
+"""Python callables as C callbacks.
+
+One C function for each kind serves all services and lives as long as the process, so none is ever freed under a call;
+its ``user_data`` is a number by which the callable is found, until the library drops it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import logging
+import threading
+import time
+from typing import Any, Callable, Dict, Mapping, Optional, Union
+
+from . import _native as native
+from ._errors import NotSent, error
+from ._replies import Message, message
+from ._result import Result
+
+#: Delivers a message: returning None or True means sent; see :class:`libotp.Service`.
+Sender = Callable[[Message], Optional[bool]]
+#: Takes log events: a standard logger, or a function of the level (as in :mod:`logging`) and the event's members.
+Logger = Union[logging.Logger, Callable[[int, Mapping[str, Any]], None]]
+#: Tells the time in seconds since 1970-01-01T00:00Z, as :func:`time.time`.
+Clock = Callable[[], float]
+
+_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+_callables: Dict[int, Callable[..., Any]] = {}
+_numbers = itertools.count(1)
+
+
+class _Raised(threading.local):
+    """What a callback raised in the call that runs on this thread, to be raised when the call is over."""
+
+    error: Optional[BaseException] = None
+
+
+raised = _Raised()
+
+
+def _report(where: str, exception: BaseException) -> None:
+    """Hands an exception that nobody can catch to ``sys.unraisablehook``; a wish to end is raised after the call."""
+    if not isinstance(exception, Exception):
+        raised.error = exception
+        return
+
+    def reraise() -> None:
+        raise exception
+
+    # An exception that leaves a ctypes callback goes to the hook, with the function by whose name it is told.
+    reraise.__qualname__ = f"libotp {where}"
+    ctypes.PYFUNCTYPE(None)(reraise)()
+
+
+def _send(number: int, text: bytes) -> int:
+    try:
+        answer = _callables[number](message(json.loads(text)))
+        if answer is None or answer is True:
+            return native.SENT
+        raise TypeError(f"a sender returns None or True, not {type(answer).__name__}")
+    except NotSent as exception:
+        raised.error = exception
+        return native.NOT_SENT
+    except BaseException as exception:
+        raised.error = exception
+        return native.IN_DOUBT
+
+
+def _log(number: int, level: int, text: bytes) -> None:
+    try:
+        _callables[number](_LEVELS.get(level, logging.DEBUG), json.loads(text))
+    except BaseException as exception:
+        _report("logger", exception)
+
+
+def _clock(number: int) -> int:
+    try:
+        milliseconds = int(_callables[number]() * 1000)
+        if not -(2**63) <= milliseconds < 2**63:
+            # ctypes would cut it to something else.
+            raise OverflowError("a clock tells seconds since 1970")
+        return milliseconds
+    except BaseException as exception:
+        _report("clock", exception)
+        return int(time.time() * 1000)
+
+
+def _drop(number: int) -> None:
+    _callables.pop(number, None)
+
+
+_SEND, _LOG = native.SendFunction(_send), native.LogFunction(_log)
+_CLOCK, _DROP = native.ClockFunction(_clock), native.DropFunction(_drop)
+
+
+def _logging(logger: logging.Logger) -> Callable[[int, Mapping[str, Any]], None]:
+    def log(level: int, event: Mapping[str, Any]) -> None:
+        if logger.isEnabledFor(level):
+            others = (f"{name}={event[name]}" for name in ("channel", "record") if name in event)
+            logger.log(level, "%s", " ".join((event["event"], event["result"], *others)), extra={"otp": event})
+
+    return log
+
+
+def _keep(function: Callable[..., Any]) -> int:
+    number = next(_numbers)
+    _callables[number] = function
+    return number
+
+
+def _set(number: int) -> None:
+    if number:
+        raise error(Result(number), {})
+
+
+def set_sender(handle: Any, sender: Sender) -> None:
+    """Sets the function that delivers.
+
+    :raises UnsupportedError: the configuration has another sender than "host".
+    """
+    _set(native.lib.otp_on_send(handle, _SEND, _keep(sender), _DROP))
+
+
+def set_logger(handle: Any, logger: Logger) -> None:
+    """Sets who takes log events."""
+    function = _logging(logger) if isinstance(logger, logging.Logger) else logger
+    _set(native.lib.otp_on_log(handle, native.LOG_DEBUG, _LOG, _keep(function), _DROP))
+
+
+def set_clock(handle: Any, clock: Clock) -> None:
+    """Sets the clock."""
+    _set(native.lib.otp_on_clock(handle, _CLOCK, _keep(clock), _DROP))

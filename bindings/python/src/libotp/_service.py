@@ -1,0 +1,265 @@
+"""The service."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import json
+import weakref
+from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple
+
+from . import _arguments as arguments
+from . import _callbacks as callbacks
+from . import _native as native
+from . import _replies as replies
+from ._arguments import Config
+from ._callbacks import Clock, Logger, Sender, raised
+from ._errors import SendError, argument_error, error
+from ._result import Result
+
+_lib = native.lib
+
+#: Buffers for replies that no call uses at the moment. A callback may call again, so one for each thread is not enough.
+_buffers: List[Any] = []
+
+
+def _invoke(function: Callable[..., int], *args: Any) -> Tuple[int, Dict[str, Any]]:
+    """Calls a function whose last parameters are a buffer for the reply and its size."""
+    try:
+        buffer = _buffers.pop()
+    except IndexError:
+        buffer = ctypes.create_string_buffer(native.REPLY_SIZE)
+    try:
+        number = function(*args, buffer, native.REPLY_SIZE)
+        reply: Dict[str, Any] = json.loads(buffer.value)
+    finally:
+        _buffers.append(buffer)
+    return number, reply
+
+
+def _raise_failed(number: int, reply: Mapping[str, Any], cause: Optional[BaseException] = None) -> NoReturn:
+    failure = error(Result(number), reply)
+    raise failure from (cause if isinstance(failure, SendError) else None)
+
+
+class Service:
+    """Creates codes, has them delivered, and verifies each once.
+
+    Any number of threads may use a service at once, and any number of processes the same repository. A service that
+    was opened before ``os.fork`` works in the child too. It is a context manager; one that is never closed is closed
+    when it is collected, or when the interpreter exits. Methods wait for the disk, and ``create`` and ``resend`` for
+    the carrier; other Python threads run meanwhile.
+
+    Every method may raise what :class:`libotp.Error` covers, :class:`TypeError` for an argument of the wrong type, and
+    :class:`libotp.ArgumentError` for one that is out of range or has a NUL character, and once the service is closed.
+
+    :param config: the configuration: a mapping with the names of ``otp_open`` in ``otp.h``, or the same as JSON text.
+        None is all defaults.
+    :param sender: delivers messages, and implies sender type "host". None or True returned means sent. Raising
+        :class:`libotp.NotSent` means certainly not sent: the next step of the workflow is tried. Any other exception
+        means that it may have been sent: the code stays good, and :class:`libotp.SendError` has the exception as its
+        cause.
+    :param logger: a :class:`logging.Logger`, which gets a line for each event and the event itself as the record's
+        attribute ``otp``; or a function of the level (as in :mod:`logging`) and the event. What it raises goes to
+        :func:`sys.unraisablehook`, and the event is lost.
+    :param clock: tells the time in seconds, as :func:`time.time`. What it raises goes to :func:`sys.unraisablehook`,
+        and the host's wall clock is read in its place.
+
+    Callbacks run on the thread that called, several at once if several do. They may use the service, and close it.
+    KeyboardInterrupt, SystemExit and the like, raised in one, are raised again when the call is over.
+
+    :raises ConfigError: the configuration or the key is wrong.
+    :raises StoreError, BusyError, RandomError, UnsupportedError: as they say.
+    """
+
+    def __init__(
+        self,
+        config: Config = None,
+        *,
+        sender: Optional[Sender] = None,
+        logger: Optional[Logger] = None,
+        clock: Optional[Clock] = None,
+    ) -> None:
+        _check_callbacks(sender, logger, clock)
+        handle = ctypes.c_void_p()
+        number, reply = _invoke(_lib.otp_open, arguments.config(config, sender is not None), ctypes.byref(handle))
+        if number:
+            _raise_failed(number, reply)
+        self._finalizer = weakref.finalize(self, _lib.otp_close, handle)
+        self._handle: Any = handle
+        #: What the configuration should rather not be, in sentences.
+        self.warnings: Tuple[str, ...] = tuple(reply.get("warnings", ()))
+        try:
+            if clock is not None:
+                callbacks.set_clock(handle, clock)
+            if logger is not None:
+                callbacks.set_logger(handle, logger)
+            if sender is not None:
+                callbacks.set_sender(handle, sender)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a service cannot be pickled or copied: open one in each process")
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._handle is None
+
+    def close(self) -> None:
+        """Closes the service: waits for calls that run in other threads. A second time is fine.
+
+        In a callback of this service it returns at once, and the service ends with the call that is running.
+        """
+        self._handle = None
+        self._finalizer()
+
+    def create(self, token: str, request: Optional[Mapping[str, Any]] = None, **fields: Any) -> replies.Created:
+        """Draws a code for ``token`` and has it delivered.
+
+        Let nobody outside choose both the token and an address: whoever does receives the token's code. A new code
+        replaces the token's live one.
+
+        :param token: the host's name for what the code is good for: 1 to 256 bytes of UTF-8, no control characters.
+        :param request: the members of ``otp_create`` in ``otp.h``, by their JSON names.
+        :param fields: the same as keywords: ``messenger_id``, ``phone_number``, ``subject``, ``context``, ``locale``,
+            ``params``, ``idempotency_key``, ``client``, ``code``, and other addresses by their channel. One that is
+            None is left out.
+        :raises Refused: LOCKED, RATE_LIMITED, REFUSED: nothing was drawn or sent. CANCELLED: cancelled, erased or
+            replaced while it was being sent.
+        :raises SendError: ``in_doubt`` False: certainly not sent, the code is cancelled; True: the code is good.
+        :raises StoreError: it may have been stored.
+        """
+        name = arguments.text(token, "token")
+        return replies.created(self._done(_lib.otp_create, name, arguments.request(request, fields)))
+
+    def resend(self, token: str) -> replies.Created:
+        """Sends the token's code once more: the same code, within the time it has left. It counts as a send.
+
+        :raises Refused: as :meth:`create`; and UNKNOWN, CHECKED, CANCELLED, LOCKED, EXPIRED by the code's state.
+        :raises SendError: as :meth:`create`, but the code stays good.
+        """
+        return replies.created(self._done(_lib.otp_resend, arguments.text(token, "token")))
+
+    def verify(self, token: str, code: str, context: Optional[str] = None) -> bool:
+        """Whether the code is right, which uses it up: of all calls in all processes, one alone is told True.
+
+        Anything of 1 to 64 bytes is a guess and counts. :meth:`check` tells why not.
+
+        :param context: the one that the code was created with, if it was.
+        """
+        return self._check(token, code, context)[0] == 0
+
+    def check(self, token: str, code: str, context: Optional[str] = None) -> replies.Check:
+        """As :meth:`verify`, and tells more: the result, the attempts that are left and what is locked.
+
+        The result is OK, NOT_VALID, CHECKED, EXPIRED, LOCKED or CANCELLED. Only OK is true.
+        """
+        number, reply = self._check(token, code, context)
+        return replies.check(Result(number), reply)
+
+    def cancel(self, token: str) -> None:
+        """Cancels the token's code, for good. One that is cancelled already is fine.
+
+        :raises Refused: UNKNOWN, CHECKED, EXPIRED by the code's state.
+        """
+        self._done(_lib.otp_cancel, arguments.text(token, "token"))
+
+    def status(self, token: str) -> replies.Status:
+        """How the token's code stands; it sends nothing and counts nothing.
+
+        :raises Refused: UNKNOWN: there is no such request.
+        """
+        return replies.status(self._done(_lib.otp_status, arguments.text(token, "token")))
+
+    def webhook(self, authorization: Optional[str], body: bytes) -> replies.Webhook:
+        """Takes in a webhook of the carrier, if its signature is right.
+
+        Answer 200 when this returns, and ``error.result.http_status`` of an error that it raises.
+
+        :param authorization: the request's header of that name. None: it has none.
+        :param body: the request's body as it came, at most 64 KiB.
+        :raises SignatureError: the signature is wrong.
+        :raises UnsignedError: it carries none; the carrier sends it again, signed, after a 5xx.
+        :raises UnsupportedError: the configuration has no ``webhook``.
+        """
+        if not isinstance(body, (bytes, bytearray)):
+            raise TypeError(f"body must be bytes, not {type(body).__name__}")
+        header = arguments.optional_text(authorization, "authorization")
+        return replies.webhook(self._done(_lib.otp_webhook, header, bytes(body), len(body)))
+
+    def run_due(self) -> replies.Due:
+        """Does what is due: steps of deliveries, and the removal of old records. At most 100 ms of work.
+
+        Call it once a second with timed failover, else once a minute or never.
+        """
+        return replies.due(self._done(_lib.otp_run_due))
+
+    def unlock(self, subject: str) -> None:
+        """Forgets the failures of a subject, lifts its lock and enables it again. Something unknown is fine.
+
+        :param subject: a request's subject, phone number or Messenger id, or a token: 1 to 256 bytes.
+        """
+        self._done(_lib.otp_unlock, arguments.text(subject, "subject"))
+
+    def erase(self, recipient: str) -> None:
+        """Erases all records with this recipient. Counters and locks, which hold hashes alone, stay until they end.
+
+        :param recipient: a phone number or another address of a request, at most 64 bytes.
+        """
+        self._done(_lib.otp_erase, arguments.text(recipient, "recipient"))
+
+    def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, Dict[str, Any]]:
+        name, typed = arguments.text(token, "token"), arguments.text(code, "code")
+        if context is None:
+            number, reply, cause = self._call(_lib.otp_verify, name, typed)
+        else:
+            number, reply, cause = self._call(
+                _lib.otp_verify_context, name, typed, arguments.text(context, "context")
+            )
+        if number < 0:
+            _raise_failed(number, reply, cause)
+        return number, reply
+
+    def _done(self, function: Callable[..., int], *args: Any) -> Dict[str, Any]:
+        """The reply of a call that must succeed."""
+        number, reply, cause = self._call(function, *args)
+        if number:
+            _raise_failed(number, reply, cause)
+        return reply
+
+    def _call(
+        self, function: Callable[..., int], *args: Any
+    ) -> Tuple[int, Dict[str, Any], Optional[BaseException]]:
+        """The result, the reply and what the sender raised."""
+        handle = self._handle
+        if handle is None:
+            raise argument_error("the service is closed")
+        # A sender may call in turn: what it raises belongs to its own call.
+        outer, raised.error = raised.error, None
+        try:
+            number, reply = _invoke(function, handle, *args)
+            cause = raised.error
+        finally:
+            raised.error = outer
+        if cause is not None and not isinstance(cause, Exception):
+            raise cause
+        return number, reply, cause
+
+
+def _check_callbacks(sender: object, logger: object, clock: object) -> None:
+    for name, function in (("sender", sender), ("logger", logger), ("clock", clock)):
+        if function is None or (name == "logger" and hasattr(function, "isEnabledFor")):
+            continue
+        if not callable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{name} must not be a coroutine function: AsyncService takes an async sender")
