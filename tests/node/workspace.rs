@@ -69,7 +69,12 @@ impl Workspace {
 }
 
 /// Makes `to` like `from`, without what is installed or built there.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
     if !from.exists() {
         return;
     }
