@@ -52,7 +52,7 @@ test('the other methods', async (t) => {
   assert.strictEqual(await otp.unlock('393331234567'), undefined);
   assert.strictEqual(await otp.erase('393331234567'), undefined);
   assert.equal((await rejection(otp.status('t'))).result, 'UNKNOWN');
-  assert.deepEqual(await otp.runDue(), { ran: 0, purged: 0 });
+  assert.equal((await otp.runDue()).ran, 0);
 });
 
 test('a refusal rejects where there is no boolean to answer', async (t) => {
