@@ -10,12 +10,13 @@ const os = require('node:os');
 const path = require('node:path');
 const { monitorEventLoopDelay, performance } = require('node:perf_hooks');
 
-const THREADS = 64;
+/** All that the package uses, and the one that it leaves to the host. */
+const POOL_THREADS = 33;
 const backend = process.argv[2] ?? 'koffi';
 
 if (process.env.UV_THREADPOOL_SIZE === undefined) {
   // The pool has its size from the start of the process.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: String(THREADS + 1) };
+  const env = { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) };
   process.exit(spawnSync(process.execPath, process.argv.slice(1), { env, stdio: 'inherit' }).status ?? 1);
 }
 

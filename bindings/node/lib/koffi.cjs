@@ -5,6 +5,17 @@
 const koffi = require('koffi');
 const { PROTOTYPES, CALLBACKS, parse } = require('./prototypes.cjs');
 
+/**
+ * An asynchronous call runs on a stack of koffi's, by default of 128 KiB: little for SQLite, TLS and RSA in one call.
+ * As many sets of memory are kept as calls run at once: mapping them anew costs more than a call.
+ */
+const SETTINGS = { async_stack_size: 1 << 20, resident_async_pools: 32 };
+
+const settings = koffi.config();
+// A host that uses koffi as well may have asked for more.
+for (const [name, least] of Object.entries(SETTINGS)) settings[name] = Math.max(settings[name], least);
+koffi.config(settings);
+
 const TYPES = {
   void: 'void',
   text: 'str',

@@ -4,8 +4,8 @@
 const POOL_DEFAULT = 4;
 const POOL_MAX = 1024;
 
-/** Most calls that may be under way: below koffi's `max_async_calls`, 256, beyond which it refuses. */
-const SLOTS_MAX = 192;
+/** Most calls that may be under way: those for which koffi keeps memory. It refuses more than 256 at once. */
+const SLOTS_MAX = 32;
 
 /**
  * Calls that may be under way at once. One thread of the pool is left to the host: while a disk or a provider keeps

@@ -129,7 +129,7 @@ test('configurations come from OTP_CONFIG or nexmo.json, and bad ones end the st
 });
 
 test(`${REQUESTS} requests over 64 connections lose nothing`, async (t) => {
-  const server = await start(t, SERVICE, { UV_THREADPOOL_SIZE: '64' });
+  const server = await start(t, SERVICE, { UV_THREADPOOL_SIZE: '33' });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   t.after(() => agent.destroy());
   const send = (method, target, body) =>
