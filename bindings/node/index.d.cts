@@ -1,0 +1,367 @@
+/// <reference lib="esnext.disposable" />
+
+/** What a call came to: the names of `otp.h` without `OTP_`. Only `'OK'` lets anyone in. */
+export type Result =
+  | 'OK'
+  | 'NOT_VALID'
+  | 'CHECKED'
+  | 'EXPIRED'
+  | 'LOCKED'
+  | 'RATE_LIMITED'
+  | 'CANCELLED'
+  | 'REFUSED'
+  | 'UNKNOWN';
+
+/** What a call that could not be answered came to. */
+export type Failure =
+  | 'E_ARGUMENT'
+  | 'E_CONFIG'
+  | 'E_STORE'
+  | 'E_BUSY'
+  | 'E_SEND'
+  | 'E_IN_DOUBT'
+  | 'E_SIGNATURE'
+  | 'E_UNSIGNED'
+  | 'E_RANDOM'
+  | 'E_UNSUPPORTED'
+  | 'E_INTERNAL';
+
+/** The configuration: every member is optional, and `otp.h` tells of each at `otp_open`. */
+export interface Config {
+  /** `sqlite:PATH`, `json:FOLDER` or `memory:`; default `sqlite:otp.db`. */
+  repository?: string;
+  /** 32 bytes or more in Base64. Without it and `keyFile`, a key file is made together with a new repository. */
+  key?: string;
+  keyFile?: string;
+  previousKeys?: string[];
+  namespace?: string;
+  /** 4 to 10 digits; default 6. */
+  otpLength?: number;
+  /** Minutes, from 1 second to 1440 minutes, fractions allowed; default 5. */
+  validityTime?: number;
+  /** Wrong codes that a code allows, 1 to 10; default 5. */
+  maxAttempts?: number;
+  policy?: Policy;
+  /** A text, or texts by locale; with `{code}`, `{minutes}`, `{brand}` and the names of a request's `params`. */
+  message?: string | Record<string, string>;
+  brand?: string;
+  webOtpDomain?: string;
+  androidHash?: string;
+  /** Whether a request may bring its own `code`; default false. */
+  ownCodes?: boolean;
+  background?: boolean;
+  sender?: Sender;
+  workflow?: Step[];
+  webhook?: { signatureSecret?: string; apiKey?: string; applicationId?: string; maxAgeSeconds?: number };
+  /** `full`, the default: what is acknowledged survives a loss of power. `process`: it survives the process. */
+  durability?: 'full' | 'process';
+  /** The tutorial's `nexmo.json`: the sender is `dispatch`. */
+  apiKey?: string;
+  apiSecret?: string;
+  applicationId?: string;
+}
+
+/** Limits. */
+export interface Policy {
+  profile?: 'standard' | 'nist' | 'psd2' | 'pci';
+  /** 0 to 3600; default 30. */
+  cooldownSeconds?: number;
+  sendLimits?: { count: number; minutes: number }[];
+  subjectFailures?: { lockAfter?: number; lockMinutes?: number; disableAfter?: number };
+  /** Calling codes of the countries that messages go to, such as `'39'`; default: every country. */
+  countries?: string[];
+  retentionMinutes?: number;
+}
+
+/** Who delivers. A function given as the option `sender` takes its place. */
+export interface Sender {
+  type?: 'console' | 'none' | 'messages' | 'dispatch' | 'host';
+  apiKey?: string;
+  apiSecret?: string;
+  applicationId?: string;
+  /** PEM text, or the path of a file. */
+  privateKey?: string;
+  auth?: 'jwt' | 'basic';
+  baseUrl?: string;
+  timeoutSeconds?: number;
+}
+
+/** A step of the workflow. */
+export interface Step {
+  channel: string;
+  from?: string;
+  /** Seconds; default 120. */
+  expiryTime?: number;
+  conditionStatus?: string;
+  template?: string;
+}
+
+/** What a create asks for. A member that is not known is `E_ARGUMENT`. */
+export interface Request {
+  messengerId?: string;
+  /** E.164 as people write it. */
+  phoneNumber?: string;
+  /** The account on which failures count; default: the number, else the Messenger id, else the token. */
+  subject?: string;
+  /** What is approved, such as amount and payee: `verify` needs the same, byte for byte. */
+  context?: string;
+  locale?: string;
+  params?: Record<string, string>;
+  /** The same key with the same request is answered again and sends nothing. Not with a sender that is a function. */
+  idempotencyKey?: string;
+  /** Who asks, such as an IP address: for the log. */
+  client?: string;
+  /** With `ownCodes` only. */
+  code?: string;
+  /** Other addresses, by the name of their channel. */
+  [channel: string]: unknown;
+}
+
+/** How a delivery stands. */
+export interface Delivery {
+  via: string;
+  channel?: string;
+  state?: DeliveryState;
+  dispatchUuid?: string;
+  messageUuid?: string;
+}
+
+export type DeliveryState =
+  | 'sending'
+  | 'accepted'
+  | 'submitted'
+  | 'delivered'
+  | 'read'
+  | 'rejected'
+  | 'undeliverable'
+  | 'failed'
+  | 'in_doubt'
+  | 'skipped'
+  | 'stopped';
+
+/** What to deliver. It holds the code; `console.log` shows neither that nor the recipient, `JSON.stringify` does. */
+export interface Message {
+  token: string;
+  /** Such as `'sms'`. */
+  channel: string;
+  to: string;
+  /** `''` where the step names none. */
+  from: string;
+  text: string;
+  code: string;
+  /** Rounded down. */
+  expiresInSeconds: number;
+  locale?: string;
+}
+
+/** A code that was created or sent again. The message is there with sender type `none` only. */
+export interface Created extends Partial<Message> {
+  expiresInSeconds: number;
+  attemptsLeft: number;
+  delivery: Delivery;
+  /** Members of which a text was cut. */
+  shortened?: string[];
+}
+
+/** What `check` decided. */
+export interface Checked {
+  result: Result;
+  /** Absent for an unknown token. */
+  attemptsLeft?: number;
+  /** At least 1; absent where waiting does not help. */
+  retryAfterSeconds?: number;
+  locked?: 'code' | 'subject' | 'disabled';
+}
+
+/** How a token's code stands. Dates are RFC 3339 in UTC with milliseconds. */
+export interface Status {
+  token: string;
+  state: 'checked' | 'cancelled' | 'locked' | 'expired' | 'pending';
+  creationDate: string;
+  expiryDate: string;
+  isChecked: boolean;
+  checkDate?: string;
+  attemptsLeft: number;
+  delivery: Delivery & {
+    steps: { channel: string; messageUuid?: string; status: DeliveryState; at?: string; error?: string }[];
+  };
+  shortened?: string[];
+}
+
+/** What a webhook told. */
+export interface Webhook {
+  kind: 'status' | 'final' | 'inbound';
+  known?: boolean;
+  duplicate?: boolean;
+  state?: string;
+  /** Of a message to us. */
+  from?: string;
+  channel?: string;
+  text?: string;
+  shortened?: string[];
+}
+
+/** What `runDue` did. */
+export interface RunDue {
+  /** Steps. */
+  ran: number;
+  /** Records. */
+  purged: number;
+  /** Absent when nothing is due. */
+  nextDueInMilliseconds?: number;
+}
+
+/** An event of the log. It holds no code, token, recipient or key. */
+export interface LogEvent {
+  time: string;
+  /** 1 error, 2 warning, 3 info, 4 debug. */
+  level: 1 | 2 | 3 | 4;
+  event: string;
+  result?: string;
+  channel?: string;
+  /** A pseudonym of the token. */
+  record?: string;
+}
+
+export interface Options {
+  /**
+   * Delivers messages; the configuration's sender type is `none` then. Resolving to undefined or true: sent.
+   * Resolving to false, or throwing `NotSent`: certainly not sent. Anything else: in doubt. Timed failover and
+   * `idempotencyKey` are not offered with it.
+   */
+  sender?: (message: Message) => Promise<boolean | void> | boolean | void;
+  /** Takes events. What it throws is told once as a warning of the process. */
+  logger?: (event: LogEvent) => unknown;
+  /** The most detailed level for `logger`; default 3. */
+  logLevel?: 1 | 2 | 3 | 4;
+  /** Milliseconds since 1970, in place of the system's time, by which one that throws is replaced. */
+  clock?: () => number;
+  /** How the library is called; default `koffi`. `ffi-napi` needs the packages `ffi-napi` and `ref-napi`. */
+  backend?: 'koffi' | 'ffi-napi';
+}
+
+/**
+ * A service. Its methods run on threads of Node's pool and leave the event loop free; thousands may be called at
+ * once. Each rejects with `ArgumentError` for a parameter that is wrong, also after `close`; with `ConfigError` when
+ * the key of a record is not at hand; with `StoreError` when the repository failed, and what was asked may have been
+ * done; with `BusyError` when it was in use for 10 s, and nothing was done; with `InternalError` for a defect.
+ */
+export class Service {
+  private constructor();
+
+  /**
+   * Opens a service. `config` is an object, or JSON in a string; left out, it is `{}`.
+   *
+   * Rejects with `ConfigError`, `StoreError`, `BusyError`, `RandomError`, `ArgumentError` for `options`, or
+   * `UnsupportedError` for what this library does not provide and where it cannot be loaded.
+   */
+  static open(config?: Config | string | null, options?: Options): Promise<Service>;
+
+  /** What the configuration should rather not be. */
+  readonly warnings: readonly string[];
+
+  /**
+   * Draws a code for `token`, 1 to 256 bytes that nobody outside chooses together with an address, and has it
+   * delivered. A new code replaces the live one.
+   *
+   * Rejects with `Refused` (`LOCKED`, `RATE_LIMITED`, `REFUSED`, `CANCELLED`); `SendError`: with `inDoubt` the message
+   * may have gone out and the code is good, without it the code is cancelled; `RandomError`, `UnsupportedError`.
+   */
+  create(token: string, request?: Request | string | null): Promise<Created>;
+
+  /**
+   * Sends the same code again. Rejects as `create`, but a failure to send leaves the code good; and with `Refused`
+   * (`UNKNOWN`, `CHECKED`, `CANCELLED`, `LOCKED`, `EXPIRED`).
+   */
+  resend(token: string): Promise<Created>;
+
+  /**
+   * Checks a code and uses it up: of all calls in all processes exactly one resolves to true. Any refusal is false.
+   * `code` has 1 to 64 bytes; `context` is the one given to `create`.
+   */
+  verify(token: string, code: string, context?: string | null): Promise<boolean>;
+
+  /** As `verify`, and tells why not. Do not use it as a condition: an object is always true. */
+  check(token: string, code: string, context?: string | null): Promise<Checked>;
+
+  /** Cancels the token's code, for good. Rejects with `Refused` (`UNKNOWN`, `CHECKED`, `EXPIRED`). */
+  cancel(token: string): Promise<void>;
+
+  /** Tells how the token's code stands. Rejects with `Refused` (`UNKNOWN`). */
+  status(token: string): Promise<Status>;
+
+  /**
+   * Takes in a webhook: the header `Authorization`, if there is one, and the body's bytes as they came, at most 64 KiB.
+   *
+   * Rejects with `SignatureError`, `UnsignedError`, or `UnsupportedError` without `webhook` in the configuration.
+   */
+  webhook(authorization: string | null | undefined, body: Uint8Array | string): Promise<Webhook>;
+
+  /** Does what is due: steps of deliveries, and the removal of old records. */
+  runDue(): Promise<RunDue>;
+
+  /** Forgets the failures of a subject and enables it again. */
+  unlock(subject: string): Promise<void>;
+
+  /** Erases all records with this recipient. Limits and locks stay. */
+  erase(recipient: string): Promise<void>;
+
+  /**
+   * Closes the service when the calls under way have ended; later ones reject. A sender must not wait for it. Call it
+   * as often as you like.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The version of the library, such as `'0.1.0'`. Throws `UnsupportedError` if it cannot be loaded. */
+export function version(): string;
+
+/** A sentence about a result: for a refusal the one to show the user. */
+export function resultMessage(result: Result | Failure): string;
+
+/** The HTTP status with which a web service answers a result, such as 410 for `EXPIRED`; 200 for `OK` alone. */
+export function resultHttpStatus(result: Result | Failure): number;
+
+/** A call that could not be answered, or with `Refused` was refused. */
+export class OtpError extends Error {
+  constructor(message: string, details?: { result?: Result | Failure; cause?: unknown });
+  /** `result`, where Node has it: such as `'E_STORE'`. */
+  readonly code: Result | Failure;
+  readonly result: Result | Failure;
+  /** The message may have gone out: do not retry blindly. */
+  readonly inDoubt: boolean;
+  /** At least 1; absent where waiting does not help. */
+  readonly retryAfterSeconds?: number;
+  readonly locked?: 'code' | 'subject' | 'disabled';
+  /** Of a failure to send: the HTTP status, code and title with which the provider answered. */
+  readonly httpStatus?: number;
+  readonly vendorCode?: string;
+  readonly vendorTitle?: string;
+}
+
+/** A considered no: `result` tells which, `message` is a sentence for the user. */
+export class Refused extends OtpError {}
+/** A parameter or a member of the request is wrong, and named. Nothing was done. */
+export class ArgumentError extends OtpError {}
+/** The configuration or a key is wrong. */
+export class ConfigError extends OtpError {}
+/** The repository failed. What was asked may have been done. */
+export class StoreError extends OtpError {}
+/** The repository was in use for 10 s. Nothing was done. */
+export class BusyError extends OtpError {}
+/** The message was certainly not sent, or with `inDoubt` may have been. */
+export class SendError extends OtpError {}
+/** The signature of the webhook is wrong. */
+export class SignatureError extends OtpError {}
+/** The webhook carries no signature; the provider sends it again after a 5xx. */
+export class UnsignedError extends OtpError {}
+/** The operating system gave no random numbers. */
+export class RandomError extends OtpError {}
+/** The configuration, the library or the backend does not provide what was asked for. */
+export class UnsupportedError extends OtpError {}
+/** A defect of the library. The service stays usable. */
+export class InternalError extends OtpError {}
+
+/** What a sender throws to say that the message has certainly not gone out. */
+export class NotSent extends Error {}

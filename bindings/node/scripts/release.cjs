@@ -1,0 +1,54 @@
+'use strict';
+
+// node scripts/release.cjs FOLDER [LIBRARY]: writes the packages to publish to FOLDER: `libotp`, which depends on a
+// package for each platform and runs nothing when it is installed, and the one for this platform, with LIBRARY in it
+// (by default the one that is built here). On each platform, its own package; `libotp` is published last.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const library = require('../lib/library.cjs');
+
+const PLATFORMS = ['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl', 'darwin-x64', 'darwin-arm64'];
+
+const own = JSON.parse(fs.readFileSync(path.join(library.PACKAGE, 'package.json'), 'utf8'));
+
+function write(folder, name, content) {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** The package of every system: JavaScript and types. */
+function writeMain(folder) {
+  const { scripts: _scripts, devDependencies: _development, ...kept } = own;
+  const platforms = PLATFORMS.map((platform) => [`@libotp/${platform}`, own.version]);
+  const files = ['index.*', 'lib/*.cjs'];
+  write(folder, 'package.json', { ...kept, files, optionalDependencies: Object.fromEntries(platforms) });
+  fs.cpSync(path.join(library.PACKAGE, 'lib'), path.join(folder, 'lib'), { recursive: true });
+  const names = fs.readdirSync(library.PACKAGE).filter((name) => /^(index\.|README)/.test(name));
+  for (const name of names) fs.copyFileSync(path.join(library.PACKAGE, name), path.join(folder, name));
+}
+
+/** The package of this platform: the library alone. */
+function writePlatform(folder, file) {
+  const [os, cpu, libc] = path.basename(folder).split('-');
+  const names = { gnu: 'glibc', musl: 'musl' };
+  write(folder, 'package.json', {
+    name: library.platformPackage(),
+    version: own.version,
+    description: `The library of libotp for ${path.basename(folder)}`,
+    license: own.license,
+    os: [os],
+    cpu: [cpu],
+    ...(libc && { libc: [names[libc]] }),
+    files: [library.fileName()],
+  });
+  fs.copyFileSync(file, path.join(folder, library.fileName()));
+}
+
+const [folder, file = library.built()] = process.argv.slice(2);
+if (folder === undefined) {
+  process.stderr.write('usage: node scripts/release.cjs FOLDER [LIBRARY]\n');
+  process.exit(2);
+}
+writeMain(path.join(folder, 'libotp'));
+writePlatform(path.join(folder, library.platformPackage().replace('@libotp/', '')), file);

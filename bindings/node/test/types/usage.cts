@@ -1,0 +1,13 @@
+// The same types for `require`, and the same classes.
+import libotp = require('libotp');
+
+async function main(): Promise<boolean> {
+  const otp: libotp.Service = await libotp.Service.open({ repository: 'memory:' });
+  try {
+    return (await otp.check('session', '000000')).result === 'OK';
+  } finally {
+    await otp.close();
+  }
+}
+
+main().catch((error: unknown) => console.log(error instanceof libotp.Refused));

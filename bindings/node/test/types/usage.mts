@@ -1,0 +1,49 @@
+// Compiled, not run: what users write must have types, and what they must not write must have none.
+import { NotSent, OtpError, SendError, Service, resultHttpStatus, version, type Checked, type Message } from 'libotp';
+
+const config = { repository: 'memory:', policy: { countries: ['39'] }, sender: { type: 'none' } } as const;
+await using otp = await Service.open({ ...config, policy: { countries: ['39'] } });
+const created = await otp.create('session', { phoneNumber: '393331234567', params: { shop: 'x' } });
+const code: string | undefined = created.code;
+const yes: boolean = await otp.verify('session', code ?? '');
+const checked: Checked = await otp.check('session', '000000', 'pay 10');
+const seconds: number | undefined = checked.retryAfterSeconds;
+const status: number = resultHttpStatus(checked.result);
+const state: string = (await otp.status('session')).delivery.steps[0]?.status ?? 'none';
+const { nextDueInMilliseconds } = await otp.runDue();
+const kind: 'status' | 'final' | 'inbound' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
+await otp.unlock('393331234567');
+await otp.erase('393331234567');
+
+async function deliver(message: Message): Promise<void> {
+  if (message.channel !== 'sms') throw new NotSent(message.channel);
+}
+const logged: string[] = [];
+const mine = await Service.open('{}', {
+  sender: deliver,
+  logger: (event) => logged.push(event.event),
+  logLevel: 4,
+  clock: () => Date.now(),
+  backend: 'ffi-napi',
+});
+try {
+  await mine.resend('session');
+  await mine.cancel('session');
+} catch (error) {
+  if (error instanceof SendError && error.inDoubt) console.log(error.vendorCode);
+  else if (error instanceof OtpError && error.code === 'E_STORE') console.log(error.message);
+}
+await mine.close();
+console.log(version(), yes, seconds, status, state, nextDueInMilliseconds, kind);
+
+// @ts-expect-error a number loses the zeros of a code
+await otp.verify('session', 12345);
+// @ts-expect-error only `open` makes services
+new Service();
+// @ts-expect-error there is no such result
+const wrong: boolean = checked.result === 'VALID';
+// @ts-expect-error there is no such option
+await Service.open({}, { senders: deliver });
+// @ts-expect-error there is no such member
+await Service.open({ otpLenght: 6 });
+console.log(wrong);

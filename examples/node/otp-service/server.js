@@ -1,0 +1,101 @@
+// The tutorial's HTTP service over libotp: `npm install && npm start`. The code is printed to standard error, for
+// development; a configuration names a sender that delivers. The variables:
+//
+// * OTP_CONFIG: the configuration of libotp, as JSON (it begins with `{`) or as the path of a JSON file. Without it
+//   `nexmo.json` is read, where there is one.
+// * PORT: 3000 unless set; 0 takes any free one.
+// * HOST: 127.0.0.1 unless set. Whoever reaches this service chooses token and recipient, and so receives the token's
+//   code: it belongs behind your own application, not on the open network.
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { Service } from 'libotp';
+import { createApp } from './app.js';
+
+/** How long a client may take for the head of a request, and for the whole of it. */
+const HEAD_MS = 10_000;
+const REQUEST_MS = 20_000;
+
+/** How long running requests may take to finish once the service is to stop. */
+const FAREWELL_MS = 25_000;
+
+/** How often due steps of deliveries are looked for. */
+const UPKEEP_MS = 1_000;
+
+function configuration() {
+  const value = process.env.OTP_CONFIG ?? (existsSync('nexmo.json') ? 'nexmo.json' : '{}');
+  if (value.trimStart().startsWith('{')) return value;
+  try {
+    return readFileSync(value, 'utf8');
+  } catch (cause) {
+    // The value is not repeated: it might be mistyped JSON with a secret in it.
+    throw new Error(`OTP_CONFIG: neither a JSON object nor a file that can be read: ${cause.code}`);
+  }
+}
+
+function handsOver(config) {
+  try {
+    return JSON.parse(config)?.sender?.type === 'none';
+  } catch {
+    // libotp says what is wrong with it.
+    return false;
+  }
+}
+
+async function open() {
+  const config = configuration();
+  if (handsOver(config)) throw new Error('sender: none leaves delivery to the host, but nobody delivers here');
+  // A log that nobody reads any more is no reason to fail.
+  process.stdout.on('error', () => {});
+  const otp = await Service.open(config, { logger: (event) => process.stdout.write(`${JSON.stringify(event)}\n`) });
+  for (const warning of otp.warnings) process.stderr.write(`warning: ${warning}\n`);
+  return otp;
+}
+
+/** Does what is due, again and again: one round at a time, however long it takes. */
+function keepUp(otp) {
+  let timer;
+  const round = async () => {
+    try {
+      await otp.runDue();
+    } catch (error) {
+      process.stderr.write(`${error.code}: ${error.message}\n`);
+    }
+    if (timer !== undefined) timer = setTimeout(round, UPKEEP_MS);
+  };
+  timer = setTimeout(round, UPKEEP_MS);
+  return () => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
+}
+
+function port() {
+  const value = process.env.PORT ?? '3000';
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw new Error('PORT: must be a number to 65535');
+  return Number(value);
+}
+
+async function main() {
+  const wanted = port();
+  const otp = await open();
+  const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS }, createApp(otp));
+  const rest = keepUp(otp);
+  const stop = () => {
+    rest();
+    setTimeout(() => server.closeAllConnections(), FAREWELL_MS).unref();
+    server.close(() => otp.close());
+    server.closeIdleConnections();
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  server.once('error', fail);
+  server.listen(wanted, process.env.HOST ?? '127.0.0.1', () => {
+    process.stdout.write(`Server running on port ${server.address().port}\n`);
+  });
+}
+
+function fail(error) {
+  process.stderr.write(`otp-service: ${error.message}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);
