@@ -5,12 +5,18 @@
 //! curl http://127.0.0.1:3000/otp/123456789/CODE
 //! ```
 //!
+//! `--simulate` tells the story of one code on the terminal, with a simulated carrier and phone.
+//!
 //! The code is printed to standard error, for development; `OTP_CONFIG` names a sender that delivers. The variables:
 //!
 //! * `OTP_CONFIG`: the configuration of libotp, as JSON (it begins with `{`) or as the path of a JSON file.
 //! * `PORT`: 3000 unless set; 0 takes any free one.
 //! * `HOST`: 127.0.0.1 unless set. Whoever reaches this service chooses token *and* recipient, and so receives the
 //!   token's code: it belongs behind your own application, not on the open network.
+
+mod carrier;
+#[path = "otp_service/simulate.rs"]
+mod simulate;
 
 use std::convert::Infallible;
 use std::env::{self, VarError};
@@ -52,7 +58,12 @@ const LOG_LEVEL: i32 = 3;
 async fn main() -> ExitCode {
     // What is left when this returns are calls of requests whose clients have gone away: leaving the runtime waits for
     // them, and the last one closes the service.
-    match run().await {
+    let done = match env::args_os().nth(1) {
+        None => run().await,
+        Some(option) if option == "--simulate" => simulate::run().await,
+        Some(_) => Err("the only option is --simulate".into()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("otp_service: {error}");

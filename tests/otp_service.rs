@@ -264,3 +264,19 @@ fn configuration_is_text_or_a_file_and_is_refused_by_name() {
         assert!(err.contains(named) && !err.contains("planted"), "{value}: {err}");
     }
 }
+
+#[test]
+fn simulation_tells_the_story_of_a_code() {
+    let folder = Folder::new("service-simulate");
+    let output = Server::command(folder.path()).arg("--simulate").output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}{err}");
+    let mut rest = out.as_str();
+    for next in
+        [": 201", "Messenger on the phone", "by SMS to", "messenger is Delivered", "sms is ", ": 200 OK", ": 409 "]
+    {
+        let found = rest.find(next).unwrap_or_else(|| panic!("no {next} in its turn: {out}{err}"));
+        rest = &rest[found..];
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
+}
