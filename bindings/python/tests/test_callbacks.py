@@ -95,6 +95,31 @@ class Senders(Case):
 
         self.open(send).create("session", phone_number=NUMBER)
 
+    def test_wish_to_end_belongs_to_its_own_call(self) -> None:
+        interrupted = Gateway()
+        interrupted.error = KeyboardInterrupt()
+        inner = self.open(interrupted)
+
+        def send(message: libotp.Message) -> None:
+            with self.assertRaises(KeyboardInterrupt):
+                inner.create("inner", phone_number="393331234568")
+
+        otp = self.open(send)
+        otp.create("session", phone_number=NUMBER)
+        self.assertEqual(otp.status("session").state, "pending")
+
+        ends: List[BaseException] = [KeyboardInterrupt()]
+        states: List[str] = []
+
+        def clock() -> float:
+            if ends:
+                raise ends.pop()
+            return time.time()
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.open(lambda message: states.append(otp.status("session").state), clock=clock).create("a", phone_number=NUMBER)
+        self.assertEqual(states, ["pending"])
+
     def test_close_inside(self) -> None:
         otp: libotp.Service
 

@@ -6,6 +6,7 @@ import ctypes
 import re
 import unittest
 from typing import Any, Dict, List, Tuple
+from unittest import mock
 
 from helpers import ROOT
 from libotp import Result, _native
@@ -79,6 +80,14 @@ class Native(unittest.TestCase):
         self.assertEqual(max(levels.values()), _native.LOG_DEBUG)
         results = {result.name: result.value for result in Result if not result.name.startswith("UNKNOWN_")}
         self.assertEqual(results, numbers)
+
+    def test_other_version_of_the_interface_is_refused(self) -> None:
+        with mock.patch("ctypes.CDLL") as library:
+            library.return_value.otp_abi_version.return_value = _native.ABI_VERSION + 1
+            with self.assertRaisesRegex(ImportError, f"version {_native.ABI_VERSION + 1}"):
+                _native.load()
+            library.return_value.otp_abi_version.return_value = _native.ABI_VERSION
+            self.assertIs(_native.load(), library.return_value)
 
     def test_names(self) -> None:
         for result in Result:
