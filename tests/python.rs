@@ -70,7 +70,8 @@ fn tools() -> Option<&'static Path> {
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-tools");
             let python = folder.join("bin/python");
             let complete = folder.join("complete");
-            if complete.exists() && Command::new(&python).arg("--version").output().is_ok() {
+            let holds_all = std::fs::read_to_string(&complete).is_ok_and(|names| names == PACKAGES.join(" "));
+            if holds_all && Command::new(&python).arg("--version").output().is_ok() {
                 return Some(python);
             }
             let _ = std::fs::remove_dir_all(&folder);
@@ -82,7 +83,7 @@ fn tools() -> Option<&'static Path> {
                 complain(&format!("SKIPPED, since pip installs nothing: parts of the Python package: {why}"));
                 return None;
             }
-            std::fs::write(complete, "").unwrap();
+            std::fs::write(complete, PACKAGES.join(" ")).unwrap();
             Some(python)
         })
         .as_deref()

@@ -19,6 +19,9 @@ from ._result import Result
 
 _lib = native.lib
 
+#: What ``json.loads`` comes to for one object in UTF-8; its looks at encoding and space cost as much as the object.
+_decode = json.JSONDecoder().raw_decode
+
 #: Buffers for replies that no call uses at the moment. A callback may call again, so one for each thread is not enough.
 _buffers: List[Any] = []
 
@@ -31,7 +34,7 @@ def _invoke(function: Callable[..., int], *args: Any) -> Tuple[int, Dict[str, An
         buffer = ctypes.create_string_buffer(native.REPLY_SIZE)
     try:
         number = function(*args, buffer, native.REPLY_SIZE)
-        reply: Dict[str, Any] = json.loads(buffer.value)
+        reply: Dict[str, Any] = _decode(buffer.value.decode())[0]
     finally:
         _buffers.append(buffer)
     return number, reply
