@@ -261,6 +261,11 @@ impl Core {
         Ok(self.keys.index("token", &self.config.namespace, token))
     }
 
+    /// What a row's sealed part is bound to: the row, and the namespace, so that no tenant sends another's messages.
+    fn sealed_to(&self, row: &Block) -> Block {
+        self.keys.index("sealed", &self.config.namespace, &row.to_string())
+    }
+
     /// Decides a guess about a token that has no record: as much computing as for one that has.
     fn guess_nothing(&self, row: &Block, guess: &Guess<'_>, now: Time) -> Result<VerifyReply> {
         code::find(&self.keys, row, None, guess, now)?;

@@ -143,7 +143,7 @@ fn package_installs_and_its_tests_pass() {
     }
     let folder = Folder::new("python-install");
     let Some(python) = environment(&folder.path().join("checkout")) else { return };
-    run(pip(&python).arg(python_folder()));
+    run(pip(&python).arg(python_folder()).args(PACKAGES));
     let mut tests = Command::new(&python);
     tests.args(["-m", "unittest", "discover", "--start-directory"]).arg(python_folder().join("tests"));
     tests.current_dir(folder.path()).env_remove("PYTHONPATH").env_remove("LIBOTP_LIBRARY");

@@ -297,7 +297,7 @@ impl Core {
 
     /// What is sealed in a live record, and its code.
     pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
-        let sealed = self.keys.unseal(row, &record.code, &record.sealed)?;
+        let sealed = self.keys.unseal(&self.sealed_to(row), &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
         let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
         let binding = Binding { row: *row, subject: record.subject };

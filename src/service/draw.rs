@@ -30,7 +30,7 @@ impl Core {
         if let Some(context) = &order.context {
             code.context = Some(code::context_mac(self.keys.slot(code.key)?, &order.row, &code, context));
         }
-        let sealed = self.keys.seal(&order.row, &code, &order.envelope.encode())?;
+        let sealed = self.keys.seal(&self.sealed_to(&order.row), &code, &order.envelope.encode())?;
         let mut record = Record {
             code,
             attempts: 0,

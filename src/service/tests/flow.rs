@@ -278,3 +278,44 @@ fn a_webhook_is_genuine_or_changes_nothing() {
         "channel": "sms", "timestamp": "2026-01-01T00:00:00Z"}));
     assert_eq!((unknown.known, unknown.duplicate, unknown.state), (Some(false), None, None));
 }
+
+#[test]
+fn no_tenant_runs_or_holds_up_another_s_timers() {
+    let carrier = Carrier::start();
+    let folder = crate::repository::conformance::Folder::new("tenants");
+    let url = format!("http://127.0.0.1:{}", carrier.port);
+    let messages = json!({"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url});
+    let open = |namespace: &str, sender: &Value| {
+        let config = json!({
+            "repository": format!("sqlite:{}/otp.db", folder.path().display()), "namespace": namespace,
+            "sender": sender,
+            "policy": {"cooldownSeconds": 0, "sendLimits": []},
+            "workflow": [{"channel": "messenger", "from": namespace, "expiryTime": 120},
+                         {"channel": "sms", "from": namespace}],
+        });
+        let service = Service::open(Some(&config.to_string())).unwrap().0;
+        service.on_clock(Some(Arc::new(|| T0 + 120_000))).unwrap();
+        service
+    };
+    let (first, second) = (open("first", &messages), open("second", &messages));
+    first.on_clock(Some(Arc::new(|| T0))).unwrap();
+    for token in 0..20 {
+        assert_eq!(first.create(&token.to_string(), Some(BOTH)).unwrap().outcome, Outcome::Ok);
+    }
+    assert_eq!(second.run_due().unwrap().ran, 0, "a tenant with a carrier");
+    second.on_clock(Some(Arc::new(|| T0))).unwrap();
+    assert_eq!(second.create("t", Some(BOTH)).unwrap().outcome, Outcome::Ok);
+    second.on_clock(Some(Arc::new(|| T0 + 120_000))).unwrap();
+    assert_eq!(second.run_due().unwrap().ran, 1, "its own, behind twenty of the other's");
+    assert_eq!(carrier.seen().last().unwrap()["from"], "second");
+    drop(second);
+    assert_eq!(open("first", &json!({"type": "console"})).run_due().unwrap().ran, 0, "a service without timers");
+    first.on_clock(Some(Arc::new(|| T0 + 120_000))).unwrap();
+    assert_eq!(first.run_due().unwrap().ran, 20);
+    assert_eq!(carrier.seen().iter().filter(|seen| seen["channel"] == "sms" && seen["from"] == "first").count(), 20);
+}
+
+#[test]
+fn without_timers_nothing_is_due() {
+    assert_eq!(fixture("messages").0.due(), (0, None));
+}
