@@ -2,6 +2,9 @@
 //! told yes, and none gets an error.
 
 mod common;
+#[path = "node/workspace.rs"]
+#[allow(dead_code, reason = "every test uses its own part")]
+mod workspace;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,8 +14,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use common::bench::{Bench, root};
 use common::{Folder, Watchdog, shared_library, size, tool};
 use otp::{Outcome, Service};
+use workspace::Workspace;
 
 const PROCESSES: usize = 8;
+
+const NODE_PACKAGE: &str = "bindings/node";
 
 /// Tokens that the rounds take in turn: codes are replaced and remembered as well.
 const TOKENS: usize = 7;
@@ -79,12 +85,24 @@ fn languages(bench: &Bench) -> Vec<Language> {
     if let Some(python) = tool("python3") {
         found.push(Language::new("Python", move || python_worker(&python)));
     }
+    if let Some(workspace) = Workspace::new() {
+        workspace.install(NODE_PACKAGE, &["--ignore-scripts"]);
+        found.push(Language::new("Node", move || node_worker(&workspace)));
+    }
     found
 }
 
 fn python_worker(python: &Path) -> Command {
     let mut command = Command::new(python);
-    command.arg(root().join("tests/swarm/worker.py")).arg(shared_library());
+    command.arg(root().join("tests/swarm/worker.py")).env("PYTHONPATH", root().join("bindings/python/src"));
+    command.env("LIBOTP_LIBRARY", shared_library());
+    command
+}
+
+fn node_worker(workspace: &Workspace) -> Command {
+    let folder = workspace.path(NODE_PACKAGE);
+    let mut command = workspace.command(&folder, "node");
+    command.arg(root().join("tests/swarm/worker.mjs")).arg(folder);
     command
 }
 
