@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 
+use super::specification::objections;
+
 /// The secret of its webhooks.
 pub const SECRET: &str = "a secret of thirty-two bytes and more";
 
@@ -54,16 +56,21 @@ impl Carrier {
         Self { port, seen }
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The configuration of a service that sends here: Messenger for two minutes, then SMS. `more` are further
     /// members, each after a comma.
     pub fn config(&self, repository: &str, more: &str) -> String {
         format!(
             r#"{{"repository":"{repository}","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"durability":"process",
-            "sender":{{"type":"messages","apiKey":"k","apiSecret":"s","baseUrl":"http://127.0.0.1:{}"}},
+            "sender":{{"type":"messages","apiKey":"k","apiSecret":"s","baseUrl":"{}"}},
             "webhook":{{"signatureSecret":"{SECRET}"}},
             "workflow":[{{"channel":"messenger","from":"1923256201470000","expiryTime":120,"conditionStatus":"read"}},
                         {{"channel":"sms","from":"NEXMO"}}]{more}}}"#,
-            self.port
+            self.url()
         )
     }
 
@@ -120,6 +127,7 @@ fn serve(mut stream: &TcpStream, seen: &Seen, arrival: &Arrival) -> Option<()> {
         read_more(stream, &mut bytes)?;
     }
     let message: Value = serde_json::from_slice(&bytes[body_at..]).unwrap();
+    assert_eq!(objections(&message), [""; 0], "a request that the carrier would refuse: {message}");
     let number = {
         let mut messages = seen.messages.lock().unwrap();
         messages.push(message.clone());
@@ -129,7 +137,8 @@ fn serve(mut stream: &TcpStream, seen: &Seen, arrival: &Arrival) -> Option<()> {
     if !arrival(&message) {
         return None;
     }
-    let body = json!({"message_uuid": format!("m-{number}")}).to_string();
+    let uuid = if message.get("workflow").is_some() { "dispatch_uuid" } else { "message_uuid" };
+    let body = json!({uuid: format!("m-{number}")}).to_string();
     let answer = format!("HTTP/1.1 202 Accepted\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(answer.as_bytes()).ok()
 }

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod carrier;
 pub mod crew;
 pub mod forked;
+pub mod specification;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
