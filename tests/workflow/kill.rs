@@ -109,10 +109,9 @@ fn kill_at_every_write(kind: &str) {
     }
     println!("{kind}: killed before each of {} writes; nothing was sent after {unknown:?}", ends - 1);
     assert!(ends > 10, "the worker was never killed");
-    // Two of these: from where the commit stands to the request that follows it.
-    for writes in unknown {
-        assert!(writes.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{writes:?}");
-    }
+    // Those from where a commit begins to be written to the request that follows it. With SQLite they vary from run to
+    // run, as its log does.
+    assert!(unknown.iter().all(|writes| writes.len() * 2 < ends), "{unknown:?} of {ends}");
 }
 
 #[test]
