@@ -6,7 +6,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::bench::{Bench, root, succeed, text, valgrind};
+use common::compiler::{Compiler, root, succeed, text, valgrind};
 use common::{shared_library, size, tool};
 
 const C_STANDARDS: [&str; 4] = ["-std=c99", "-std=c11", "-std=c17", "-std=c2x"];
@@ -60,12 +60,12 @@ fn every_program_is_run() {
 
 #[test]
 fn the_header_compiles_alone_by_every_standard() {
-    let Some(bench) = Bench::new("cc", "header") else { return };
+    let Some(compiler) = Compiler::new("cc", "header") else { return };
     for standard in C_STANDARDS {
         let compile = |name| {
-            let mut compiler = bench.compiler(&[standard, "-c"]);
-            compiler.arg(c_file(name)).arg("-o").arg(bench.folder.path().join("object.o"));
-            compiler
+            let mut call = compiler.call(&[standard, "-c"]);
+            call.arg(c_file(name)).arg("-o").arg(compiler.folder.path().join("object.o"));
+            call
         };
         succeed(&mut compile("header"));
         // A result that decides something cannot be ignored.
@@ -76,41 +76,41 @@ fn the_header_compiles_alone_by_every_standard() {
 
 #[test]
 fn c_programs() {
-    let Some(bench) = Bench::new("cc", "plain") else { return };
+    let Some(compiler) = Compiler::new("cc", "plain") else { return };
     for standard in C_STANDARDS.iter().take(size(1, C_STANDARDS.len())) {
         for (name, places) in PROGRAMS {
-            let program = bench.program(&format!("{name}{standard}"), &[c_file(name)], &[standard]);
-            places.iter().for_each(|place| bench.run(&[], &program, place));
+            let program = compiler.program(&format!("{name}{standard}"), &[c_file(name)], &[standard]);
+            places.iter().for_each(|place| compiler.run(&[], &program, place));
         }
     }
 }
 
 #[test]
 fn c_programs_under_valgrind() {
-    let (Some(bench), Some(valgrind)) = (Bench::new("cc", "valgrind"), valgrind()) else { return };
+    let (Some(compiler), Some(valgrind)) = (Compiler::new("cc", "valgrind"), valgrind()) else { return };
     let valgrind = valgrind.each_ref().map(String::as_str);
-    let faulty = bench.program("faulty", &[c_file("faulty")], &["-std=c11"]);
-    assert!(bench.finds(&valgrind, &faulty, "leak") && bench.finds(&valgrind, &faulty, "beyond"));
-    assert!(!bench.finds(&valgrind, &faulty, "nothing"));
+    let faulty = compiler.program("faulty", &[c_file("faulty")], &["-std=c11"]);
+    assert!(compiler.finds(&valgrind, &faulty, "leak") && compiler.finds(&valgrind, &faulty, "beyond"));
+    assert!(!compiler.finds(&valgrind, &faulty, "nothing"));
     for (name, places) in PROGRAMS {
-        let program = bench.program(name, &[c_file(name)], &["-std=c11"]);
+        let program = compiler.program(name, &[c_file(name)], &["-std=c11"]);
         // On disk first: there most of the library is at work.
         let places = places.iter().rev().take(size(1, places.len()));
-        places.for_each(|place| bench.run(&valgrind, &program, place));
+        places.for_each(|place| compiler.run(&valgrind, &program, place));
     }
 }
 
 #[test]
 fn c_programs_under_sanitizers() {
-    let Some(bench) = Bench::new("cc", "sanitizers") else { return };
+    let Some(compiler) = Compiler::new("cc", "sanitizers") else { return };
     let options = [C_STANDARDS[2], SANITIZERS[0], SANITIZERS[1]];
-    let faulty = bench.program("faulty", &[c_file("faulty")], &options);
+    let faulty = compiler.program("faulty", &[c_file("faulty")], &options);
     for fault in ["leak", "beyond", "undefined"] {
-        assert!(bench.finds(&[], &faulty, fault), "{fault} is not found");
+        assert!(compiler.finds(&[], &faulty, fault), "{fault} is not found");
     }
-    assert!(!bench.finds(&[], &faulty, "nothing"));
+    assert!(!compiler.finds(&[], &faulty, "nothing"));
     for (name, places) in PROGRAMS {
-        let program = bench.program(name, &[c_file(name)], &options);
+        let program = compiler.program(name, &[c_file(name)], &options);
         if let Some(nm) = tool("nm") {
             let symbols = succeed(Command::new(nm).arg(&program));
             assert!(
@@ -118,44 +118,44 @@ fn c_programs_under_sanitizers() {
                 "{name} is not instrumented"
             );
         }
-        places.iter().for_each(|place| bench.run(&[], &program, place));
+        places.iter().for_each(|place| compiler.run(&[], &program, place));
     }
 }
 
 #[test]
 fn cpp_programs_by_every_standard() {
-    let Some(bench) = Bench::new("c++", "cpp") else { return };
+    let Some(compiler) = Compiler::new("c++", "cpp") else { return };
     for standard in CPP_STANDARDS {
-        let program = bench.program(&format!("cpp{standard}"), &cpp_files(), &[standard]);
-        bench.run(&[], &program, "");
+        let program = compiler.program(&format!("cpp{standard}"), &cpp_files(), &[standard]);
+        compiler.run(&[], &program, "");
     }
-    let program = bench.program("no-rtti", &cpp_files(), &[CPP_STANDARDS[0], "-fno-rtti"]);
-    bench.run(&[], &program, "");
+    let program = compiler.program("no-rtti", &cpp_files(), &[CPP_STANDARDS[0], "-fno-rtti"]);
+    compiler.run(&[], &program, "");
 }
 
 #[test]
 fn cpp_programs_under_valgrind_and_sanitizers() {
-    let Some(bench) = Bench::new("c++", "cpp-checked") else { return };
-    let program = bench.program("sanitized", &cpp_files(), &[CPP_STANDARDS[3], SANITIZERS[0], SANITIZERS[1]]);
-    bench.run(&[], &program, "");
+    let Some(compiler) = Compiler::new("c++", "cpp-checked") else { return };
+    let program = compiler.program("sanitized", &cpp_files(), &[CPP_STANDARDS[3], SANITIZERS[0], SANITIZERS[1]]);
+    compiler.run(&[], &program, "");
     let Some(valgrind) = valgrind() else { return };
-    let program = bench.program("plain", &cpp_files(), &[CPP_STANDARDS[1]]);
-    bench.run(&valgrind.each_ref().map(String::as_str), &program, "");
+    let program = compiler.program("plain", &cpp_files(), &[CPP_STANDARDS[1]]);
+    compiler.run(&valgrind.each_ref().map(String::as_str), &program, "");
 }
 
 /// Also for the static library the system's own libraries are all that is needed.
 #[test]
 fn the_static_library_links() {
-    let Some(bench) = Bench::new("cc", "static") else { return };
+    let Some(compiler) = Compiler::new("cc", "static") else { return };
     let library = shared_library().with_file_name("libotp.a");
     for name in ["storage", "callbacks"] {
-        let program = bench.folder.path().join(name);
-        let mut compiler = bench.compiler(&[C_STANDARDS[0]]);
-        succeed(compiler.arg(c_file(name)).arg(&library).args(SYSTEM_LIBRARIES).arg("-o").arg(&program));
+        let program = compiler.folder.path().join(name);
+        let mut call = compiler.call(&[C_STANDARDS[0]]);
+        succeed(call.arg(c_file(name)).arg(&library).args(SYSTEM_LIBRARIES).arg("-o").arg(&program));
         if let Some(readelf) = tool("readelf") {
             let dynamic = succeed(Command::new(readelf).arg("-dW").arg(&program));
             assert!(dynamic.contains("NEEDED") && !dynamic.contains("libotp"), "{dynamic}");
         }
-        bench.run(&[], &program, "sqlite:otp.db");
+        compiler.run(&[], &program, "sqlite:otp.db");
     }
 }

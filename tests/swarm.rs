@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::bench::{Bench, root};
+use common::compiler::{Compiler, root};
 use common::{Folder, Watchdog, shared_library, size, tool};
 use otp::{Outcome, Service};
 use workspace::Workspace;
@@ -79,8 +79,8 @@ impl Language {
 }
 
 /// The languages that are there.
-fn languages(bench: &Bench) -> Vec<Language> {
-    let c = bench.program("worker", &[root().join("tests/swarm/worker.c")], &["-std=c11"]);
+fn languages(compiler: &Compiler) -> Vec<Language> {
+    let c = compiler.program("worker", &[root().join("tests/swarm/worker.c")], &["-std=c11"]);
     let mut found = vec![Language::new("C", move || Command::new(&c))];
     if let Some(python) = tool("python3") {
         found.push(Language::new("Python", move || python_worker(&python)));
@@ -119,12 +119,12 @@ fn create(service: &Service, token: &str) -> String {
 
 #[test]
 fn a_code_is_good_once_among_languages() {
-    let Some(bench) = Bench::new("cc", "swarm") else { return };
+    let Some(compiler) = Compiler::new("cc", "swarm") else { return };
     let _watchdog = Watchdog::new("swarm", 600);
     let folder = Folder::new("swarm");
     let config = format!(r#"{{"repository":"{}","sender":{{"type":"none"}}}}"#, folder.repository("sqlite"));
     let service = Service::open(Some(&config)).unwrap().0;
-    let languages = languages(&bench);
+    let languages = languages(&compiler);
     let start = |language: &Language| Worker::start(language.name, (language.command)(), &config);
     let mut workers: Vec<_> = languages.iter().cycle().take(PROCESSES).map(start).collect();
     for round in 0..size(20, 300) {

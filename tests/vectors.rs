@@ -11,7 +11,7 @@ mod model;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::bench::{Bench, root, valgrind};
+use common::compiler::{Compiler, root, valgrind};
 use common::{Folder, Watchdog, size};
 use model::REPOSITORIES;
 
@@ -69,42 +69,42 @@ fn rust_on_json() {
 }
 
 /// A file of all scenarios on this kind of repository.
-fn flat_file(bench: &Bench, kind: &str, with_helpers: bool) -> PathBuf {
+fn flat_file(compiler: &Compiler, kind: &str, with_helpers: bool) -> PathBuf {
     let all: Vec<_> = model::read_all().into_iter().flat_map(|(_, scenarios)| scenarios).collect();
     let (lines, steps) = flat::write(&all, kind, with_helpers);
     assert!(steps >= STEPS, "{steps} steps");
-    let path = bench.folder.path().join(format!("{kind}.steps"));
+    let path = compiler.folder.path().join(format!("{kind}.steps"));
     std::fs::write(&path, lines).unwrap();
     path
 }
 
 /// Runs a program on all scenarios and on every repository, perhaps by another program.
-fn run_program(bench: &Bench, runner: &[&str], program: &Path, kinds: &[&str], with_helpers: bool) {
+fn run_program(compiler: &Compiler, runner: &[&str], program: &Path, kinds: &[&str], with_helpers: bool) {
     for kind in kinds {
-        let file = flat_file(bench, kind, with_helpers);
-        bench.run(runner, program, file.to_str().unwrap());
+        let file = flat_file(compiler, kind, with_helpers);
+        compiler.run(runner, program, file.to_str().unwrap());
     }
 }
 
 #[test]
 fn c_on_every_repository() {
-    let Some(bench) = Bench::new("cc", "vectors-c") else { return };
-    let program = bench.program("vectors", &[root().join("tests/c/vectors.c")], &["-std=c99"]);
-    run_program(&bench, &[], &program, &REPOSITORIES, true);
+    let Some(compiler) = Compiler::new("cc", "vectors-c") else { return };
+    let program = compiler.program("vectors", &[root().join("tests/c/vectors.c")], &["-std=c99"]);
+    run_program(&compiler, &[], &program, &REPOSITORIES, true);
 }
 
 #[test]
 fn c_under_valgrind() {
-    let (Some(bench), Some(valgrind)) = (Bench::new("cc", "vectors-valgrind"), valgrind()) else { return };
-    let program = bench.program("vectors", &[root().join("tests/c/vectors.c")], &["-std=c11"]);
+    let (Some(compiler), Some(valgrind)) = (Compiler::new("cc", "vectors-valgrind"), valgrind()) else { return };
+    let program = compiler.program("vectors", &[root().join("tests/c/vectors.c")], &["-std=c11"]);
     let kinds = &REPOSITORIES[..size(1, REPOSITORIES.len())];
-    run_program(&bench, &valgrind.each_ref().map(String::as_str), &program, kinds, true);
+    run_program(&compiler, &valgrind.each_ref().map(String::as_str), &program, kinds, true);
 }
 
 #[test]
 fn cpp_on_every_repository() {
-    let Some(bench) = Bench::new("c++", "vectors-cpp") else { return };
-    let program = bench.program("vectors", &[root().join("tests/cpp/vectors.cpp")], &["-std=c++11"]);
+    let Some(compiler) = Compiler::new("c++", "vectors-cpp") else { return };
+    let program = compiler.program("vectors", &[root().join("tests/cpp/vectors.cpp")], &["-std=c++11"]);
     // The helpers are functions of C.
-    run_program(&bench, &[], &program, &REPOSITORIES, false);
+    run_program(&compiler, &[], &program, &REPOSITORIES, false);
 }

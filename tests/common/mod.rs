@@ -1,8 +1,8 @@
 //! What the tests share: sizes, seeds, tools, folders, children and a guard against hanging.
 #![allow(dead_code, reason = "every test uses its own part")]
 
-pub mod bench;
 pub mod carrier;
+pub mod compiler;
 pub mod crew;
 pub mod forked;
 pub mod specification;

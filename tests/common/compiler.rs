@@ -25,14 +25,14 @@ pub fn succeed(command: &mut Command) -> String {
 }
 
 /// A compiler, and the folder for what it makes.
-pub struct Bench {
-    compiler: PathBuf,
+pub struct Compiler {
+    path: PathBuf,
     pub folder: Folder,
     runs: AtomicUsize,
     _watchdog: Watchdog,
 }
 
-impl Bench {
+impl Compiler {
     /// None, said loudly, where the compiler is missing.
     pub fn new(compiler: &str, name: &str) -> Option<Self> {
         let compiler = tool(compiler)?;
@@ -41,12 +41,12 @@ impl Bench {
         let soname = format!("libotp.so.{}", otp::ffi::results::OTP_ABI_VERSION);
         symlink(shared_library(), folder.path().join(soname)).unwrap();
         symlink(shared_library(), folder.path().join("libotp.so")).unwrap();
-        Some(Self { compiler, folder, runs: AtomicUsize::new(0), _watchdog: Watchdog::new(name, 900) })
+        Some(Self { path: compiler, folder, runs: AtomicUsize::new(0), _watchdog: Watchdog::new(name, 900) })
     }
 
     /// A strict call of the compiler, with the headers.
-    pub fn compiler(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(&self.compiler);
+    pub fn call(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
         command.args(STRICT).args(options).arg("-I").arg(root().join("include"));
         command
     }
@@ -56,7 +56,7 @@ impl Bench {
         let program = self.folder.path().join(name);
         let folder = self.folder.path().display();
         let library = [format!("-L{folder}"), "-lotp".to_owned(), format!("-Wl,-rpath,{folder}")];
-        succeed(self.compiler(options).args(sources).args(library).arg("-o").arg(&program));
+        succeed(self.call(options).args(sources).args(library).arg("-o").arg(&program));
         program
     }
 
