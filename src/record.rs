@@ -136,14 +136,23 @@ pub struct Delivery {
     /// The provider's identifier of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatch_uuid: Option<String>,
-    /// Steps begun, passed over or called off, in order.
+    /// Steps begun or passed over, in the order of the workflow. The newest is one that was begun.
     pub steps: Vec<Step>,
     /// When the workflow goes on from the newest step, if its condition has not come by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
+    /// Whether the newest step is only claimed: its message has certainly not left. When it is due without having
+    /// left, its owner died, and the step is anybody's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
 }
 
 impl Delivery {
+    /// One without steps.
+    pub fn new(via: Via) -> Self {
+        Self { via, dispatch_uuid: None, steps: Vec::new(), due: None, claimed: false }
+    }
+
     /// How far it came: as far as its newest step.
     pub fn state(&self) -> DeliveryState {
         self.steps.last().map_or(DeliveryState::Sending, |step| step.status)
@@ -259,6 +268,9 @@ impl Record {
     fn wipe(&mut self) {
         self.sealed = Vec::new();
         self.delivery.due = None;
+        if std::mem::take(&mut self.delivery.claimed) {
+            self.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Stopped);
+        }
     }
 
     /// Whether the code takes no more guesses.

@@ -9,6 +9,8 @@ mod draw;
 pub mod driver;
 mod flow;
 mod rows;
+mod status;
+mod timers;
 mod upkeep;
 
 use std::sync::Arc;
@@ -24,8 +26,8 @@ use crate::hooks::{ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
-use crate::record::{CodeState, Record, Via};
-use crate::reply::{CreateReply, DeliveryReply, DoneReply, Locked, Reply, Status, StatusReply, StepReply, VerifyReply};
+use crate::record::{Record, Via};
+use crate::reply::{CreateReply, DeliveryReply, DoneReply, Locked, Reply, VerifyReply};
 use crate::repository::{self, Commit, Repository, Transaction, transact};
 use crate::request::check_name;
 use crate::sender::Sender;
@@ -194,34 +196,6 @@ impl Service {
         self.told("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
     }
 
-    /// Tells the state of a token's code and of its delivery.
-    ///
-    /// # Errors
-    ///
-    /// `Argument`, `Store`, `Busy`.
-    pub fn status(&self, token: &str) -> Result<StatusReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let moment = self.hooks.moment();
-        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = moment.now();
-            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
-            let standing = rows::settled_failures(transaction, &before.subject, now)?.standing(now);
-            let mut record = before.clone();
-            record.settle(now);
-            // A code that was told to be expired must stay so.
-            rows::put_record(transaction, &row, &before, record.clone(), now);
-            Ok(Some((record, standing)))
-        });
-        let reply = answer.map(|found| match found {
-            Some((record, standing)) => {
-                StatusReply { outcome: Outcome::Ok, status: Some(status(token, &record, standing)) }
-            }
-            None => StatusReply { outcome: Outcome::Unknown, status: None },
-        });
-        self.told("status", Some(&row), reply)
-    }
-
     fn via(&self) -> Via {
         self.core.config.sender
     }
@@ -312,32 +286,6 @@ fn retry_after(locked: Option<Locked>, standing: Standing) -> Option<u64> {
 
 fn whole_seconds_up(ms: u64) -> u64 {
     ms.div_ceil(1000).max(1)
-}
-
-fn status(token: &str, record: &Record, standing: Standing) -> Status {
-    let check_date = match record.code.state {
-        CodeState::Used(at) => Some(at.to_string()),
-        _ => None,
-    };
-    let mut delivery = delivery_reply(record);
-    let steps = record.delivery.steps.iter().map(|step| StepReply {
-        channel: step.channel.clone(),
-        message_uuid: step.message_uuid.clone(),
-        status: step.status,
-        at: step.at.to_string(),
-        error: step.error.clone(),
-    });
-    delivery.steps = Some(steps.collect());
-    Status {
-        token: token.to_owned(),
-        state: record.state(standing),
-        creation_date: record.code.created.to_string(),
-        expiry_date: record.code.expires.to_string(),
-        is_checked: check_date.is_some(),
-        check_date,
-        attempts_left: record.attempts_left(),
-        delivery,
-    }
 }
 
 fn delivery_reply(record: &Record) -> DeliveryReply {

@@ -1,15 +1,16 @@
 //! Steps and timers of a delivery that libotp runs itself, one message at a time. Pure: no I/O, no clock, no keys.
 //!
 //! A step begins when the one before it failed, or when its condition (`delivered`, `read`) has not come in time.
-//! Beginning a step, the timer of the step after it, and the end of the timer that led to it are one transaction:
-//! so of many that find a timer due exactly one begins the step, and a message is never begun twice. A step whose
-//! owner died stays in doubt, and the workflow goes on from it at its timer as from any other.
+//! Beginning a step and the end of the timer that led to it are one transaction: so of many that find a timer due
+//! exactly one begins the step. A step that a timer or a report began is claimed first, for as long as a request may
+//! take, and let go of in a transaction right before its message leaves. A claim whose owner died before that is taken
+//! over: nothing was sent. One who died after it leaves a message in doubt, which is not sent again; the workflow goes
+//! on from it at its timer as from any other.
 
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
-use crate::clock::{DAY_MS, SECOND_MS, Time};
-use crate::config::StepConfig;
+use crate::clock::{DAY_MS, Time};
 use crate::record::{CodeState, Record, Step};
 use crate::reply::DeliveryState;
 
@@ -71,21 +72,47 @@ pub fn timer(row: &Block, record: &Record) -> Option<Timer> {
     Some(Timer { due: record.delivery.due?, record: *row, delivery: record.deliveries, step })
 }
 
-/// Begins the next step of a delivery, if there is one: `planned` are all its steps, and the record is settled.
-/// `waits` says that its outcome is waited for, as the library runs the workflow itself.
-pub fn begin_next(record: &mut Record, planned: &[&StepConfig], waits: bool, now: Time) -> bool {
-    let Some(step) = planned.get(record.delivery.steps.len()) else { return false };
-    let waits = waits && planned.len() > record.delivery.steps.len() + 1;
-    record.delivery.due = waits.then(|| now.plus(u64::from(step.expiry_seconds) * SECOND_MS));
-    let channel = step.channel.clone();
-    record.delivery.steps.push(Step {
-        channel,
-        status: DeliveryState::Sending,
-        at: now,
-        message_uuid: None,
-        error: None,
-    });
+/// A step that is configured, as far as the workflow cares.
+pub struct Planned<'a> {
+    /// Its channel.
+    pub channel: &'a str,
+    /// How long its condition is waited for.
+    pub expiry_ms: u64,
+    /// Whether there is an address for it: without one it is passed over.
+    pub has_address: bool,
+}
+
+/// Begins the next step of a delivery, if there is one: `planned` are all that are configured, and the record is
+/// settled.
+pub fn begin_next(record: &mut Record, planned: &[Planned<'_>], now: Time) -> bool {
+    let begun = record.delivery.steps.len();
+    let Some(passed_over) = planned.iter().skip(begun).position(|step| step.has_address) else { return false };
+    for (place, step) in planned.iter().skip(begun).take(passed_over + 1).enumerate() {
+        let status = if place < passed_over { DeliveryState::Skipped } else { DeliveryState::Sending };
+        let channel = step.channel.to_owned();
+        record.delivery.steps.push(Step { channel, status, at: now, message_uuid: None, error: None });
+    }
+    (record.delivery.due, record.delivery.claimed) = (None, false);
     true
+}
+
+/// From now on the condition of the newest step is waited for, if a step can follow it.
+pub fn wait(record: &mut Record, planned: &[Planned<'_>], now: Time) {
+    let (waits, follows) = planned.split_at(record.delivery.steps.len().min(planned.len()));
+    let newest = waits.last().filter(|_| follows.iter().any(|step| step.has_address));
+    record.delivery.due = newest.map(|step| now.plus(step.expiry_ms));
+    record.delivery.claimed = false;
+}
+
+/// Claims the newest step, which was just begun or is taken over, until this time.
+pub fn claim(record: &mut Record, now: Time, until: Time) {
+    record.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.at = now);
+    (record.delivery.due, record.delivery.claimed) = (Some(until), true);
+}
+
+/// Whether the newest step is claimed and its message has not left. The record must be settled.
+pub fn is_claimed(record: &Record) -> bool {
+    record.delivery.claimed && record.delivery.state() == DeliveryState::Sending
 }
 
 /// Whether the step after this one may begin: it is the newest of the newest delivery, and the code still waits.
@@ -95,6 +122,18 @@ pub fn may_go_on(record: &Record, delivery: u32, step: usize) -> bool {
         && record.delivery.steps.len() == step + 1
         && record.code.state == CodeState::Live
         && !record.is_locked()
+}
+
+/// Since when the steps that were not begun are called off, if they are: the code ended, or a message did what was
+/// asked of it. `is_met` tells the latter of a state of the newest step. The record must be settled.
+pub fn called_off(record: &Record, is_met: impl Fn(DeliveryState) -> bool) -> Option<Time> {
+    match record.code.state {
+        CodeState::Used(at) => Some(at),
+        CodeState::Expired => Some(record.code.expires),
+        CodeState::Cancelled => Some(record.seen),
+        CodeState::Live if record.is_locked() => Some(record.seen),
+        CodeState::Live => record.delivery.steps.last().filter(|step| is_met(step.status)).map(|step| step.at),
+    }
 }
 
 /// Whether a message in this state reached nobody, so that the next step begins at once.

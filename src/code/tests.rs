@@ -31,7 +31,7 @@ fn record(code: Code, remembered: Vec<Code>) -> Record {
         sealed: Vec::new(),
         idempotency: None,
         deliveries: 1,
-        delivery: Delivery { via: Via::None, dispatch_uuid: None, steps: Vec::new(), due: None },
+        delivery: Delivery::new(Via::None),
     }
 }
 

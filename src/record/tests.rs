@@ -35,7 +35,7 @@ fn record(created: Time) -> Record {
         sealed: vec![1, 2, 3],
         idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]) }),
         deliveries: 1,
-        delivery: Delivery { via: Via::None, dispatch_uuid: None, steps: Vec::new(), due: None },
+        delivery: Delivery::new(Via::None),
     }
 }
 

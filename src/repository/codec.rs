@@ -29,6 +29,7 @@ const HAS_DISPATCH_UUID: u8 = 1 << 1;
 const HAS_REMEMBERED: u8 = 1 << 2;
 const HAS_SUBJECT: u8 = 1 << 3; // otherwise it is the first recipient
 const HAS_DUE: u8 = 1 << 4;
+const IS_CLAIMED: u8 = 1 << 5;
 
 /// Flags of a code's state byte, beside the two lowest bits.
 const HAS_CONTEXT: u8 = 1 << 2;
@@ -194,6 +195,7 @@ impl Writer {
             (HAS_REMEMBERED, !record.remembered.is_empty()),
             (HAS_SUBJECT, own_subject),
             (HAS_DUE, record.delivery.due.is_some()),
+            (IS_CLAIMED, record.delivery.claimed),
         ] {
             flags |= if holds { flag } else { 0 };
         }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::deliver::{Job, PlannedStep};
 use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
-use crate::clock::{MINUTE_MS, Time};
+use crate::clock::{MINUTE_MS, SECOND_MS, Time};
 use crate::code::{self, Binding};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::record::{CodeState, Delivery, Idempotency, Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Commit, Transaction, transact};
 use crate::request::{Address, AddressKind, Request};
-use crate::workflow;
+use crate::workflow::{self, Planned};
 
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
 const SWEPT_ROWS: usize = 4;
@@ -150,19 +150,22 @@ impl Core {
         phones.all(|address| self.config.policy.allows(&address.text))
     }
 
-    /// The steps that can be taken: those with an address. The host that delivers itself gets the first, and may
-    /// know the address.
+    /// The steps as they are configured, with the addresses that there are. The host that delivers itself gets the
+    /// first that has one, and may know the address.
     pub(super) fn plan(&self, envelope: &Envelope) -> Result<Vec<PlannedStep>> {
         let via = self.config.sender;
-        let steps = self.config.workflow.iter().enumerate().filter_map(|(index, step)| {
+        let steps = self.config.workflow.iter().map(|step| {
             let address = envelope.address_for(&step.channel);
             let addressless = via == Via::None && envelope.addresses.is_empty();
-            let to = address.map(|address| address.text.clone()).or(addressless.then(String::new))?;
-            Some(PlannedStep { index, channel: step.channel.clone(), to: Zeroizing::new(to) })
+            let to = address.map(|address| address.text.clone()).or(addressless.then(String::new));
+            PlannedStep { channel: step.channel.clone(), to: to.map(Zeroizing::new) }
         });
-        let steps: Vec<_> = steps.take(if via == Via::None { 1 } else { usize::MAX }).collect();
-        if steps.is_empty() {
+        let mut steps: Vec<_> = steps.collect();
+        let Some(first) = steps.iter().position(|step| step.to.is_some()) else {
             return Err(Error::argument("request: it has no address for any step of the workflow"));
+        };
+        if via == Via::None {
+            steps.truncate(first + 1);
         }
         Ok(steps)
     }
@@ -171,8 +174,8 @@ impl Core {
     fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
         let placeholder = "0".repeat(usize::from(self.config.otp_length));
         let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
-        for step in steps {
-            self.render(envelope, step, code, self.config.validity_ms)?;
+        for at in (0..steps.len()).filter(|at| steps.get(*at).is_some_and(|step| step.to.is_some())) {
+            self.render(envelope, at, code, self.config.validity_ms)?;
         }
         Ok(())
     }
@@ -180,11 +183,11 @@ impl Core {
     pub(super) fn render(
         &self,
         envelope: &Envelope,
-        step: &PlannedStep,
+        at: usize,
         code: &str,
         left_ms: u64,
     ) -> Result<crate::message::Rendered> {
-        let Some(configured) = self.config.workflow.get(step.index) else {
+        let Some(configured) = self.config.workflow.get(at) else {
             return Err(Error::internal("a step is not in the workflow"));
         };
         let minutes_left = left_ms.div_ceil(MINUTE_MS);
@@ -215,7 +218,7 @@ impl Core {
         rows::put_new_record(transaction, &order.row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
         let Order { token, row, envelope, steps, .. } = order;
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, at: 0, now })))
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
     }
 
     /// The sends so far, or the refusal when one more is too much for any recipient.
@@ -243,17 +246,37 @@ impl Core {
     /// Begins a delivery with its first step; what the host delivers itself counts as accepted.
     pub(super) fn begin_delivery(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
         let via = self.config.sender;
-        record.begin_delivery(Delivery { via, dispatch_uuid: None, steps: Vec::new(), due: None });
+        record.begin_delivery(Delivery::new(via));
         self.begin_next(record, steps, now);
         if via == Via::None {
-            record.delivery.steps.iter_mut().for_each(|step| step.status = DeliveryState::Accepted);
+            record.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Accepted);
         }
     }
 
-    /// Begins the next of the planned steps, if there is one.
+    /// Begins the next step for which there is an address, if there is one.
     pub(super) fn begin_next(&self, record: &mut Record, steps: &[PlannedStep], now: Time) -> bool {
-        let planned: Vec<_> = steps.iter().filter_map(|step| self.config.workflow.get(step.index)).collect();
-        workflow::begin_next(record, &planned, self.config.sender == Via::Messages, now)
+        let begun = workflow::begin_next(record, &self.planned(steps), now);
+        if begun {
+            self.wait(record, steps, now);
+        }
+        begun
+    }
+
+    /// Has the workflow go on when the newest step's condition has not come in time, where the library runs it.
+    pub(super) fn wait(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
+        if self.config.sender == Via::Messages {
+            workflow::wait(record, &self.planned(steps), now);
+        }
+    }
+
+    fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
+        let configured = self.config.workflow.iter().zip(steps);
+        let planned = configured.map(|(configured, step)| Planned {
+            channel: &configured.channel,
+            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
+            has_address: step.to.is_some(),
+        });
+        planned.collect()
     }
 
     /// The answer to a request that was seen before, from what is stored.
@@ -279,8 +302,8 @@ impl Core {
         if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
             let (envelope, code) = self.open(&order.row, record)?;
             let (token, steps, record) = (order.token.clone(), order.steps.clone(), record.clone());
-            let job = Job { token, row: order.row, record, envelope, code, steps, at: 0, now };
-            reply.message = Some(self.message(&job, 0)?);
+            let job = Job { token, row: order.row, record, envelope, code, steps, now };
+            reply.message = Some(self.message(&job, job.at())?);
         }
         Ok(Some(reply))
     }
@@ -337,6 +360,6 @@ impl Core {
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, at: 0, now })))
+        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
     }
 }

@@ -1,7 +1,8 @@
 //! Delivering a code that is stored: one step after the other until one is taken, and what came of each.
 //!
 //! A step is begun in the transaction before its message is sent, and its outcome is stored in the one after. In
-//! between anything may happen to the code, which is looked at again then.
+//! between anything may happen to the code, which is looked at again then. A step that nobody waits for is claimed
+//! first, and looked at once more right before its message leaves.
 
 use std::time::{Duration, Instant};
 
@@ -20,18 +21,19 @@ use crate::repository::{Row, Transaction, transact};
 use crate::sender::{Answer, Message};
 use crate::workflow::{self, Reference};
 
+/// How much longer than a request a claim lasts, in milliseconds: no request is under way when it ends.
+const CLAIM_MARGIN_MS: u64 = 1_000;
+
 /// Most bytes of an error that a step keeps.
 const STEP_ERROR_BYTES: usize = 120;
 
-/// A step of the workflow for which there is an address.
+/// A step of the configured workflow.
 #[derive(Clone)]
 pub struct PlannedStep {
-    /// Its place in the configured workflow.
-    pub index: usize,
     /// Its channel.
     pub channel: String,
-    /// Where it goes; empty when the host needs no address.
-    pub to: Zeroizing<String>,
+    /// Where it goes, if there is an address; empty when the host needs none.
+    pub to: Option<Zeroizing<String>>,
 }
 
 /// A code to deliver, as it was committed.
@@ -40,30 +42,58 @@ pub struct Job {
     pub token: String,
     /// Its row.
     pub row: Block,
-    /// Its record.
+    /// Its record, whose newest step was begun.
     pub record: Record,
     /// What is sealed in it.
     pub envelope: Envelope,
     /// The code.
     pub code: Zeroizing<String>,
-    /// All steps that can be taken.
+    /// All steps of the workflow.
     pub steps: Vec<PlannedStep>,
-    /// The one that was begun.
-    pub at: usize,
     /// The time of the commit.
     pub now: Time,
 }
 
-/// What is to be stored about a step, and may be run on another thread.
-struct Outcomes {
+impl Job {
+    /// The place of the step that was begun.
+    pub fn at(&self) -> usize {
+        self.record.delivery.steps.len().saturating_sub(1)
+    }
+}
+
+/// A step that was begun: what must still be so when its message leaves, and when its outcome is stored.
+struct Begun {
     row: Block,
     ticket: Ticket,
     at: usize,
+    /// Tells the claims of one step apart: one ends before the next begins.
+    begun: Option<Time>,
+}
+
+impl Begun {
+    fn of(job: &Job) -> Self {
+        let begun = job.record.delivery.steps.last().map(|step| step.at);
+        Self { row: job.row, ticket: job.record.ticket(), at: job.at(), begun }
+    }
+
+    /// Whether another process took the step over.
+    fn is_taken_over(&self, record: &Record) -> bool {
+        let step = record.delivery.steps.get(self.at);
+        step.is_some_and(|step| step.status == DeliveryState::Sending && Some(step.at) != self.begun)
+    }
+}
+
+/// What is to be stored about a step, and may be run on another thread.
+struct Outcomes {
+    step: Begun,
     status: DeliveryState,
     uuid: Option<String>,
     error: Option<String>,
-    /// Whether a further step may begin, and the steps.
-    further: Option<Vec<PlannedStep>>,
+    steps: Vec<PlannedStep>,
+    /// Whether a further step may begin.
+    further: bool,
+    /// Whether it is claimed first.
+    claims: bool,
     /// Whether the code is given up when there is none.
     give_up: bool,
 }
@@ -76,7 +106,7 @@ impl Service {
         }
         let deadline = Instant::now() + Duration::from_millis(self.core.config.timeout_ms);
         loop {
-            let answer = self.send(&job, deadline)?;
+            let Some(answer) = self.send(&job, deadline)? else { return Ok(CreateReply::new(Outcome::Cancelled)) };
             let in_time = Instant::now() < deadline;
             let stored = self.store(&job, &answer, again, in_time);
             let (meanwhile, record) = match (stored, &answer) {
@@ -88,8 +118,8 @@ impl Service {
                 return Ok(CreateReply::new(Outcome::Cancelled));
             };
             let begun = record.delivery.steps.len();
-            if meanwhile == Meanwhile::Current && begun > job.at + 1 && !matches!(answer, Answer::Accepted { .. }) {
-                job = Job { at: begun - 1, record, ..job };
+            if meanwhile == Meanwhile::Current && begun > job.at() + 1 && !matches!(answer, Answer::Accepted { .. }) {
+                job = Job { record, ..job };
                 continue;
             }
             return Ok(self.sent(meanwhile, answer, &record, job.now));
@@ -99,17 +129,27 @@ impl Service {
     /// The answer with the message in it, for the host to deliver.
     fn hand_over(&self, job: &Job) -> Result<CreateReply> {
         let mut reply = self.core.sent_reply(Outcome::Ok, &job.record, job.now);
-        reply.message = Some(self.core.message(job, job.at)?);
+        reply.message = Some(self.core.message(job, job.at())?);
         Ok(reply)
     }
 
-    /// Sends the step that was begun. Nothing is locked meanwhile.
-    fn send(&self, job: &Job, deadline: Instant) -> Result<Answer> {
-        let mut message = self.core.message(job, job.at)?;
+    /// Sends the step that was begun, unless it was called off meanwhile. Nothing is locked.
+    fn send(&self, job: &Job, deadline: Instant) -> Result<Option<Answer>> {
+        let mut message = self.core.message(job, job.at())?;
         message.expires_in_seconds = Some(job.record.code.expires.since(job.now) / 1000);
         let answer = match (self.core.config.sender, self.sender()?) {
             (_, Some(sender)) => sender.send(&message).into(),
-            (_, None) => self.core.send_by_carrier(job, &message, deadline)?,
+            (_, None) => {
+                let mut may_leave = Ok(true);
+                let answer = self.core.send_by_carrier(job, &message, deadline, &mut || {
+                    may_leave = self.let_go(job);
+                    matches!(may_leave, Ok(true))
+                })?;
+                match may_leave? {
+                    true => answer,
+                    false => return Ok(None),
+                }
+            }
         };
         let (level, outcome) = match &answer {
             Answer::Accepted { .. } => (Level::Info, Outcome::Ok),
@@ -118,7 +158,20 @@ impl Service {
             Answer::InDoubt(_) => (Level::Error, Outcome::InDoubt),
         };
         self.hooks.log(level, "send", outcome, Some(&message.channel), Some(&job.row));
-        Ok(answer)
+        Ok(Some(answer))
+    }
+
+    /// Whether the message of this step may leave now: a claim ends here. What is written down must last, or the
+    /// message would leave once more after a power cut.
+    fn let_go(&self, job: &Job) -> Result<bool> {
+        if !job.record.delivery.claimed {
+            return Ok(true);
+        }
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        let (step, steps) = (Begun::of(job), job.steps.clone());
+        transact(&*self.core.repository, DURABLE, move |transaction| {
+            core.let_go(transaction, &step, &steps, moment.now())
+        })
     }
 
     /// Stores what came of a step, and begins the next one where this one certainly failed.
@@ -130,16 +183,16 @@ impl Service {
         };
         let failed = status == DeliveryState::Failed;
         let outcomes = Outcomes {
-            row: job.row,
-            ticket: job.record.ticket(),
-            at: job.at,
+            step: Begun::of(job),
             status,
             uuid,
             error: failure.map(short_error),
-            further: (failed && in_time).then(|| job.steps.clone()),
+            steps: job.steps.clone(),
+            further: failed && in_time,
+            claims: job.record.delivery.claimed,
             give_up: failed && !again,
         };
-        let begins = outcomes.further.is_some() && job.steps.len() > job.at + 1;
+        let begins = outcomes.further && job.steps.len() > job.at() + 1;
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         // A step that begins must not be forgotten: it would begin a second time.
         transact(&*self.core.repository, if begins { DURABLE } else { RELAXED }, move |transaction| {
@@ -176,8 +229,12 @@ impl Core {
         outcomes: Outcomes,
         now: Time,
     ) -> Result<(Meanwhile, Option<Record>)> {
-        let Some(before) = rows::record(transaction, &outcomes.row, now)? else { return Ok((Meanwhile::Gone, None)) };
-        let meanwhile = before.meanwhile(&outcomes.ticket);
+        let Outcomes { step: Begun { row, ticket, at, .. }, .. } = outcomes;
+        let Some(before) = rows::record(transaction, &row, now)? else { return Ok((Meanwhile::Gone, None)) };
+        let meanwhile = before.meanwhile(&ticket);
+        if outcomes.step.is_taken_over(&before) {
+            return Ok((Meanwhile::Gone, None));
+        }
         if !matches!(meanwhile, Meanwhile::Current | Meanwhile::Used) {
             return Ok((meanwhile, Some(before)));
         }
@@ -185,15 +242,15 @@ impl Core {
         record.settle(now);
         let dispatched = record.delivery.via == Via::Dispatch;
         if let Some(uuid) = &outcomes.uuid {
-            let step = (!dispatched).then_some(outcomes.at as u8);
+            let step = (!dispatched).then_some(at as u8);
             let (delivery, until) = (record.deliveries, record.kept_until());
-            let reference = Reference { record: outcomes.row, delivery, step, until };
+            let reference = Reference { record: row, delivery, step, until };
             transaction.put(&self.reference(uuid), Row::Reference(reference));
             if dispatched {
                 record.delivery.dispatch_uuid = Some(uuid.clone());
             }
         }
-        if let Some(step) = record.delivery.steps.get_mut(outcomes.at) {
+        if let Some(step) = record.delivery.steps.get_mut(at) {
             // A report may have overtaken the answer, and knows more.
             if step.status == DeliveryState::Sending {
                 step.status = outcomes.status;
@@ -202,13 +259,46 @@ impl Core {
             step.error = outcomes.error.or(step.error.take());
             step.message_uuid = outcomes.uuid.filter(|_| !dispatched).or(step.message_uuid.take());
         }
-        let goes_on = workflow::may_go_on(&record, record.deliveries, outcomes.at);
-        let begun = goes_on && outcomes.further.is_some_and(|steps| self.begin_next(&mut record, &steps, now));
+        if record.delivery.claimed {
+            // It failed before it could leave.
+            self.wait(&mut record, &outcomes.steps, now);
+        }
+        let goes_on = outcomes.further && workflow::may_go_on(&record, record.deliveries, at);
+        let begun = goes_on && self.begin_next(&mut record, &outcomes.steps, now);
+        if begun && outcomes.claims {
+            self.claim_step(&mut record, now);
+        }
         if outcomes.give_up && !begun && meanwhile == Meanwhile::Current {
             record.give_up();
         }
-        rows::put_record(transaction, &outcomes.row, &before, record.clone(), now);
+        rows::put_record(transaction, &row, &before, record.clone(), now);
         Ok((meanwhile, Some(record)))
+    }
+
+    fn let_go(
+        &self,
+        transaction: &mut dyn Transaction,
+        step: &Begun,
+        steps: &[PlannedStep],
+        now: Time,
+    ) -> Result<bool> {
+        let Some(before) = rows::record(transaction, &step.row, now)? else { return Ok(false) };
+        let mut record = before.clone();
+        record.settle(now);
+        let may_leave = before.meanwhile(&step.ticket) == Meanwhile::Current
+            && workflow::may_go_on(&record, record.deliveries, step.at)
+            && workflow::is_claimed(&record)
+            && !step.is_taken_over(&record);
+        if may_leave {
+            self.wait(&mut record, steps, now);
+        }
+        rows::put_record(transaction, &step.row, &before, record, now);
+        Ok(may_leave)
+    }
+
+    /// Claims the newest step for as long as a request may take.
+    pub(super) fn claim_step(&self, record: &mut Record, now: Time) {
+        workflow::claim(record, now, now.plus(self.config.timeout_ms + CLAIM_MARGIN_MS));
     }
 
     /// Where it is kept what an identifier of the provider stands for.
@@ -220,12 +310,13 @@ impl Core {
     pub(super) fn message(&self, job: &Job, at: usize) -> Result<Message> {
         let step = job.steps.get(at).ok_or_else(|| Error::internal("a delivery has no step"))?;
         let left_ms = job.record.code.expires.since(job.record.time(job.now));
-        let rendered = self.render(&job.envelope, step, &job.code, left_ms)?;
-        let from = self.config.workflow.get(step.index).and_then(|configured| configured.from.clone());
+        let to = step.to.clone().ok_or_else(|| Error::internal("a step has no address"))?;
+        let rendered = self.render(&job.envelope, at, &job.code, left_ms)?;
+        let from = self.config.workflow.get(at).and_then(|configured| configured.from.clone());
         Ok(Message {
             token: job.token.clone(),
             channel: step.channel.clone(),
-            to: step.to.clone(),
+            to,
             from: from.unwrap_or_default(),
             text: rendered.text,
             code: job.code.clone(),

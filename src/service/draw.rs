@@ -43,7 +43,7 @@ impl Core {
             sealed,
             idempotency: order.idempotency,
             deliveries,
-            delivery: Delivery { via: self.config.sender, dispatch_uuid: None, steps: Vec::new(), due: None },
+            delivery: Delivery::new(self.config.sender),
         };
         self.begin_delivery(&mut record, &order.steps, now);
         Ok((record, text))

@@ -1,30 +1,19 @@
-//! The carrier's side of a delivery: sending through it, hearing from it, and going on when it is time.
+//! The carrier's side of a delivery: sending through it, and hearing from it.
 
 use std::time::Instant;
 
-use super::deliver::{Job, PlannedStep};
+use super::deliver::Job;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::record::{Record, Step, Via};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
-use crate::repository::{META, Row, Transaction, transact};
+use crate::repository::{Row, Transaction, transact};
 use crate::sender::vonage::Leg;
 use crate::sender::{Answer, Message};
 use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
-use crate::workflow::{self, Timer};
-
-/// Timers looked at in one transaction.
-const TIMERS: usize = 8;
-
-/// What a look at the timers came to.
-pub enum Claim {
-    /// A step was begun, and is to be sent.
-    Begun(Box<Job>),
-    /// Nothing is due before this time, if at all.
-    Nothing(Option<Time>),
-}
+use crate::workflow;
 
 /// What a report did.
 struct Heard {
@@ -86,51 +75,33 @@ impl Service {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         transact(&*self.core.repository, DURABLE, move |transaction| store(&core, transaction, moment.now()))
     }
-
-    /// Sends the steps that are due, as long as `until` has not come. Gives how many, and when the next is due, in
-    /// milliseconds from now.
-    pub(super) fn run_timers(&self, until: Instant) -> Result<(u64, Option<u64>)> {
-        let mut ran = 0;
-        loop {
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let claim =
-                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))?;
-            match claim {
-                Claim::Nothing(due) => return Ok((ran, due.map(|due| due.since(self.hooks.time())))),
-                Claim::Begun(job) => {
-                    ran += 1;
-                    let _ = self.deliver(*job, true)?;
-                    if Instant::now() >= until {
-                        return Ok((ran, Some(0)));
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Core {
     /// Sends the message by the carrier: with Dispatch together with all that may follow it.
-    pub(super) fn send_by_carrier(&self, job: &Job, message: &Message, deadline: Instant) -> Result<Answer> {
+    /// `may_leave` is asked right before the message leaves.
+    pub(super) fn send_by_carrier(
+        &self,
+        job: &Job,
+        message: &Message,
+        deadline: Instant,
+        may_leave: &mut dyn FnMut() -> bool,
+    ) -> Result<Answer> {
         let Some(carrier) = &self.carrier else { return Err(Error::internal("there is no carrier")) };
         if self.config.sender == Via::Messages {
-            let leg = self.leg(&job.envelope.locale, job.steps.get(job.at), message)?;
-            return Ok(carrier.message(&leg, &client_ref(&job.row, &job.record, job.at), job.now, deadline));
+            let leg = self.leg(&job.envelope.locale, job.at(), message)?;
+            let client_ref = client_ref(&job.row, &job.record, job.at());
+            return Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave));
         }
-        let messages = (0..job.steps.len()).map(|at| self.message(job, at)).collect::<Result<Vec<_>>>()?;
-        let legs = messages.iter().zip(&job.steps);
-        let legs = legs.map(|(message, step)| self.leg(&job.envelope.locale, Some(step), message));
+        let steps = job.steps.iter().enumerate().filter(|(_, step)| step.to.is_some());
+        let messages = steps.map(|(at, _)| Ok((at, self.message(job, at)?))).collect::<Result<Vec<_>>>()?;
+        let legs = messages.iter().map(|(at, message)| self.leg(&job.envelope.locale, *at, message));
         Ok(carrier.dispatch(&legs.collect::<Result<Vec<_>>>()?, job.now, deadline))
     }
 
-    fn leg<'a>(
-        &'a self,
-        locale: &'a Option<String>,
-        step: Option<&PlannedStep>,
-        message: &'a Message,
-    ) -> Result<Leg<'a>> {
-        let configured = step.and_then(|step| self.config.workflow.get(step.index));
-        let configured = configured.ok_or_else(|| Error::internal("a step is not in the workflow"))?;
+    fn leg<'a>(&'a self, locale: &'a Option<String>, at: usize, message: &'a Message) -> Result<Leg<'a>> {
+        let configured =
+            self.config.workflow.get(at).ok_or_else(|| Error::internal("a step is not in the workflow"))?;
         Ok(Leg {
             channel: &message.channel,
             from: &message.from,
@@ -142,73 +113,6 @@ impl Core {
             expiry_seconds: configured.expiry_seconds,
             condition: configured.condition,
         })
-    }
-
-    /// Begins the first step that is due. Of many that look at the same time one begins it.
-    fn claim(&self, transaction: &mut dyn Transaction, now: Time) -> Result<Claim> {
-        if self.config.sender != Via::Messages {
-            return Ok(Claim::Nothing(None));
-        }
-        let mut after = META;
-        loop {
-            let rows = transaction.scan(Some(&after), TIMERS)?;
-            if rows.is_empty() {
-                return Ok(Claim::Nothing(None));
-            }
-            for (key, row) in rows {
-                let Row::Timer(timer) = row else { return Ok(Claim::Nothing(None)) };
-                if timer.due > now {
-                    return Ok(Claim::Nothing(Some(timer.due)));
-                }
-                if let Some(job) = self.run(transaction, &key, &timer, now)? {
-                    return Ok(Claim::Begun(job));
-                }
-                after = key;
-            }
-        }
-    }
-
-    fn run(
-        &self,
-        transaction: &mut dyn Transaction,
-        key: &Block,
-        timer: &Timer,
-        now: Time,
-    ) -> Result<Option<Box<Job>>> {
-        let before = rows::record(transaction, &timer.record, now)?;
-        let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
-            transaction.delete(key);
-            return Ok(None);
-        };
-        let mut record = before.clone();
-        record.settle(now);
-        if workflow::may_go_on(&record, record.deliveries, usize::from(timer.step)) && !self.can_open(timer, &record) {
-            // Another tenant's, or under a key that only others have: theirs to run, and in nobody's way.
-            return Ok(None);
-        }
-        record.delivery.due = None;
-        let job = self.go_on(&timer.record, &mut record, usize::from(timer.step), now)?;
-        rows::put_record(transaction, &timer.record, &before, record, now);
-        Ok(job)
-    }
-
-    /// Whether this service knows what the record's next message needs.
-    fn can_open(&self, timer: &Timer, record: &Record) -> bool {
-        self.open(&timer.record, record).and_then(|(envelope, _)| self.plan(&envelope)).is_ok()
-    }
-
-    /// Begins the step after this one, if it may and there is one. The record must be settled.
-    fn go_on(&self, row: &Block, record: &mut Record, step: usize, now: Time) -> Result<Option<Box<Job>>> {
-        if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
-            return Ok(None);
-        }
-        let (envelope, code) = self.open(row, record)?;
-        let steps = self.plan(&envelope)?;
-        if !self.begin_next(record, &steps, now) {
-            return Ok(None);
-        }
-        let (row, token, at) = (*row, String::new(), record.delivery.steps.len() - 1);
-        Ok(Some(Box::new(Job { token, row, record: record.clone(), envelope, code, steps, at, now })))
     }
 
     /// Stores a report on one message.
@@ -229,7 +133,7 @@ impl Core {
             record.delivery.steps.iter_mut().skip(place).take(1).for_each(|step| step.error = Some(error.clone()));
         }
         let state = record.delivery.steps.get(place).map_or(record.delivery.state(), |step| step.status);
-        let next = self.after_report(&row, &mut record, place, state, now)?;
+        let next = self.after_report(&row, &mut record, place, state, now);
         rows::put_record(transaction, &row, &before, record, now);
         Ok(known(!changed, state, next))
     }
@@ -242,11 +146,9 @@ impl Core {
         place: usize,
         state: DeliveryState,
         now: Time,
-    ) -> Result<Option<Box<Job>>> {
+    ) -> Option<Box<Job>> {
         if workflow::has_failed(state) {
-            // What cannot be opened is another tenant's: the report is stored, and the tenant goes on when it is due.
-            let ours = self.open(row, record).is_ok();
-            return if ours { self.go_on(row, record, place, now) } else { Ok(None) };
+            return self.go_on(row, record, place, now);
         }
         let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
         let configured = self.config.workflow.iter().find(|step| Some(step.channel.as_str()) == channel);
@@ -254,7 +156,7 @@ impl Core {
         if newest && configured.is_some_and(|step| webhook::reached(state, step.condition)) {
             record.delivery.due = None;
         }
-        Ok(None)
+        None
     }
 
     /// Stores the last report on a Dispatch workflow.

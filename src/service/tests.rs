@@ -1,5 +1,6 @@
 //! The rules through the service, on every repository, with the host's clock.
 
+mod claims;
 mod flow;
 
 use std::sync::Arc;

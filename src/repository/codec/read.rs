@@ -2,7 +2,7 @@
 
 use super::{
     CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_MESSAGE_UUID, HAS_REMEMBERED,
-    HAS_SUBJECT, LENGTH_SHIFT, STATES, VIAS,
+    HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, STATES, VIAS,
 };
 use crate::block::Block;
 use crate::clock::Time;
@@ -99,7 +99,8 @@ impl Reader<'_> {
         let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
         let remembered = (0..count).map(|_| self.code()).collect::<Option<_>>()?;
         let deliveries = u32::try_from(self.integer()?).ok()?;
-        let delivery = self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)?;
+        let delivery =
+            Delivery { claimed: has(IS_CLAIMED), ..self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)? };
         let sealed = self.rest();
         Some(Record {
             code,
@@ -142,7 +143,7 @@ impl Reader<'_> {
         let due = if has_due { Some(self.near(base)?) } else { None };
         let count = Some(count).filter(|count| *count <= self.0.len())?;
         let steps = (0..count).map(|_| self.step(base)).collect::<Option<_>>()?;
-        Some(Delivery { via, dispatch_uuid, steps, due })
+        Some(Delivery { via, dispatch_uuid, steps, due, claimed: false })
     }
 
     fn step(&mut self, base: Time) -> Option<Step> {

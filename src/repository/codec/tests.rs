@@ -76,6 +76,7 @@ impl Draw {
                 dispatch_uuid: self.chance().then(|| self.text()),
                 steps: (0..self.number(6)).map(|_| self.step()).collect(),
                 due: self.chance().then(|| self.time()),
+                claimed: self.chance(),
             },
         }
     }
@@ -172,6 +173,7 @@ fn a_record_with_one_address_is_small() {
             via: Via::None,
             dispatch_uuid: None,
             due: None,
+            claimed: false,
             steps: vec![Step {
                 channel: "sms".to_owned(),
                 status: DeliveryState::Accepted,

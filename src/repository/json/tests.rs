@@ -94,7 +94,7 @@ fn record() -> Option<Row> {
         sealed: vec![0, 16, 255],
         idempotency: None,
         deliveries: 1,
-        delivery: Delivery { via: Via::None, dispatch_uuid: None, steps: Vec::new(), due: None },
+        delivery: Delivery::new(Via::None),
     })))
 }
 

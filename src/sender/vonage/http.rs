@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderValue, Response};
 use ureq::unversioned::transport::TcpConnector;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use crate::error::{Error, Result};
 use crate::fork::{self, lock};
@@ -94,7 +94,8 @@ impl Http {
         rest.split('/').next().unwrap_or_default()
     }
 
-    /// Posts JSON and reads the answer, whatever its status.
+    /// Posts JSON and reads the answer, whatever its status. Asks `may_leave` once the body can go; if it may not, no
+    /// byte of it does.
     ///
     /// # Errors
     ///
@@ -105,6 +106,7 @@ impl Http {
         authorization: &str,
         body: &[u8],
         deadline: Instant,
+        may_leave: &mut dyn FnMut() -> bool,
     ) -> std::result::Result<Reply, Failure> {
         let unsent = |error: &Error| Failure::Unsent { cause: error.detail().to_owned(), is_passing: false };
         let agent = self.agent().map_err(|error| unsent(&error))?;
@@ -119,10 +121,16 @@ impl Http {
             .post(format!("{}{path}", self.base_url))
             .header(AUTHORIZATION, credentials)
             .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, body.len())
             .config()
             .timeout_global(Some(left))
             .build();
-        Ok(read(request.send(body)?))
+        let mut body = Guarded { body, may_leave: Some(may_leave), is_held: false };
+        let answer = request.send(SendBody::from_reader(&mut body));
+        if body.is_held {
+            return Err(unsent(&Error::internal("it was called off")));
+        }
+        Ok(read(answer?))
     }
 
     /// Forgets the connections, without closing them: they belong to the parent.
@@ -164,6 +172,21 @@ impl Http {
             .build();
         let lines = Lines { tls: Arc::new(tls), tcp: TcpConnector::default() };
         Ok(Agent::with_parts(config, lines, Names::new(self.look_up)))
+    }
+}
+
+/// A body that is asked for only when the connection stands and the head has left.
+struct Guarded<'a> {
+    body: &'a [u8],
+    /// Asked before the first byte.
+    may_leave: Option<&'a mut dyn FnMut() -> bool>,
+    is_held: bool,
+}
+
+impl io::Read for Guarded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_held = self.is_held || self.may_leave.take().is_some_and(|may_leave| !may_leave());
+        if self.is_held { Err(ErrorKind::Other.into()) } else { self.body.read(buffer) }
     }
 }
 

@@ -39,6 +39,17 @@ const LATER: Duration = Duration::from_millis(500);
 /// The least time that a further try must have left.
 const LEAST_TRY: Duration = Duration::from_millis(250);
 
+/// Where a request goes.
+struct Endpoint {
+    path: &'static str,
+    /// The member of the answer with the identifier of what was taken.
+    uuid_member: &'static str,
+}
+
+const DISPATCH: Endpoint = Endpoint { path: "/v0.1/dispatch", uuid_member: "dispatch_uuid" };
+
+const MESSAGES: Endpoint = Endpoint { path: "/v1/messages", uuid_member: "message_uuid" };
+
 /// A message on one channel. It holds the code and has no `Debug`.
 pub struct Leg<'a> {
     /// `messenger`, `sms`, `whatsapp`, `viber_service` or `rcs`.
@@ -102,23 +113,33 @@ impl Carrier {
     /// Has the carrier run a workflow: the next leg when the condition of one is not met in time. At least one leg.
     pub fn dispatch(&self, legs: &[Leg<'_>], now: Time, deadline: Instant) -> Answer {
         let secrets = secrets(legs);
-        self.send("/v0.1/dispatch", "dispatch_uuid", dispatch::body(legs), &secrets, now, deadline)
+        let body = dispatch::body(legs);
+        self.send(&DISPATCH, body, &secrets, now, deadline, &mut || true)
     }
 
-    /// Sends a message. `client_ref` comes back with every status of it: 1 to 40 characters, opaque.
-    pub fn message(&self, leg: &Leg<'_>, client_ref: &str, now: Time, deadline: Instant) -> Answer {
+    /// Sends a message. `client_ref` comes back with every status of it: 1 to 40 characters, opaque. `may_leave` is
+    /// asked once, when the first byte of the message would leave; if it may not, none does.
+    pub fn message(
+        &self,
+        leg: &Leg<'_>,
+        client_ref: &str,
+        now: Time,
+        deadline: Instant,
+        may_leave: &mut dyn FnMut() -> bool,
+    ) -> Answer {
         let secrets = secrets(std::slice::from_ref(leg));
-        self.send("/v1/messages", "message_uuid", messages::body(leg, client_ref), &secrets, now, deadline)
+        let body = messages::body(leg, client_ref);
+        self.send(&MESSAGES, body, &secrets, now, deadline, may_leave)
     }
 
     fn send(
         &self,
-        path: &str,
-        uuid_member: &str,
+        endpoint: &Endpoint,
         body: Result<Zeroizing<Vec<u8>>>,
         secrets: &[&str],
         now: Time,
         deadline: Instant,
+        may_leave: &mut dyn FnMut() -> bool,
     ) -> Answer {
         let body = match body {
             Ok(body) => body,
@@ -126,7 +147,11 @@ impl Carrier {
         };
         let begun = Instant::now();
         let deadline = deadline.min(begun + self.timeout);
-        let mut tries = 1;
+        let (mut tries, mut left) = (1, false);
+        let mut may_leave = || {
+            left = left || may_leave();
+            left
+        };
         loop {
             let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             let authorization = match self.inner.authorization.header(now.plus(elapsed)) {
@@ -134,8 +159,8 @@ impl Carrier {
                 Err(error) => return not_taken(&error),
             };
             let http = &self.inner.http;
-            let (answer, again) = match http.post(path, &authorization, &body, deadline) {
-                Ok(reply) => errors::judge(http.host(), &reply, uuid_member, secrets),
+            let (answer, again) = match http.post(endpoint.path, &authorization, &body, deadline, &mut may_leave) {
+                Ok(reply) => errors::judge(http.host(), &reply, endpoint.uuid_member, secrets),
                 Err(failure) => errors::judge_failure(http.host(), failure),
             };
             let Some(pause) = pause(again, tries) else { return answer };

@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(1500);
 /// What came of a message, and how long it took: never much longer than it may.
 fn send(carrier: &Carrier, time: Duration) -> (Answer, Duration) {
     let begun = Instant::now();
-    let answer = carrier.message(&SMS, "ref-1", Time::from_ms(1_795_421_903_000), begun + time);
+    let answer = carrier.message(&SMS, "ref-1", Time::from_ms(1_795_421_903_000), begun + time, &mut || true);
     let taken = begun.elapsed();
     assert!(taken < time + Duration::from_secs(2), "took {taken:?} of {time:?}");
     (answer, taken)

@@ -16,7 +16,7 @@ const SECRET: &str = "a secret of thirty-two bytes and more";
 const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;
 
 /// Takes every message, unless another status was ordered, and keeps what was sent.
-struct Carrier {
+pub(super) struct Carrier {
     port: u16,
     seen: Arc<Mutex<Vec<Value>>>,
     orders: Arc<Mutex<VecDeque<u16>>>,
@@ -38,15 +38,15 @@ impl Carrier {
         Self { port, seen, orders }
     }
 
-    fn seen(&self) -> Vec<Value> {
+    pub(super) fn seen(&self) -> Vec<Value> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn channels(&self) -> Vec<String> {
+    pub(super) fn channels(&self) -> Vec<String> {
         self.seen().iter().map(|body| body["channel"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn order(&self, statuses: &[u16]) {
+    pub(super) fn order(&self, statuses: &[u16]) {
         self.orders.lock().unwrap().extend(statuses);
     }
 }
@@ -82,7 +82,7 @@ fn read_more(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn fixture(kind: &str) -> (Fixture, Carrier) {
+pub(super) fn fixture(kind: &str) -> (Fixture, Carrier) {
     let carrier = Carrier::start();
     let options = format!(
         r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"webhook":{{"signatureSecret":"{SECRET}"}},
@@ -95,11 +95,11 @@ fn fixture(kind: &str) -> (Fixture, Carrier) {
 }
 
 impl Fixture {
-    fn send(&self, token: &str) -> CreateReply {
+    pub(super) fn send(&self, token: &str) -> CreateReply {
         self.service.create(token, Some(BOTH)).unwrap()
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::from_ms(self.clock.load(Ordering::Relaxed).unsigned_abs())
     }
 
@@ -110,18 +110,18 @@ impl Fixture {
     }
 
     /// A report on a message as Messages v1 sends it.
-    fn report(&self, message: &Value, status: &str) -> WebhookReply {
+    pub(super) fn report(&self, message: &Value, status: &str) -> WebhookReply {
         self.hear(&json!({"message_uuid": "m-1", "to": message["to"], "from": message["from"], "status": status,
             "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]}))
     }
 
-    fn due(&self) -> (u64, Option<u64>) {
+    pub(super) fn due(&self) -> (u64, Option<u64>) {
         let reply = self.service.run_due().unwrap();
         (reply.ran, reply.next_due_in_milliseconds)
     }
 }
 
-fn code_in(message: &Value) -> &str {
+pub(super) fn code_in(message: &Value) -> &str {
     message["text"].as_str().unwrap().rsplit(' ').next().unwrap()
 }
 
@@ -311,7 +311,9 @@ fn no_tenant_runs_or_holds_up_another_s_timers() {
     drop(second);
     assert_eq!(open("first", &json!({"type": "console"})).run_due().unwrap().ran, 0, "a service without timers");
     first.on_clock(Some(Arc::new(|| T0 + 120_000))).unwrap();
-    assert_eq!(first.run_due().unwrap().ran, 20);
+    // A call ends after a while, however much is due.
+    let ran: u64 = (0..20).map(|_| first.run_due().unwrap().ran).sum();
+    assert_eq!(ran, 20);
     assert_eq!(carrier.seen().iter().filter(|seen| seen["channel"] == "sms" && seen["from"] == "first").count(), 20);
 }
 

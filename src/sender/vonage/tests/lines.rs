@@ -116,7 +116,7 @@ fn a_host_that_does_not_answer_is_not_waited_for_beyond_the_deadline() {
     // The share of an address is rounded down.
     assert!(taken >= SHORT - Duration::from_millis(20), "{taken:?}");
     // A deadline that has passed asks nobody.
-    let answer = carrier(address.port()).message(&SMS, "ref-1", Time::START, Instant::now());
+    let answer = carrier(address.port()).message(&SMS, "ref-1", Time::START, Instant::now(), &mut || true);
     assert!(parts(answer).1.detail.ends_with("no time is left"));
 }
 
@@ -287,7 +287,7 @@ fn what_is_sent() {
     let url = format!("http://127.0.0.1:{}/base", server.port);
     let carrier = carrier_with(&url, here, RootCertStore::empty());
     let deadline = Instant::now() + AMPLE;
-    assert_eq!(parts(carrier.message(&SMS, "ref-1", Time::START, deadline)).0, "accepted");
+    assert_eq!(parts(carrier.message(&SMS, "ref-1", Time::START, deadline, &mut || true)).0, "accepted");
     // The server answers with the other member here.
     assert!(matches!(carrier.dispatch(&[SMS], Time::START, deadline), Answer::InDoubt(_)));
     let requests = server.seen.requests.lock().unwrap();

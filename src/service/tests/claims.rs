@@ -1,0 +1,128 @@
+//! Claims: of many that would send a step one does, and what an owner that died had claimed is not lost.
+
+use super::flow::{Carrier, code_in, fixture};
+use super::*;
+use crate::reply::DeliveryState;
+use crate::service::deliver::Job;
+use crate::service::timers::Claim;
+
+/// How long a claim lasts: the time for a request, and a second.
+const CLAIM_MS: i64 = 11_000;
+
+impl Fixture {
+    /// Claims the step that is due, as a process does right before it is gone.
+    fn claim(&self) -> Job {
+        let (core, now) = (self.service.core.clone(), self.now());
+        let claim = transact(&*self.service.core.repository, DURABLE, move |transaction| core.claim(transaction, now));
+        match claim.unwrap() {
+            Claim::Begun(job) => *job,
+            Claim::Nothing(due) => panic!("nothing is due before {due:?}"),
+        }
+    }
+
+    /// The steps of a delivery: channel and status.
+    fn steps(&self, token: &str) -> Vec<(String, DeliveryState)> {
+        let steps = self.service.status(token).unwrap().status.unwrap().delivery.steps.unwrap();
+        steps.into_iter().map(|step| (step.channel, step.status)).collect()
+    }
+}
+
+fn step(channel: &str, status: DeliveryState) -> (String, DeliveryState) {
+    (channel.to_owned(), status)
+}
+
+/// A message that nobody read, and whose SMS a process claimed.
+fn claimed() -> (Fixture, Carrier, Job) {
+    let (fixture, carrier) = fixture("messages");
+    let _ = fixture.send("t");
+    fixture.later(120_000);
+    let job = fixture.claim();
+    (fixture, carrier, job)
+}
+
+#[test]
+fn what_a_dead_owner_claimed_is_sent_once_its_claim_ends() {
+    let (fixture, carrier, _) = claimed();
+    let sending = [step("messenger", DeliveryState::Accepted), step("sms", DeliveryState::Sending)];
+    assert_eq!(fixture.steps("t"), sending);
+    assert_eq!(fixture.later(CLAIM_MS - 1).due(), (0, Some(1)));
+    assert_eq!(carrier.channels(), ["messenger"]);
+    assert_eq!(fixture.later(1).due(), (1, None));
+    assert_eq!(fixture.later(CLAIM_MS).due(), (0, None));
+    assert_eq!(carrier.channels(), ["messenger", "sms"]);
+    assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Accepted));
+}
+
+#[test]
+fn an_owner_that_comes_back_too_late_sends_nothing() {
+    let (fixture, carrier, job) = claimed();
+    assert_eq!(fixture.later(CLAIM_MS).due(), (1, None));
+    let steps = fixture.service.status("t");
+    assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled);
+    assert_eq!((carrier.channels(), fixture.service.status("t")), (vec!["messenger".into(), "sms".into()], steps));
+}
+
+/// It finds out only when it fails, with the step in another process's hands.
+#[test]
+fn an_owner_that_comes_back_too_late_stores_nothing() {
+    let (fixture, carrier, mut late) = claimed();
+    fixture.later(CLAIM_MS);
+    let owner = fixture.claim();
+    // Its request is refused before it would be asked whether the message may leave.
+    late.record.delivery.claimed = false;
+    carrier.order(&[422]);
+    assert_eq!(fixture.service.deliver(late, true).unwrap().outcome, Outcome::Cancelled);
+    assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Sending));
+    assert_eq!(fixture.service.deliver(owner, true).unwrap().outcome, Outcome::Ok);
+    assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Accepted));
+}
+
+#[test]
+fn what_ended_while_it_was_claimed_is_called_off() {
+    for end in ["verify", "cancel", "expire", "lock"] {
+        let (fixture, carrier, job) = claimed();
+        let code = code_in(&carrier.seen()[0]).to_owned();
+        match end {
+            "verify" => assert_eq!(fixture.verify("t", &code), Outcome::Ok),
+            "cancel" => assert_eq!(fixture.service.cancel("t").unwrap().outcome, Outcome::Ok),
+            "expire" => drop(fixture.later(600_000)),
+            _ => (0..5).for_each(|_| assert_eq!(fixture.verify("t", &Fixture::wrong(&code)), Outcome::NotValid)),
+        }
+        assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled, "{end}");
+        assert_eq!(fixture.later(CLAIM_MS).due(), (0, None), "{end}");
+        assert_eq!(carrier.channels(), ["messenger"], "{end}");
+        assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Stopped), "{end}");
+    }
+}
+
+/// A carrier that cannot be reached: the step failed, and nobody takes it over.
+#[test]
+fn a_claim_ends_with_what_came_of_it() {
+    let (fixture, carrier, _) = claimed();
+    fixture.later(CLAIM_MS);
+    carrier.order(&[422]);
+    assert_eq!(fixture.due(), (1, None));
+    assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Failed));
+    carrier.order(&[500]);
+    let _ = fixture.send("u");
+    let message = carrier.seen().last().unwrap().clone();
+    let _ = fixture.report(&message, "rejected");
+    assert_eq!(fixture.steps("u"), [step("messenger", DeliveryState::Rejected), step("sms", DeliveryState::Accepted)]);
+    assert_eq!(fixture.later(CLAIM_MS).due(), (0, None));
+}
+
+#[test]
+fn a_step_without_an_address_is_skipped_and_one_not_needed_is_stopped() {
+    let (fixture, carrier) = fixture("messages");
+    let _ = fixture.service.create("t", Some(r#"{"phoneNumber":"393331234567"}"#)).unwrap();
+    let passed_over = [step("messenger", DeliveryState::Skipped), step("sms", DeliveryState::Accepted)];
+    assert_eq!((carrier.channels(), fixture.steps("t")), (vec!["sms".into()], passed_over.into()));
+    let _ = fixture.send("u");
+    assert_eq!(fixture.steps("u"), [step("messenger", DeliveryState::Accepted)]);
+    let message = carrier.seen().last().unwrap().clone();
+    let _ = fixture.report(&message, "read");
+    assert_eq!(fixture.steps("u"), [step("messenger", DeliveryState::Read), step("sms", DeliveryState::Stopped)]);
+    let _ = fixture.send("v");
+    assert_eq!(fixture.verify("v", code_in(carrier.seen().last().unwrap())), Outcome::Ok);
+    assert_eq!(fixture.steps("v"), [step("messenger", DeliveryState::Accepted), step("sms", DeliveryState::Stopped)]);
+}

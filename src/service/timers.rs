@@ -1,0 +1,137 @@
+//! Going on with a workflow when it is time: steps are begun, or taken over from an owner that died, by one process
+//! of many.
+
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::deliver::{Job, PlannedStep};
+use super::{Core, DURABLE, Service, rows};
+use crate::block::Block;
+use crate::clock::Time;
+use crate::envelope::Envelope;
+use crate::error::Result;
+use crate::record::{Record, Via};
+use crate::repository::{META, Row, Transaction, transact};
+use crate::workflow::{self, Timer};
+
+/// Timers looked at in one transaction.
+const TIMERS: usize = 8;
+
+/// What a look at the timers came to.
+pub enum Claim {
+    /// A step was begun, and is to be sent.
+    Begun(Box<Job>),
+    /// Nothing is due before this time, if at all.
+    Nothing(Option<Time>),
+}
+
+/// What the messages of a record need, opened.
+struct Material {
+    envelope: Envelope,
+    code: Zeroizing<String>,
+    steps: Vec<PlannedStep>,
+}
+
+impl Service {
+    /// Sends the steps that are due, as long as `until` has not come. Gives how many, and when the next is due, in
+    /// milliseconds from now.
+    pub(super) fn run_timers(&self, until: Instant) -> Result<(u64, Option<u64>)> {
+        let mut ran = 0;
+        loop {
+            let (core, moment) = (self.core.clone(), self.hooks.moment());
+            let claim =
+                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))?;
+            match claim {
+                Claim::Nothing(due) => return Ok((ran, due.map(|due| due.since(self.hooks.time())))),
+                Claim::Begun(job) => {
+                    ran += 1;
+                    let _ = self.deliver(*job, true)?;
+                    if Instant::now() >= until {
+                        return Ok((ran, Some(0)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Begins the first step that is due. Of many that look at the same time one begins it.
+    pub(super) fn claim(&self, transaction: &mut dyn Transaction, now: Time) -> Result<Claim> {
+        if self.config.sender != Via::Messages {
+            return Ok(Claim::Nothing(None));
+        }
+        let mut after = META;
+        loop {
+            let rows = transaction.scan(Some(&after), TIMERS)?;
+            if rows.is_empty() {
+                return Ok(Claim::Nothing(None));
+            }
+            for (key, row) in rows {
+                let Row::Timer(timer) = row else { return Ok(Claim::Nothing(None)) };
+                if timer.due > now {
+                    return Ok(Claim::Nothing(Some(timer.due)));
+                }
+                if let Some(job) = self.run(transaction, &key, &timer, now)? {
+                    return Ok(Claim::Begun(job));
+                }
+                after = key;
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        transaction: &mut dyn Transaction,
+        key: &Block,
+        timer: &Timer,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
+        let before = rows::record(transaction, &timer.record, now)?;
+        let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
+            transaction.delete(key);
+            return Ok(None);
+        };
+        let (mut record, step) = (before.clone(), usize::from(timer.step));
+        record.settle(now);
+        let mut job = None;
+        if workflow::may_go_on(&record, record.deliveries, step) {
+            // Another tenant's, or under a key that only others have: theirs to run, and in nobody's way.
+            let Ok(material) = self.material(&timer.record, &record) else { return Ok(None) };
+            job = self.begin_step(&timer.record, &mut record, material, now);
+        }
+        if job.is_none() {
+            record.delivery.due = None;
+        }
+        rows::put_record(transaction, &timer.record, &before, record, now);
+        Ok(job)
+    }
+
+    /// What the messages of a record need. Other tenants' records cannot be opened.
+    fn material(&self, row: &Block, record: &Record) -> Result<Material> {
+        let (envelope, code) = self.open(row, record)?;
+        let steps = self.plan(&envelope)?;
+        Ok(Material { envelope, code, steps })
+    }
+
+    /// Takes the newest step over if it is claimed, and else begins the next one, if there is one.
+    fn begin_step(&self, row: &Block, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
+        if !workflow::is_claimed(record) && !self.begin_next(record, &material.steps, now) {
+            return None;
+        }
+        self.claim_step(record, now);
+        let Material { envelope, code, steps } = material;
+        Some(Box::new(Job { token: String::new(), row: *row, record: record.clone(), envelope, code, steps, now }))
+    }
+
+    /// Begins the step after this one, which failed, if it may and there is one. The record must be settled. One that
+    /// cannot be opened is another tenant's, who goes on when it is due.
+    pub(super) fn go_on(&self, row: &Block, record: &mut Record, step: usize, now: Time) -> Option<Box<Job>> {
+        if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
+            return None;
+        }
+        let material = self.material(row, record).ok()?;
+        self.begin_step(row, record, material, now)
+    }
+}
