@@ -456,11 +456,16 @@ OTP_NODISCARD otp_result otp_cancel(otp_service *service, const char *token, cha
  *
  * Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
  * `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds), `attemptsLeft`,
- * `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
+ * `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}: those
+ * begun, those "skipped" for want of an address, and with sender "messages" those "stopped", once no further one begins.
  *
  * Results: OTP_OK, whatever the state; OTP_UNKNOWN; OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
-OTP_NODISCARD otp_result otp_status(otp_service *service, const char *token, char *reply, size_t reply_size);
+OTP_NODISCARD
+otp_result otp_status(otp_service *service,
+                      const char *token,
+                      char *reply,
+                      size_t reply_size);
 
 /**
  * Takes in a webhook of the provider: a report on a message, or a message to us.
@@ -487,6 +492,9 @@ otp_result otp_webhook(otp_service *service,
  * Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
  * work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
  * never does keeps all its promises but the timed steps, and does not grow for ever.
+ *
+ * Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
+ * cannot be under way any more, unless its message may have left.
  *
  * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
  *

@@ -148,6 +148,14 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Begins no further step, and stops the newest if its message has not left.
+    pub fn call_off(&mut self) {
+        self.due = None;
+        if std::mem::take(&mut self.claimed) {
+            self.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Stopped);
+        }
+    }
+
     /// One without steps.
     pub fn new(via: Via) -> Self {
         Self { via, dispatch_uuid: None, steps: Vec::new(), due: None, claimed: false }
@@ -267,10 +275,7 @@ impl Record {
     /// Forgets what only a live code needs: where it goes, and when it would go on.
     fn wipe(&mut self) {
         self.sealed = Vec::new();
-        self.delivery.due = None;
-        if std::mem::take(&mut self.delivery.claimed) {
-            self.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Stopped);
-        }
+        self.delivery.call_off();
     }
 
     /// Whether the code takes no more guesses.

@@ -39,9 +39,9 @@ pub enum DeliveryState {
     Failed,
     /// Whether it was sent is not known.
     InDoubt,
-    /// The step was passed over.
+    /// There was no address for the step.
     Skipped,
-    /// The step was called off: the code was used, cancelled or replaced.
+    /// The step was called off before its message left: one before it did what was asked of it, or the code ended.
     Stopped,
 }
 
@@ -80,7 +80,7 @@ pub struct DeliveryReply {
     pub channel: Option<String>,
     /// How far it came.
     pub state: DeliveryState,
-    /// The steps begun; only in a status.
+    /// The steps begun, passed over and called off, in the order of the workflow; only in a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepReply>>,
 }

@@ -173,7 +173,8 @@ pub unsafe extern "C" fn otp_cancel(
 ///
 /// Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
 /// `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds), `attemptsLeft`,
-/// `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
+/// `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}: those
+/// begun, those "skipped" for want of an address, and with sender "messages" those "stopped", once no further one begins.
 ///
 /// Results: OTP_OK, whatever the state; OTP_UNKNOWN; OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]

@@ -44,6 +44,9 @@ pub unsafe extern "C" fn otp_webhook(
 /// work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
 /// never does keeps all its promises but the timed steps, and does not grow for ever.
 ///
+/// Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
+/// cannot be under way any more, unless its message may have left.
+///
 /// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.

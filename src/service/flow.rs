@@ -153,8 +153,9 @@ impl Core {
         let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
         let configured = self.config.workflow.iter().find(|step| Some(step.channel.as_str()) == channel);
         let newest = place + 1 == record.delivery.steps.len();
-        if newest && configured.is_some_and(|step| webhook::reached(state, step.condition)) {
-            record.delivery.due = None;
+        let is_met = configured.is_some_and(|step| webhook::reached(state, step.condition));
+        if is_met && (newest || workflow::is_claimed(record)) {
+            record.delivery.call_off();
         }
         None
     }

@@ -95,6 +95,21 @@ fn what_ended_while_it_was_claimed_is_called_off() {
     }
 }
 
+#[test]
+fn what_was_read_while_its_sms_was_claimed_needs_none() {
+    for is_taken_over in [false, true] {
+        let (fixture, carrier, job) = claimed();
+        let message = carrier.seen()[0].clone();
+        let _ = fixture.report(&message, "read");
+        if is_taken_over {
+            assert_eq!(fixture.later(CLAIM_MS).due(), (0, None));
+        }
+        assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled);
+        assert_eq!(carrier.channels(), ["messenger"]);
+        assert_eq!(fixture.steps("t"), [step("messenger", DeliveryState::Read), step("sms", DeliveryState::Stopped)]);
+    }
+}
+
 /// A carrier that cannot be reached: the step failed, and nobody takes it over.
 #[test]
 fn a_claim_ends_with_what_came_of_it() {
