@@ -67,8 +67,9 @@
  *
  * Log events. What is handed to an otp_log_fn is one JSON object with `time` (RFC 3339, UTC, with milliseconds),
  * `level` (1 error, 2 warning, 3 info, 4 debug), `event` (what was done, such as "create" or "verify"), `result` (a
- * name), `channel` (of a delivery) and `record` (a pseudonym of the token: equal for equal tokens of a repository,
- * and nobody gets from it to the token). Members that do not apply are absent, others may be added. No event holds a
+ * name), `record` (a pseudonym of the token: equal for equal tokens of a repository, and nobody gets from it to the
+ * token), and of a step of a delivery `channel` and `state`: with "send" what came of sending its message, with "report"
+ * what a webhook said became of it. Members that do not apply are absent, others may be added. No event holds a
  * code, a token, a recipient or a key.
  */
 

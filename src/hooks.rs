@@ -9,6 +9,7 @@ use crate::block::Block;
 use crate::clock::{self, Moment, Time};
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
+use crate::reply::DeliveryState;
 use crate::sender::host::SendFn;
 
 /// Receives an event: its level (1 error, 2 warning, 3 information, 4 debug) and its JSON.
@@ -41,7 +42,18 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<DeliveryState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Default)]
+pub struct About<'a> {
+    /// The row of the record.
+    pub row: Option<&'a Block>,
+    /// The channel of a step, and how far it came.
+    pub step: Option<(&'a str, DeliveryState)>,
 }
 
 /// A function of the host, which may be set at any time and is called with no lock held.
@@ -133,15 +145,17 @@ impl Hooks {
     }
 
     /// Sends an event to the log, unless this thread is in the log already.
-    pub fn log(&self, level: Level, event: &str, result: Outcome, channel: Option<&str>, record: Option<&Block>) {
+    pub fn log(&self, level: Level, event: &str, result: Outcome, about: About<'_>) {
         let Some(log) = self.log.get().filter(|log| level as i32 <= log.0) else { return };
         if LOGGING.get() {
             return;
         }
         let _logging = Logging::begin();
         // The pseudonym is enough to follow one record, and too little to guess its key from.
-        let record = record.map(|key| key.to_string().chars().take(16).collect());
-        let event = Event { time: self.time().to_string(), level: level as i32, event, result, channel, record };
+        let record = about.row.map(|key| key.to_string().chars().take(16).collect());
+        let (channel, state) = about.step.unzip();
+        let time = self.time().to_string();
+        let event = Event { time, level: level as i32, event, result, channel, state, record };
         if let Ok(text) = serde_json::to_string(&event) {
             (log.1)(level as i32, &text);
         }

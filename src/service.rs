@@ -22,7 +22,7 @@ use crate::clock::Time;
 use crate::code::{self, Guess};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
-use crate::hooks::{ClockFn, Hooks, Level, LogFn};
+use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
@@ -223,7 +223,7 @@ impl Service {
             _ if matches!(event, "status" | "run_due") => Level::Debug,
             _ => Level::Info,
         };
-        self.hooks.log(level, event, outcome, None, row);
+        self.hooks.log(level, event, outcome, About { row, step: None });
         answer
     }
 }

@@ -13,7 +13,7 @@ use crate::block::Block;
 use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::hooks::Level;
+use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
 use crate::record::{Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
@@ -157,7 +157,8 @@ impl Service {
             Answer::Refused(_) => (Level::Warning, Outcome::Refused),
             Answer::InDoubt(_) => (Level::Error, Outcome::InDoubt),
         };
-        self.hooks.log(level, "send", outcome, Some(&message.channel), Some(&job.row));
+        let step = Some((message.channel.as_str(), state(&answer)));
+        self.hooks.log(level, "send", outcome, About { row: Some(&job.row), step });
         Ok(Some(answer))
     }
 
@@ -176,10 +177,10 @@ impl Service {
 
     /// Stores what came of a step, and begins the next one where this one certainly failed.
     fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<(Meanwhile, Option<Record>)> {
-        let (status, uuid, failure) = match answer {
-            Answer::Accepted { uuid } => (DeliveryState::Accepted, uuid.clone(), None),
-            Answer::NotTaken(failure) | Answer::Refused(failure) => (DeliveryState::Failed, None, Some(failure)),
-            Answer::InDoubt(failure) => (DeliveryState::InDoubt, None, Some(failure)),
+        let status = state(answer);
+        let (uuid, failure) = match answer {
+            Answer::Accepted { uuid } => (uuid.clone(), None),
+            Answer::NotTaken(failure) | Answer::Refused(failure) | Answer::InDoubt(failure) => (None, Some(failure)),
         };
         let failed = status == DeliveryState::Failed;
         let outcomes = Outcomes {
@@ -323,6 +324,15 @@ impl Core {
             expires_in_seconds: None,
             locale: rendered.locale,
         })
+    }
+}
+
+/// How far a step came with this answer.
+fn state(answer: &Answer) -> DeliveryState {
+    match answer {
+        Answer::Accepted { .. } => DeliveryState::Accepted,
+        Answer::NotTaken(_) | Answer::Refused(_) => DeliveryState::Failed,
+        Answer::InDoubt(_) => DeliveryState::InDoubt,
     }
 }
 

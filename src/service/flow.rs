@@ -1,5 +1,6 @@
 //! The carrier's side of a delivery: sending through it, and hearing from it.
 
+use std::iter;
 use std::time::Instant;
 
 use super::deliver::Job;
@@ -7,6 +8,8 @@ use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};
+use crate::hooks::{About, Level};
+use crate::outcome::Outcome;
 use crate::record::{Record, Step, Via};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
 use crate::repository::{Row, Transaction, transact};
@@ -17,14 +20,27 @@ use crate::workflow;
 
 /// What a report did.
 struct Heard {
-    known: bool,
-    duplicate: bool,
+    /// The record it is about, if there is one.
+    row: Option<Block>,
+    /// How far the message came.
     state: Option<DeliveryState>,
+    /// Whether it said nothing new.
+    duplicate: bool,
+    /// The steps that came further, by channel.
+    moved: Vec<(String, DeliveryState)>,
     next: Option<Box<Job>>,
 }
 
 impl Heard {
-    const UNKNOWN: Heard = Heard { known: false, duplicate: false, state: None, next: None };
+    const UNKNOWN: Heard = Heard { row: None, state: None, duplicate: false, moved: Vec::new(), next: None };
+
+    fn new(row: Block, before: &Record, record: &Record, state: DeliveryState) -> Self {
+        let earlier = before.delivery.steps.iter().map(|step| Some(step.status)).chain(iter::repeat(None));
+        let moved = record.delivery.steps.iter().zip(earlier);
+        let moved = moved.filter(|(step, earlier)| Some(step.status) != *earlier);
+        let moved: Vec<_> = moved.map(|(step, _)| (step.channel.clone(), step.status)).collect();
+        Self { row: Some(row), state: Some(state), duplicate: moved.is_empty(), moved, next: None }
+    }
 }
 
 impl Service {
@@ -60,12 +76,17 @@ impl Service {
                 self.store_report(move |core, transaction, now| core.last_report(transaction, &last, now))?,
             ),
         };
+        for (channel, state) in &heard.moved {
+            let level = if workflow::has_failed(*state) { Level::Warning } else { Level::Info };
+            let step = Some((channel.as_str(), *state));
+            self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step });
+        }
         if let Some(job) = heard.next {
             // What comes of it is in the record; the report itself was taken.
             let _ = self.deliver(*job, true)?;
         }
-        let duplicate = heard.known.then_some(heard.duplicate);
-        Ok(WebhookReply { known: Some(heard.known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+        let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
+        Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
     }
 
     fn store_report(
@@ -121,11 +142,11 @@ impl Core {
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };
         let mut record = before.clone();
         record.settle(now);
-        let known = |duplicate, state, next| Heard { known: true, duplicate, state: Some(state), next };
         let place = step.or_else(|| place(&record, status.channel.as_deref(), status.message_uuid.as_deref()));
         if record.deliveries != delivery {
             // Of a delivery that a newer one replaced: nothing waits for it any more.
-            return Ok(known(false, record.delivery.state(), None));
+            let heard = Heard::new(row, &record, &record, record.delivery.state());
+            return Ok(Heard { duplicate: false, ..heard });
         }
         let place = place.unwrap_or_else(|| add_step(&mut record, status.channel.as_deref(), now));
         let changed = hear(&mut record, place, status.state, status.message_uuid.as_deref(), status.at.unwrap_or(now));
@@ -133,9 +154,10 @@ impl Core {
             record.delivery.steps.iter_mut().skip(place).take(1).for_each(|step| step.error = Some(error.clone()));
         }
         let state = record.delivery.steps.get(place).map_or(record.delivery.state(), |step| step.status);
-        let next = self.after_report(&row, &mut record, place, state, now);
+        let mut heard = Heard::new(row, &before, &record, state);
+        heard.next = self.after_report(&row, &mut record, place, state, now);
         rows::put_record(transaction, &row, &before, record, now);
-        Ok(known(!changed, state, next))
+        Ok(heard)
     }
 
     /// What follows from a step's new state: its condition is met, or the next one begins at once.
@@ -168,16 +190,15 @@ impl Core {
         let Some(before) = rows::record(transaction, &reference.record, now)? else { return Ok(Heard::UNKNOWN) };
         let mut record = before.clone();
         record.settle(now);
-        let mut changed = false;
         let current = record.deliveries == reference.delivery;
         for message in last.messages.iter().filter(|_| current) {
             let place = place(&record, message.channel.as_deref(), message.message_uuid.as_deref());
             let place = place.unwrap_or_else(|| add_step(&mut record, message.channel.as_deref(), now));
-            changed |= hear(&mut record, place, message.state, message.message_uuid.as_deref(), last.at.unwrap_or(now));
+            hear(&mut record, place, message.state, message.message_uuid.as_deref(), last.at.unwrap_or(now));
         }
-        let state = record.delivery.state();
+        let heard = Heard::new(reference.record, &before, &record, record.delivery.state());
         rows::put_record(transaction, &reference.record, &before, record, now);
-        Ok(Heard { known: true, duplicate: !changed, state: Some(state), next: None })
+        Ok(heard)
     }
 
     /// Which record, delivery and step a report means: by the reference that the message carried, else by the

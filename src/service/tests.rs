@@ -1,6 +1,7 @@
 //! The rules through the service, on every repository, with the host's clock.
 
 mod claims;
+mod events;
 mod flow;
 
 use std::sync::Arc;
