@@ -38,7 +38,7 @@ fn exchange(stream: &TcpStream, shared: &Arc<Shared>, connection: usize, request
         let mut state = shared.state();
         let (path, authorization, body) = (path.clone(), authorization.clone(), body.clone().unwrap_or_default());
         let at_ms = (shared.clock)();
-        state.received.push(Received { path, authorization, body, status: 0, connection, at_ms });
+        state.received.push(Received { path, authorization, body, status: 0, answer: Value::Null, connection, at_ms });
         (state.received.len() - 1, state.faults.pop_front(), state.arrival.clone())
     };
     shared.changed.notify_all();
@@ -51,6 +51,7 @@ fn exchange(stream: &TcpStream, shared: &Arc<Shared>, connection: usize, request
     };
     if let Some(received) = shared.state().received.get_mut(place) {
         received.status = status;
+        received.answer = answer.clone();
     }
     let take = || body.filter(|_| status == 202).map(|body| phone::take(shared, &path, body, answer.clone()));
     let bytes = bytes(status, &answer);

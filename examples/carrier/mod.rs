@@ -60,6 +60,8 @@ pub struct Received {
     pub body: Value,
     /// The status that it got; 0 without, or not yet.
     pub status: u16,
+    /// The answer with that status.
+    pub answer: Value,
     /// On which connection, from 1.
     pub connection: usize,
     /// By the carrier's clock.

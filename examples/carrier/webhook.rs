@@ -80,18 +80,18 @@ pub(super) fn post(shared: &Arc<Shared>, body: &Value) {
 /// did not. The carrier's documents disagree on which answers of 4xx are tried again: here all are.
 pub(super) fn deliver(shared: &Arc<Shared>, webhook: Webhook) -> u16 {
     let Some(port) = shared.account.webhook_port else { return 0 };
+    let begun_ms = (shared.clock)();
     let status = send(port, &webhook).unwrap_or(0);
     if !TAKEN.contains(&status) {
         let shared = shared.clone();
-        thread::spawn(move || send_again(&shared, port, webhook));
+        thread::spawn(move || send_again(&shared, port, webhook, begun_ms));
     }
     status
 }
 
-fn send_again(shared: &Shared, port: u16, mut webhook: Webhook) {
-    let begun = (shared.clock)();
-    let (mut due, mut pause) = (begun, FIRST_PAUSE_MS);
-    while due + pause <= begun + GIVEN_UP_MS {
+fn send_again(shared: &Shared, port: u16, mut webhook: Webhook, begun_ms: i64) {
+    let (mut due, mut pause) = (begun_ms, FIRST_PAUSE_MS);
+    while due + pause <= begun_ms + GIVEN_UP_MS {
         due += pause;
         shared.wait_until(due, || false);
         // Whether the carrier signs anew is not documented; a signature of yesterday could not be taken.
