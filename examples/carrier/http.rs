@@ -1,58 +1,81 @@
-//! HTTP/1.1 as far as a carrier needs it: POSTs with a length, over connections that are kept.
+//! HTTP/1.1 as far as a carrier and a host need it: POSTs with a length, over connections that are kept.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::thread;
 
 use serde_json::{Value, json};
 
+use super::fault::Fault;
 use super::strict::{self, Refusal};
-use super::{Fault, Received, Shared, phone};
+use super::{Received, Shared, phone};
 
 /// Most bytes of a body.
 const BODY_BYTES: u64 = 64 * 1024;
 
-struct Request {
-    path: String,
-    authorization: String,
-    body: Vec<u8>,
+/// A request.
+pub struct Request {
+    pub path: String,
+    /// Empty without.
+    pub authorization: String,
+    pub body: Vec<u8>,
 }
 
-pub fn serve(stream: &TcpStream, shared: &Arc<Shared>) {
+pub(super) fn serve(stream: &TcpStream, shared: &Arc<Shared>, connection: usize) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
-        let body: Option<Value> = serde_json::from_slice(&request.body).ok();
-        let fault = shared.state().faults.pop_front();
-        let (status, answer) = match &fault {
-            Some(Fault::Status(status)) => (*status, problem(&Refusal::new(*status, "ordered", "as ordered"))),
-            Some(Fault::Reset | Fault::Garbage) => (0, Value::Null),
-            Some(Fault::Delay(pause)) => {
-                thread::sleep(*pause);
-                answer(shared, &request, body.as_ref())
-            }
-            None => answer(shared, &request, body.as_ref()),
-        };
-        let Request { path, authorization, .. } = request;
-        let received = Received { path: path.clone(), authorization, body: body.clone().unwrap_or_default(), status };
-        shared.state().received.push(received);
-        let sent = match fault {
-            Some(Fault::Reset) => return,
-            Some(Fault::Garbage) => {
-                (&*stream).write_all(b"\0\xffgarbage\r\n\r\n").and(Err(std::io::ErrorKind::Other.into()))
-            }
-            _ => respond(stream, status, &answer),
-        };
-        if let (202, Some(body)) = (status, body) {
-            phone::take(shared, &path, &body, &answer);
-        }
-        if sent.is_err() {
+        if exchange(stream, shared, connection, request).is_none() {
             return;
         }
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Request> {
+/// Answers a request. `None` ends the connection.
+fn exchange(stream: &TcpStream, shared: &Arc<Shared>, connection: usize, request: Request) -> Option<()> {
+    let body: Option<Value> = serde_json::from_slice(&request.body).ok();
+    let Request { path, authorization, .. } = request;
+    let (place, fault, arrival) = {
+        let mut state = shared.state();
+        let (path, authorization, body) = (path.clone(), authorization.clone(), body.clone().unwrap_or_default());
+        let at_ms = (shared.clock)();
+        state.received.push(Received { path, authorization, body, status: 0, answer: Value::Null, connection, at_ms });
+        (state.received.len() - 1, state.faults.pop_front(), state.arrival.clone())
+    };
+    shared.changed.notify_all();
+    if arrival.is_some_and(|arrival| !arrival(body.as_ref().unwrap_or_default())) {
+        return None;
+    }
+    let (status, answer) = match fault.as_ref().and_then(Fault::refusal) {
+        Some(status) => (status, problem(&Refusal::new(status, "ordered", "as ordered"))),
+        None => answer(shared, &path, &authorization, body.as_ref()),
+    };
+    if let Some(received) = shared.state().received.get_mut(place) {
+        received.status = status;
+        received.answer = answer.clone();
+    }
+    let take = || body.filter(|_| status == 202).map(|body| phone::take(shared, &path, body, answer.clone()));
+    let bytes = bytes(status, &answer);
+    match fault {
+        None => {
+            (&*stream).write_all(&bytes).ok()?;
+            take();
+            Some(())
+        }
+        Some(Fault::AnswerLast) => {
+            // A thread that fails has told why.
+            let _ = take().map(std::thread::JoinHandle::join);
+            (&*stream).write_all(&bytes).ok()
+        }
+        Some(fault) => {
+            let sent = fault.send(stream, &bytes);
+            take();
+            sent.ok()
+        }
+    }
+}
+
+/// The next request of a connection; `None` when there is none, or it is not understood.
+pub fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let mut words = line.split_whitespace();
@@ -73,17 +96,21 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     (body.len() as u64 == length).then_some(Request { path, authorization, body })
 }
 
-fn answer(shared: &Shared, request: &Request, body: Option<&Value>) -> (u16, Value) {
-    match strict::check(shared, &request.path, &request.authorization, body) {
+fn answer(shared: &Shared, path: &str, authorization: &str, body: Option<&Value>) -> (u16, Value) {
+    match strict::check(shared, path, authorization, body) {
         Ok(()) => {
             let mut state = shared.state();
             state.messages += 1;
-            let uuid = format!("aaaaaaaa-bbbb-4ccc-8ddd-{:012x}", state.messages);
-            let name = if request.path == strict::DISPATCH { "dispatch_uuid" } else { "message_uuid" };
-            (202, json!({ name: uuid }))
+            let name = if path == strict::DISPATCH { "dispatch_uuid" } else { "message_uuid" };
+            (202, json!({ name: uuid(state.messages) }))
         }
         Err(refusal) => (refusal.status, problem(&refusal)),
     }
+}
+
+/// How the carrier names the message or the workflow that it takes, counted from 1.
+pub fn uuid(number: usize) -> String {
+    format!("aaaaaaaa-bbbb-4ccc-8ddd-{number:012x}")
 }
 
 fn problem(refusal: &Refusal) -> Value {
@@ -91,11 +118,11 @@ fn problem(refusal: &Refusal) -> Value {
         "detail": refusal.detail, "instance": "00000000-0000-4000-8000-000000000000"})
 }
 
-fn respond(mut stream: &TcpStream, status: u16, answer: &Value) -> std::io::Result<()> {
+fn bytes(status: u16, answer: &Value) -> Vec<u8> {
     let body = answer.to_string();
     let kind = if status == 202 { "application/json" } else { "application/problem+json" };
     let pause = if status == 429 { "Retry-After: 1\r\n" } else { "" };
     let length = body.len();
     let head = format!("HTTP/1.1 {status} Answer\r\nContent-Type: {kind}\r\n{pause}Content-Length: {length}\r\n\r\n");
-    stream.write_all((head + &body).as_bytes())
+    (head + &body).into_bytes()
 }

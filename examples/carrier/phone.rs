@@ -1,7 +1,7 @@
 //! The virtual phones, and the failover that Dispatch runs for them.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use serde_json::{Value, json};
 
@@ -10,16 +10,19 @@ use super::{Shared, Shown, strict, webhook};
 /// What a phone does with messages.
 #[derive(Clone, Copy)]
 pub enum Habit {
-    /// Shows them; nobody looks.
+    /// Shows them; nobody looks until told to.
     Receives,
     /// Shows them, and they are read after this many seconds of the carrier's clock.
     Reads { after_seconds: u32 },
     /// The carrier cannot deliver to it, for this reason.
     Rejects { code: u32 },
+    /// The carrier does not reach whoever delivers to it.
+    Unreachable,
 }
 
 /// A message of either product.
-struct Message {
+#[derive(Clone)]
+pub struct Message {
     channel: String,
     to: Value,
     from: Value,
@@ -30,14 +33,37 @@ struct Message {
     client_ref: Option<Value>,
 }
 
+impl Message {
+    fn address(&self) -> &str {
+        let address = ["id", "number"].iter().find_map(|name| self.to[name].as_str());
+        address.unwrap_or_else(|| text(&self.to))
+    }
+}
+
 /// Delivers what was taken, on a thread of its own.
-pub fn take(shared: &Arc<Shared>, path: &str, body: &Value, answer: &Value) {
-    let (shared, body, answer) = (shared.clone(), body.clone(), answer.clone());
+pub fn take(shared: &Arc<Shared>, path: &str, body: Value, answer: Value) -> JoinHandle<()> {
+    let shared = shared.clone();
     let is_dispatch = path == strict::DISPATCH;
     thread::spawn(move || match is_dispatch {
         true => dispatch(&shared, &body, text(&answer["dispatch_uuid"])),
         false => drop(deliver(&shared, &single(&body, &answer), u32::MAX, "read")),
-    });
+    })
+}
+
+/// Has all messages on a phone read that were not.
+pub fn read_now(shared: &Arc<Shared>, address: &str) -> usize {
+    let unread = |message: &mut Message| message.address() == address && message.channel != "sms";
+    let messages: Vec<_> = shared.state().unread.extract_if(.., unread).collect();
+    messages.iter().for_each(|message| report(shared, message, "read", None));
+    messages.len()
+}
+
+/// Has a message read, unless it was.
+fn read(shared: &Arc<Shared>, message: &Message) {
+    let first = shared.state().unread.extract_if(.., |unread| unread.uuid == message.uuid).next();
+    if first.is_some() {
+        report(shared, message, "read", None);
+    }
 }
 
 fn text(value: &Value) -> &str {
@@ -57,7 +83,7 @@ fn single(body: &Value, answer: &Value) -> Message {
 }
 
 /// Message after message, until one meets its condition in time.
-fn dispatch(shared: &Shared, body: &Value, uuid: &str) {
+fn dispatch(shared: &Arc<Shared>, body: &Value, uuid: &str) {
     let mut sent = Vec::new();
     let mut met = false;
     for (index, step) in body["workflow"].as_array().into_iter().flatten().enumerate() {
@@ -66,7 +92,7 @@ fn dispatch(shared: &Shared, body: &Value, uuid: &str) {
             to: step["to"].clone(),
             from: step["from"].clone(),
             text: text(&step["message"]["content"]["text"]).to_owned(),
-            uuid: format!("{}{index}", &uuid[..uuid.len().saturating_sub(1)]),
+            uuid: uuid.replacen("aaaaaaaa", &format!("{:08x}", index + 1), 1),
             dispatch_uuid: Some(uuid.to_owned()),
             client_ref: None,
         };
@@ -89,38 +115,53 @@ fn dispatch(shared: &Shared, body: &Value, uuid: &str) {
 }
 
 /// The last status of a message, and whether it met the condition within this many seconds.
-fn deliver(shared: &Shared, message: &Message, expiry_seconds: u32, condition: &str) -> (&'static str, bool) {
-    let address = ["id", "number"].iter().find_map(|name| message.to[name].as_str());
-    let address = address.unwrap_or_else(|| text(&message.to)).to_owned();
-    let habit = shared.state().habits.get(&address).copied().unwrap_or(Habit::Receives);
+fn deliver(shared: &Arc<Shared>, message: &Message, expiry_seconds: u32, condition: &str) -> (&'static str, bool) {
+    let habit = shared.state().habits.get(message.address()).copied().unwrap_or(Habit::Receives);
     report(shared, message, "submitted", None);
-    if let Habit::Rejects { code } = habit {
-        report(shared, message, "rejected", Some(code));
-        return ("rejected", false);
+    match habit {
+        Habit::Rejects { code } => {
+            report(shared, message, "rejected", Some(code));
+            return ("rejected", false);
+        }
+        Habit::Unreachable => {
+            report(shared, message, "undeliverable", None);
+            return ("undeliverable", false);
+        }
+        Habit::Receives | Habit::Reads { .. } => {}
     }
-    let shown =
-        Shown { channel: message.channel.clone(), to: address, text: message.text.clone(), at_ms: (shared.clock)() };
-    shared.state().shown.push(shown);
+    let shown_ms = (shared.clock)();
+    show(shared, message, shown_ms);
     report(shared, message, "delivered", None);
     if condition == "delivered" {
         return ("delivered", true);
     }
+    let after = |seconds: u32| shown_ms.saturating_add(i64::from(seconds) * 1000);
+    let is_read = || !shared.state().unread.iter().any(|unread| unread.uuid == message.uuid);
     match habit {
         Habit::Reads { after_seconds } if message.channel != "sms" && after_seconds < expiry_seconds => {
-            shared.wait(after_seconds);
-            report(shared, message, "read", None);
+            shared.wait_until(after(after_seconds), is_read);
+            read(shared, message);
             ("read", true)
         }
         // Only Dispatch has a time of its own to wait for.
         _ if message.dispatch_uuid.is_some() => {
-            shared.wait(expiry_seconds);
-            ("delivered", false)
+            shared.wait_until(after(expiry_seconds), is_read);
+            if is_read() { ("read", true) } else { ("delivered", false) }
         }
         _ => ("delivered", false),
     }
 }
 
-fn report(shared: &Shared, message: &Message, status: &str, code: Option<u32>) {
+fn show(shared: &Shared, message: &Message, at_ms: i64) {
+    let (channel, text) = (message.channel.clone(), message.text.clone());
+    let mut state = shared.state();
+    state.shown.push(Shown { channel, to: message.address().to_owned(), text, at_ms });
+    state.unread.push(message.clone());
+    drop(state);
+    shared.changed.notify_all();
+}
+
+fn report(shared: &Arc<Shared>, message: &Message, status: &str, code: Option<u32>) {
     let mut body = json!({"message_uuid": message.uuid, "to": message.to, "from": message.from, "status": status,
         "timestamp": webhook::timestamp(shared)});
     match &message.dispatch_uuid {

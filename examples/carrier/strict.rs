@@ -57,10 +57,9 @@ fn authorized(shared: &Shared, authorization: &str) -> Option<()> {
     let in_time = iat <= now + 30 && now < exp && (30..=86_400).contains(&(exp - iat));
     let named =
         header["alg"] == "RS256" && header["typ"] == "JWT" && claims["application_id"] == *account.application_id;
+    let jti = claims["jti"].as_str().filter(|jti| in_time && named && !jti.is_empty())?.to_owned();
     // A token serves many requests, and a `jti` one token.
-    let jti = claims["jti"].as_str().filter(|jti| !jti.is_empty())?.to_owned();
-    let first = shared.state().tokens.entry(jti).or_insert_with(|| token.to_owned()) == token;
-    (in_time && named && first).then_some(())
+    (shared.state().tokens.entry(jti).or_insert_with(|| token.to_owned()) == token).then_some(())
 }
 
 /// That an object has no other members than these.

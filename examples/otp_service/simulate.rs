@@ -9,13 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::server::graceful::GracefulShutdown;
 use otp::Service;
-use ring::rsa::KeyPair;
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::carrier::{Account, Carrier, Clock, Shown};
+use super::carrier::{Account, Carrier, Clock, Shown, public_key};
 
 /// A throw-away key, known to everybody: it opens nothing but this simulation.
 const PRIVATE_KEY: &str = include_str!("../../tests/data/private_key.pem");
@@ -34,7 +31,7 @@ pub async fn run() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
     let clock = fast_clock()?;
-    let carrier = Carrier::start(account(port)?, clock.clone(), SPEED)?;
+    let carrier = Carrier::start(account(port)?, clock.clone())?;
     let (service, _warnings) = Service::open(Some(&configuration(carrier.port)))?;
     let service = Arc::new(service);
     let time = clock.clone();
@@ -58,13 +55,11 @@ fn fast_clock() -> Result<Clock, Box<dyn Error>> {
 }
 
 fn account(port: u16) -> Result<Account, Box<dyn Error>> {
-    let der = PrivatePkcs8KeyDer::from_pem_slice(PRIVATE_KEY.as_bytes()).map_err(|_| "the key cannot be read")?;
-    let pair = KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| "the key is no RSA key")?;
     Ok(Account {
         api_key: "simulated".to_owned(),
         api_secret: "simulated".to_owned(),
         application_id: APPLICATION.to_owned(),
-        public_key: pair.public().as_ref().to_vec(),
+        public_key: public_key(PRIVATE_KEY).ok_or("the key cannot be read")?,
         signature_secret: SECRET.to_owned(),
         webhook_port: Some(port),
     })

@@ -1,17 +1,17 @@
-//! A carrier on loopback: takes every message, unless a test wants otherwise, keeps what was sent, and signs reports
-//! on it.
+//! The simulated carrier as the tests want it: every request is held against the published specification, and none may
+//! be one that the carrier refuses unless a test orders that.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::{digest, hmac};
 use serde_json::{Value, json};
 
 use super::specification::objections;
+use simulator::Account;
+
+#[path = "../../examples/carrier/mod.rs"]
+pub mod simulator;
 
 /// The secret of its webhooks.
 pub const SECRET: &str = "a secret of thirty-two bytes and more";
@@ -19,41 +19,57 @@ pub const SECRET: &str = "a secret of thirty-two bytes and more";
 /// Addresses for both steps of [`Carrier::config`].
 pub const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;
 
+/// The application that its signed tokens name, and its key.
+pub const APPLICATION: &str = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab";
+pub const PRIVATE_KEY: &str = include_str!("../data/private_key.pem");
+
 /// How long a test waits for something to be sent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What happens when a message has come, before it is answered: `false` closes the connection in place of an answer.
-pub type Arrival = dyn Fn(&Value) -> bool + Send + Sync;
-
-#[derive(Default)]
-struct Seen {
-    messages: Mutex<Vec<Value>>,
-    changed: Condvar,
-}
-
 /// Serves until the test process ends.
 pub struct Carrier {
-    port: u16,
-    seen: Arc<Seen>,
+    simulator: simulator::Carrier,
+    objections: Arc<Mutex<Vec<String>>>,
 }
 
 impl Carrier {
+    /// Takes every message, and reports on none.
     pub fn start() -> Self {
         Self::with(|_| true)
     }
 
+    /// The same. `arrival` sees each message before it is answered: `false` closes the connection in place of an
+    /// answer.
     pub fn with(arrival: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (seen, arrival): (_, Arc<Arrival>) = (Arc::new(Seen::default()), Arc::new(arrival));
-        let keep = seen.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (keep, arrival) = (keep.clone(), arrival.clone());
-                std::thread::spawn(move || while serve(&stream, &keep, &*arrival).is_some() {});
-            }
+        Self::new(None, Arc::new(|| 0), arrival)
+    }
+
+    /// One that reports to this port, with a clock.
+    pub fn reporting(webhook_port: u16, clock: simulator::Clock) -> Self {
+        Self::new(Some(webhook_port), clock, |_| true)
+    }
+
+    fn new(
+        webhook_port: Option<u16>,
+        clock: simulator::Clock,
+        arrival: impl Fn(&Value) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let account = Account {
+            api_key: "k".to_owned(),
+            api_secret: "s".to_owned(),
+            application_id: APPLICATION.to_owned(),
+            public_key: simulator::public_key(PRIVATE_KEY).unwrap(),
+            signature_secret: SECRET.to_owned(),
+            webhook_port,
+        };
+        let simulator = simulator::Carrier::start(account, clock).unwrap();
+        let found: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = found.clone();
+        simulator.on_arrival(move |message| {
+            keep.lock().unwrap().extend(objections(message));
+            arrival(message)
         });
-        Self { port, seen }
+        Self { simulator, objections: found }
     }
 
     /// Where it listens.
@@ -76,7 +92,7 @@ impl Carrier {
 
     /// What was sent so far.
     pub fn seen(&self) -> Vec<Value> {
-        self.seen.messages.lock().unwrap().clone()
+        self.received().into_iter().map(|received| received.body).collect()
     }
 
     /// The channels of what was sent so far.
@@ -86,11 +102,25 @@ impl Carrier {
 
     /// Waits until so many messages were sent. Fails when they do not come.
     pub fn wait(&self, count: usize) -> Vec<Value> {
-        let (messages, until) = (self.seen.messages.lock().unwrap(), Instant::now() + PATIENCE);
-        let waited = self.seen.changed.wait_timeout_while(messages, PATIENCE, |messages| messages.len() < count);
-        let messages = waited.unwrap().0.clone();
-        assert!(messages.len() >= count || Instant::now() < until, "{count} messages were not sent: {messages:?}");
+        let messages: Vec<_> = self.wait_received(count, PATIENCE).into_iter().map(|received| received.body).collect();
+        assert!(messages.len() >= count, "{count} messages were not sent: {messages:?}");
         messages
+    }
+}
+
+impl Deref for Carrier {
+    type Target = simulator::Carrier;
+
+    fn deref(&self) -> &simulator::Carrier {
+        &self.simulator
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(*self.objections.lock().unwrap(), [""; 0], "requests that the specification does not accept");
+        }
     }
 }
 
@@ -99,53 +129,16 @@ pub fn code_in(message: &Value) -> &str {
     message["text"].as_str().unwrap().rsplit(' ').next().unwrap()
 }
 
+/// How the carrier names the message of this number, from 1.
+pub fn uuid(number: usize) -> String {
+    simulator::http::uuid(number)
+}
+
 /// A report on a message, signed at this time, in milliseconds: the value of `Authorization`, and the body.
 pub fn report(message: &Value, uuid: &str, status: &str, now_ms: i64) -> (String, String) {
     let body = json!({"message_uuid": uuid, "to": message["to"], "from": message["from"], "status": status,
         "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]});
     let body = body.to_string();
-    let hash: String =
-        digest::digest(&digest::SHA256, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let claims = json!({"iat": now_ms / 1000, "jti": uuid, "iss": "Vonage", "payload_hash": hash}).to_string();
-    let signed =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#), URL_SAFE_NO_PAD.encode(claims));
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
-    (format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(tag)), body)
-}
-
-fn serve(mut stream: &TcpStream, seen: &Seen, arrival: &Arrival) -> Option<()> {
-    let mut bytes = Vec::new();
-    let body_at = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        read_more(stream, &mut bytes)?;
-    };
-    let head = String::from_utf8(bytes[..body_at].to_vec()).unwrap().to_lowercase();
-    let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().unwrap();
-    while bytes.len() < body_at + length {
-        read_more(stream, &mut bytes)?;
-    }
-    let message: Value = serde_json::from_slice(&bytes[body_at..]).unwrap();
-    assert_eq!(objections(&message), [""; 0], "a request that the carrier would refuse: {message}");
-    let number = {
-        let mut messages = seen.messages.lock().unwrap();
-        messages.push(message.clone());
-        messages.len()
-    };
-    seen.changed.notify_all();
-    if !arrival(&message) {
-        return None;
-    }
-    let uuid = if message.get("workflow").is_some() { "dispatch_uuid" } else { "message_uuid" };
-    let body = json!({uuid: format!("m-{number}")}).to_string();
-    let answer = format!("HTTP/1.1 202 Accepted\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(answer.as_bytes()).ok()
-}
-
-fn read_more(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 4096];
-    let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-    bytes.extend_from_slice(&buffer[..count]);
-    Some(())
+    let claims = json!({"iat": now_ms / 1000, "jti": uuid, "iss": "Vonage"});
+    (simulator::webhook::signed(SECRET, claims, body.as_bytes()), body)
 }

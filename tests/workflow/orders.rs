@@ -7,7 +7,7 @@ use otp::StepReply;
 
 use super::{EXPIRY_SECONDS, T0, create, open_at};
 use crate::common::Random;
-use crate::common::carrier::{Carrier, report};
+use crate::common::carrier::{Carrier, report, uuid};
 
 /// On which message, and what.
 const REPORTS: [(usize, &str); 6] =
@@ -57,13 +57,13 @@ fn every_order_and_duplicates_give_one_state() {
         }
         for report_number in &sequence {
             let (message, status) = REPORTS[*report_number];
-            let (authorization, body) = report(&messages[message], &format!("m-{}", before + message + 1), status, now);
+            let (authorization, body) = report(&messages[message], &uuid(before + message + 1), status, now);
             let reply = service.webhook(Some(&authorization), body.as_bytes()).unwrap();
             assert_eq!(reply.known, Some(true));
         }
         let steps = service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
-        let (first, second) = (before + 1, before + 2);
-        let expected = format!(r#"messenger Read Some("m-{first}"); sms Delivered Some("m-{second}"); "#);
+        let (first, second) = (uuid(before + 1), uuid(before + 2));
+        let expected = format!(r#"messenger Read Some("{first}"); sms Delivered Some("{second}"); "#);
         assert_eq!(told(&steps), expected, "order {number}: {sequence:?}");
         assert_eq!(carrier.seen().len(), before + 2, "order {number}: {sequence:?}");
     }
