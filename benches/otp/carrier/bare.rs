@@ -1,12 +1,12 @@
 //! The least that a create comes to: one commit that is synced, one POST, and one commit that is not.
 //!
 //! The commits go through SQLite with the library's own settings, into a copy of the same database, and write rows of
-//! the same sizes under keys spread as its are. They are grouped as well, by one lock and one queue: without that the
+//! the same sizes under keys spread as its are. They are grouped as well, in the plainest way: without that the
 //! library would be compared with a disk that is asked 64 times for what it can do once. ureq runs without any limit
 //! of time, which spares it a thread for each look-up and two system calls for each request.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use rusqlite::{Connection, params};
 use ureq::Agent;
@@ -46,24 +46,26 @@ pub type Lengths = [usize; 3];
 /// One row to write: its key, and the length of its value.
 type Row = ([u8; 16], usize);
 
-/// Commits of many threads: whoever gets the connection writes what all that wait for it have queued.
+/// Commits of many threads: whoever finds the connection free writes all that is queued.
 pub struct Commits {
     queue: Mutex<Queue>,
-    writer: Mutex<Writer>,
+    committed: Condvar,
     lengths: Lengths,
 }
 
-#[derive(Default)]
 struct Queue {
     rows: Vec<Row>,
     is_synced: bool,
-    queued: u64,
+    /// Commits that were ever asked for, and how many of them are done.
+    asked: u64,
+    done: u64,
+    /// Away while somebody writes.
+    writer: Option<Writer>,
 }
 
 struct Writer {
     connection: Connection,
     is_synced: bool,
-    committed: u64,
 }
 
 impl Commits {
@@ -76,8 +78,9 @@ impl Commits {
         );
         connection.execute_batch(&set).expect("the settings");
         lengthen(&connection);
-        let writer = Mutex::new(Writer { connection, is_synced: true, committed: 0 });
-        Self { queue: Mutex::default(), writer, lengths }
+        let writer = Some(Writer { connection, is_synced: true });
+        let queue = Mutex::new(Queue { rows: Vec::new(), is_synced: false, asked: 0, done: 0, writer });
+        Self { queue, committed: Condvar::new(), lengths }
     }
 
     /// The record, and how often was sent to the recipient: synced.
@@ -93,23 +96,24 @@ impl Commits {
     }
 
     fn commit(&self, rows: [Row; 2], is_synced: bool) {
-        let ticket = {
-            let mut queue = self.queue.lock().expect("no thread panicked");
-            queue.rows.extend(rows);
-            queue.is_synced |= is_synced;
-            queue.queued += 1;
-            queue.queued
-        };
-        let mut writer = self.writer.lock().expect("no thread panicked");
-        if writer.committed >= ticket {
-            return;
-        }
         let mut queue = self.queue.lock().expect("no thread panicked");
-        let (rows, is_synced) = (std::mem::take(&mut queue.rows), std::mem::take(&mut queue.is_synced));
-        let queued = queue.queued;
-        drop(queue);
-        writer.write(&rows, is_synced).expect("a commit");
-        writer.committed = queued;
+        queue.rows.extend(rows);
+        queue.is_synced |= is_synced;
+        queue.asked += 1;
+        let ticket = queue.asked;
+        while queue.done < ticket {
+            let Some(mut writer) = queue.writer.take() else {
+                queue = self.committed.wait(queue).expect("no thread panicked");
+                continue;
+            };
+            let (rows, is_synced) = (std::mem::take(&mut queue.rows), std::mem::take(&mut queue.is_synced));
+            let asked = queue.asked;
+            drop(queue);
+            writer.write(&rows, is_synced).expect("a commit");
+            queue = self.queue.lock().expect("no thread panicked");
+            (queue.writer, queue.done) = (Some(writer), asked);
+            self.committed.notify_all();
+        }
     }
 }
 
