@@ -4,8 +4,8 @@
 mod bare;
 mod server;
 
-use std::cell::Cell;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otp::{Outcome, Service};
@@ -16,9 +16,12 @@ use crate::disk::{Disk, Folder, Measured, settle};
 use crate::load::{drive, fill, phone, token};
 use crate::table::{Samples, Table, Target};
 use bare::{Commits, Lengths, Post};
-use server::{Seen, Server};
+use server::Server;
 
 const THREADS: [usize; 3] = [1, 8, 64];
+
+/// Operations before the first that counts.
+const WARM: usize = 3_000;
 
 /// Creates through the library, and the same work without it.
 #[derive(Clone, Default)]
@@ -60,88 +63,79 @@ fn weigh_rows(database: &Path, server: &Server) -> Lengths {
     lengths.try_into().expect("a record, sends and a reference")
 }
 
-/// One round, on two databases that begin alike.
-struct Round<'a> {
-    table: &'a Table,
-    disk: &'a Disk,
-    server: &'a Server,
-    seen: &'a Seen,
-    ours: &'a Path,
+/// Both sides, on two databases that begin alike.
+struct Sides {
+    service: Service,
     commits: Commits,
-    time: Duration,
-    next: Cell<usize>,
+    post: Post,
+    next: AtomicUsize,
 }
 
-impl Round<'_> {
-    /// Operations per second, and R.
-    fn cell(&self, threads: usize, work: impl Fn(usize) + Sync) -> (f64, f64) {
-        settle();
-        let (first, before) = (self.next.get(), self.server.messages());
-        let rate = self.disk.around(self.table, || drive(threads, self.time, usize::MAX, |place| work(first + place)));
-        // Every operation sent one message.
-        self.next.set(first + usize::try_from(self.server.messages() - before).expect("a count"));
-        rate
+impl Sides {
+    fn ours(&self) {
+        create(&self.service, self.next.fetch_add(1, Ordering::Relaxed));
     }
 
-    /// Creates by a service that was just opened, and how many tokens it signed.
-    fn ours(&self, threads: usize) -> ((f64, f64), usize) {
-        let service = open(self.ours, &self.server.base_url());
-        self.server.take_credentials();
-        let rate = self.cell(threads, |item| create(&service, item));
-        (rate, self.server.take_credentials())
+    fn bare(&self) {
+        let item = self.next.fetch_add(1, Ordering::Relaxed);
+        self.commits.begin(item);
+        self.post.send();
+        self.commits.end(item);
     }
 
-    fn bare(&self, threads: usize) -> (f64, f64) {
-        let post = Post::new(&self.server.base_url(), self.seen.clone());
-        let commits = &self.commits;
-        self.cell(threads, |item| {
-            commits.begin(item);
-            post.send();
-            commits.end(item);
-        })
+    /// As things are after a while: the connections are there, and the log has its full length.
+    fn warm(&self) {
+        let (hour, threads) = (Duration::from_secs(3600), 8);
+        drive(threads, hour, WARM, |_| self.ours());
+        drive(threads, hour, WARM, |_| self.bare());
     }
+}
+
+/// How many tokens a new service signs when all threads need one at once.
+fn signatures(database: &Path, server: &Server, size: Size) -> usize {
+    let service = open(database, &server.base_url());
+    server.take_credentials();
+    drive(64, Duration::from_millis(size.cell_ms), usize::MAX, |item| create(&service, item));
+    server.take_credentials()
 }
 
 pub fn measure(table: &mut Table, size: Size) {
     let folder = Folder::new("carrier");
     let (disk, server) = (Disk::new(&folder), Server::start());
     let lengths = weigh_rows(&folder.file("row.db"), &server);
-    let seen = server.first();
     let mut compared = vec![Compared::default(); THREADS.len()];
-    let mut signatures = Samples::default();
+    let mut signed = Samples::default();
     for number in 0..size.rounds {
         let (database, copy) = (folder.file(&format!("{number}.db")), folder.file(&format!("{number}-bare.db")));
         fill(&database, 0, size.base);
         std::fs::copy(&database, &copy).expect("a copy of the database");
-        let round = Round {
-            table,
-            disk: &disk,
-            server: &server,
-            seen: &seen,
-            ours: &database,
+        let sides = Sides {
+            service: open(&database, &server.base_url()),
             commits: Commits::open(&copy, lengths),
-            time: Duration::from_millis(size.cell_ms),
-            next: Cell::new(size.base),
+            post: Post::new(&server.base_url(), server.first()),
+            next: AtomicUsize::new(size.base),
         };
+        let cell = |threads: usize, work: &(dyn Fn() + Sync)| {
+            settle();
+            disk.around(table, || drive(threads, Duration::from_millis(size.cell_ms), usize::MAX, |_| work()))
+        };
+        sides.warm();
         for (threads, compared) in THREADS.into_iter().zip(&mut compared) {
-            // Whoever comes second has no advantage over all rounds.
+            // Neither side always comes second.
             if number % 2 == 1 {
-                compared.bare.push(round.bare(threads));
+                compared.bare.push(cell(threads, &|| sides.bare()));
             }
-            let (rate, signed) = round.ours(threads);
-            compared.ours.push(rate);
+            compared.ours.push(cell(threads, &|| sides.ours()));
             if number % 2 == 0 {
-                compared.bare.push(round.bare(threads));
-            }
-            if threads == 64 {
-                signatures.push(signed as f64);
+                compared.bare.push(cell(threads, &|| sides.bare()));
             }
         }
+        signed.push(signatures(&folder.file(&format!("{number}-signed.db")), &server, size) as f64);
     }
-    print(table, size, &compared, &signatures);
+    print(table, size, &compared, &signed);
 }
 
-fn print(table: &mut Table, size: Size, compared: &[Compared], signatures: &Samples) {
+fn print(table: &mut Table, size: Size, compared: &[Compared], signed: &Samples) {
     table.heading("Delivered, one process, sqlite:, durability full, sender messages with a JWT, to loopback");
     table.note(&format!(
         "each round begins with {} items; bare: the two commits, grouped, and a POST by ureq without time limits",
@@ -155,6 +149,6 @@ fn print(table: &mut Table, size: Size, compared: &[Compared], signatures: &Samp
         let name = format!("delivered create, {threads} thread{plural}");
         table.ratio(&name, &ours.value, "/s", (&ratio, "bare"), Target::AtLeast(0.9));
     }
-    let most = Samples::of([signatures.max()]);
+    let most = Samples::of([signed.max()]);
     table.value("RSA signatures by a new service, 64 threads at once, most", &most, "", Target::AtMost(1.0));
 }

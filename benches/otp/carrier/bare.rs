@@ -13,9 +13,6 @@ use ureq::Agent;
 
 use super::server::Seen;
 
-/// Pages in the log at which it goes into the database, as in the library.
-const LONG: u32 = 4000;
-
 /// The same POST again and again.
 pub struct Post {
     agent: Agent,
@@ -43,8 +40,8 @@ impl Post {
 /// Lengths of the rows that a create writes, the record first.
 pub type Lengths = [usize; 3];
 
-/// One row to write: its key, and the length of its value.
-type Row = ([u8; 16], usize);
+/// One row to write.
+type Row = ([u8; 16], Vec<u8>);
 
 /// Commits of many threads: whoever finds the connection free writes all that is queued.
 pub struct Commits {
@@ -71,13 +68,10 @@ struct Writer {
 impl Commits {
     pub fn open(database: &Path, lengths: Lengths) -> Self {
         let connection = Connection::open(database).expect("the database");
-        let set = format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+        let set = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
              PRAGMA cache_size = -2048; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = {LONG}"
-        );
-        connection.execute_batch(&set).expect("the settings");
-        lengthen(&connection);
+             PRAGMA wal_autocheckpoint = 4000";
+        connection.execute_batch(set).expect("the settings");
         let writer = Some(Writer { connection, is_synced: true });
         let queue = Mutex::new(Queue { rows: Vec::new(), is_synced: false, asked: 0, done: 0, writer });
         Self { queue, committed: Condvar::new(), lengths }
@@ -86,13 +80,14 @@ impl Commits {
     /// The record, and how often was sent to the recipient: synced.
     pub fn begin(&self, item: usize) {
         let [record, sends, _] = self.lengths;
-        self.commit([(key(item, 0), record), (key(item, 1), sends)], true);
+        self.commit([(key(item, 0), vec![1; record]), (key(item, 1), vec![1; sends])], true);
     }
 
     /// The record with what came of it, and where the carrier's identifier leads.
     pub fn end(&self, item: usize) {
         let [record, _, reference] = self.lengths;
-        self.commit([(key(item, 0), record), (key(item, 2), reference)], false);
+        // Other bytes than before: SQLite does not write what is there already.
+        self.commit([(key(item, 0), vec![2; record]), (key(item, 2), vec![2; reference])], false);
     }
 
     fn commit(&self, rows: [Row; 2], is_synced: bool) {
@@ -125,24 +120,13 @@ impl Writer {
             self.is_synced = is_synced;
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        for (key, length) in rows {
+        for (key, value) in rows {
             let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO item (k, v) VALUES (?1, ?2)")?;
-            insert.execute(params![key, vec![key[0]; *length]])?;
+            insert.execute(params![key, value])?;
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
-}
-
-/// Brings the log to its full length: a file that is overwritten is synced faster than one that grows, and the library
-/// sees to that.
-fn lengthen(connection: &Connection) {
-    let fill = format!(
-        "CREATE TABLE filler (v BLOB); INSERT INTO filler VALUES (zeroblob({LONG} * 4096)); DROP TABLE filler;"
-    );
-    connection.execute_batch(&fill).expect("a long log");
-    let moved = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
-    assert_eq!(moved, Ok(0), "nobody else has the database open");
 }
 
 /// Spread over the whole range, as hashes are (splitmix64).

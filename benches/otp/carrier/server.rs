@@ -56,11 +56,6 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Messages taken so far.
-    pub fn messages(&self) -> u64 {
-        self.shared.messages.load(Ordering::Relaxed)
-    }
-
     /// How many different credentials came since this was last asked.
     pub fn take_credentials(&self) -> usize {
         std::mem::take(&mut *self.shared.credentials.lock().expect("no server thread panicked")).len()
