@@ -1,10 +1,12 @@
-//! Measurements of libotp: `cargo bench`, or a part of it: `cargo bench -- durable processes scale border library peers`.
+//! Measurements of libotp: `cargo bench`, or parts of it, such as `cargo bench -- durable carrier`. There are `durable`,
+//! `carrier`, `processes`, `scale`, `border`, `library` and `peers`.
 //!
 //! `OTP_BENCH_SIZE=small` (the default) is a quick look, `full` takes the numbers that count. Everything durable is
 //! compared with R, the rate of 4 KiB overwrites with fdatasync on the same disk, taken just before and just after
 //! each measurement: the ratios can be compared between machines and hours, the absolute numbers cannot.
 
 mod border;
+mod carrier;
 mod disk;
 mod durable;
 mod library;
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         }
     };
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let known = ["durable", "processes", "scale", "border", "library", "peers"];
+    let known = ["durable", "carrier", "processes", "scale", "border", "library", "peers"];
     if let Some(part) = parts.iter().find(|part| !known.contains(part)) {
         eprintln!("there is no part {part:?}; there are {}", known.join(", "));
         return ExitCode::FAILURE;
@@ -67,6 +69,9 @@ fn main() -> ExitCode {
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
     let mut table = Table::begin();
     let ours = if wanted("durable") { Some(durable::measure(&mut table, size)) } else { None };
+    if wanted("carrier") {
+        carrier::measure(&mut table, size);
+    }
     if wanted("processes") {
         processes::measure(&mut table, size);
     }
