@@ -14,7 +14,6 @@ if (!isMainThread) {
 }
 
 const ffi = required('ffi-napi');
-const ref = required('ref-napi');
 
 /** An optional module: of this package, or else of the program that runs. */
 function required(name) {
@@ -59,19 +58,27 @@ function load(path) {
   return functions;
 }
 
+/** C function pointers that nobody uses, by type: ffi-napi never gives back all that one takes. */
+const idle = new Map(CALLBACKS.map((declaration) => [parse(declaration).name, []]));
+
 /** A C function pointer that calls `f` on this thread; `free` ends it. */
 function callback(type, f) {
-  const { returns, parameters } = callbacks.get(type);
-  let pointer = ffi.Callback(TYPES[returns], parameters.map((kind) => TYPES[kind]), f);
-  return {
-    get pointer() {
-      return pointer;
-    },
-    // What is no longer referred to is freed; until then it must not be.
-    free: () => {
-      pointer = ref.NULL;
-    },
+  const place = idle.get(type).pop() ?? newPlace(type);
+  place.f = f;
+  const free = () => {
+    place.f = undefined;
+    idle.get(type).push(place);
   };
+  return { pointer: place.pointer, free };
+}
+
+/** A new C function pointer and the function that it calls, which may change. */
+function newPlace(type) {
+  const { returns, parameters } = callbacks.get(type);
+  const place = { f: undefined, pointer: undefined };
+  const call = (...values) => place.f(...values);
+  place.pointer = ffi.Callback(TYPES[returns], parameters.map((kind) => TYPES[kind]), call);
+  return place;
 }
 
 /** The address of a service, as a function takes it, from the bytes that the library wrote it to. */

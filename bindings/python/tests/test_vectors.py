@@ -180,9 +180,10 @@ class Vectors(unittest.TestCase):
             runner = Runner(self, scenario, KINDS[kind].format(pathlib.Path(folder)))
             invoke = _service._invoke
 
-            def listen(*args: Any) -> Tuple[int, Dict[str, Any]]:
-                number, runner.reply = invoke(*args)
-                return number, runner.reply
+            def listen(*args: Any) -> Tuple[int, bytes]:
+                number, reply = invoke(*args)
+                runner.reply = json.loads(reply)
+                return number, reply
 
             with mock.patch.object(_service, "_invoke", listen):
                 if "config" in scenario and steps:

@@ -1,12 +1,61 @@
-"""What calls return, and the message that a sender is given. Immutable; what is secret is not in their ``repr``."""
+"""What calls return, and the message that a sender is given. Immutable; what is secret is not in their ``repr``.
+
+What a call returns is read from its JSON when it is first asked for a member: many callers never ask for one.
+"""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple
+import json
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from ._result import Result
+
+_R = TypeVar("_R", bound="_Reply")
+
+#: A reply, or a part of one, as it came or with its JSON read.
+_Unread = Union[bytes, Mapping[str, Any]]
+
+#: What ``json.loads`` comes to for one object in UTF-8; its looks at encoding and space cost as much as the object.
+_decode = json.JSONDecoder().raw_decode
+
+
+def decoded(text: bytes) -> Dict[str, Any]:
+    """The members of a reply."""
+    members: Dict[str, Any] = _decode(text.decode())[0]
+    return members
+
+
+class _Reply:
+    """A dataclass whose fields may not have been read yet."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Python asks for what is not there. Two threads at once read the same twice, and neither meets half of it.
+            fields_read = vars(self)
+            if "_unread" in fields_read and not name.startswith("_"):
+                read, reply, *known = fields_read["_unread"]
+                fields_read.update(read(decoded(reply) if isinstance(reply, bytes) else reply, *known))
+                if name in fields_read:
+                    return fields_read[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _read_later(kind: Type[_R]) -> Type[_R]:
+    """Takes the defaults off a class: they would be found in the place of what is not read yet."""
+    for each in fields(kind):  # type: ignore[arg-type]
+        if each.default is not MISSING:
+            delattr(kind, each.name)
+    return kind
+
+
+def _later(kind: Type[_R], read: Callable[..., Dict[str, Any]], reply: _Unread, *known: Any) -> _R:
+    """An object whose fields ``read`` makes of the reply and of what is known besides, once somebody asks."""
+    answer = kind.__new__(kind)
+    vars(answer)["_unread"] = (read, reply, *known)
+    return answer
 
 
 def _date(text: str) -> datetime.datetime:
@@ -33,8 +82,9 @@ class Step:
     error: Optional[str] = None
 
 
+@_read_later
 @dataclass(frozen=True)
-class Delivery:
+class Delivery(_Reply):
     """How a message stands."""
 
     #: By what: "dispatch", "messages", "host", "console" or "none".
@@ -66,8 +116,9 @@ class Message:
     locale: Optional[str] = None
 
 
+@_read_later
 @dataclass(frozen=True)
-class Created:
+class Created(_Reply):
     """A code that was created, or sent again. From ``channel`` on: with sender "none" alone, else None."""
 
     #: Rounded down.
@@ -82,8 +133,9 @@ class Created:
     locale: Optional[str] = None
 
 
+@_read_later
 @dataclass(frozen=True)
-class Check:
+class Check(_Reply):
     """What checking a code came to. It is true if the code was right, and false otherwise."""
 
     result: Result
@@ -103,8 +155,9 @@ class Check:
         return self.result.message
 
 
+@_read_later
 @dataclass(frozen=True)
-class Status:
+class Status(_Reply):
     """How a token's code stands. Dates are aware and in UTC."""
 
     token: str = field(repr=False)
@@ -118,8 +171,9 @@ class Status:
     check_date: Optional[datetime.datetime] = None
 
 
+@_read_later
 @dataclass(frozen=True)
-class Webhook:
+class Webhook(_Reply):
     """What a webhook said."""
 
     #: "status" (of a message), "final" (of a dispatch) or "inbound" (somebody wrote to us).
@@ -137,8 +191,9 @@ class Webhook:
     shortened: Tuple[str, ...] = ()
 
 
+@_read_later
 @dataclass(frozen=True)
-class Due:
+class Due(_Reply):
     """What a run of due work did."""
 
     #: Steps of deliveries.
@@ -147,16 +202,6 @@ class Due:
     purged: int
     #: None: nothing is due.
     next_due_in_milliseconds: Optional[int] = None
-
-
-def _step(step: Mapping[str, Any]) -> Step:
-    return Step(step["channel"], step["status"], _date(step["at"]), step.get("messageUuid"), step.get("error"))
-
-
-def _delivery(delivery: Mapping[str, Any]) -> Delivery:
-    steps = tuple(_step(step) for step in delivery.get("steps", ()))
-    uuids = delivery.get("messageUuid"), delivery.get("dispatchUuid")
-    return Delivery(delivery["via"], delivery["state"], delivery.get("channel"), *uuids, steps)
 
 
 def message(event: Mapping[str, Any]) -> Message:
@@ -172,43 +217,97 @@ def message(event: Mapping[str, Any]) -> Message:
     )
 
 
-def created(reply: Mapping[str, Any]) -> Created:
-    # A repeated answer about a code that has ended tells no seconds and no attempts.
-    left = reply.get("expiresInSeconds", 0), reply.get("attemptsLeft", 0)
-    return Created(
-        *left, _delivery(reply["delivery"]), *map(reply.get, ("channel", "to", "from", "text", "code", "locale"))
-    )
+def _step(step: Mapping[str, Any]) -> Step:
+    return Step(step["channel"], step["status"], _date(step["at"]), step.get("messageUuid"), step.get("error"))
 
 
-def check(result: Result, reply: Mapping[str, Any]) -> Check:
-    return Check(result, reply.get("attemptsLeft"), reply.get("retryAfterSeconds"), reply.get("locked"))
+def _delivery(delivery: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        "via": delivery["via"],
+        "state": delivery["state"],
+        "channel": delivery.get("channel"),
+        "message_uuid": delivery.get("messageUuid"),
+        "dispatch_uuid": delivery.get("dispatchUuid"),
+        "steps": tuple(map(_step, delivery.get("steps", ()))),
+    }
 
 
-def status(reply: Mapping[str, Any]) -> Status:
-    return Status(
-        token=reply["token"],
-        state=reply["state"],
-        creation_date=_date(reply["creationDate"]),
-        expiry_date=_date(reply["expiryDate"]),
-        is_checked=reply["isChecked"],
-        attempts_left=reply["attemptsLeft"],
-        delivery=_delivery(reply["delivery"]),
-        check_date=_optional_date(reply.get("checkDate")),
-    )
+def _created(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        # A repeated answer about a code that has ended tells no seconds and no attempts.
+        "expires_in_seconds": reply.get("expiresInSeconds", 0),
+        "attempts_left": reply.get("attemptsLeft", 0),
+        "delivery": _later(Delivery, _delivery, reply["delivery"]),
+        "channel": reply.get("channel"),
+        "to": reply.get("to"),
+        "from_": reply.get("from"),
+        "text": reply.get("text"),
+        "code": reply.get("code"),
+        "locale": reply.get("locale"),
+    }
 
 
-def webhook(reply: Mapping[str, Any]) -> Webhook:
-    return Webhook(
-        kind=reply["kind"],
-        known=reply.get("known"),
-        duplicate=reply.get("duplicate"),
-        state=reply.get("state"),
-        from_=reply.get("from"),
-        channel=reply.get("channel"),
-        text=reply.get("text"),
-        shortened=tuple(reply.get("shortened", ())),
-    )
+def _check(reply: Mapping[str, Any], result: Result) -> Dict[str, Any]:
+    return {
+        "result": result,
+        "attempts_left": reply.get("attemptsLeft"),
+        "retry_after_seconds": reply.get("retryAfterSeconds"),
+        "locked": reply.get("locked"),
+    }
 
 
-def due(reply: Mapping[str, Any]) -> Due:
-    return Due(reply["ran"], reply["purged"], reply.get("nextDueInMilliseconds"))
+def _status(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        "token": reply["token"],
+        "state": reply["state"],
+        "creation_date": _date(reply["creationDate"]),
+        "expiry_date": _date(reply["expiryDate"]),
+        "is_checked": reply["isChecked"],
+        "attempts_left": reply["attemptsLeft"],
+        "delivery": _later(Delivery, _delivery, reply["delivery"]),
+        "check_date": _optional_date(reply.get("checkDate")),
+    }
+
+
+def _webhook(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        "kind": reply["kind"],
+        "known": reply.get("known"),
+        "duplicate": reply.get("duplicate"),
+        "state": reply.get("state"),
+        "from_": reply.get("from"),
+        "channel": reply.get("channel"),
+        "text": reply.get("text"),
+        "shortened": tuple(reply.get("shortened", ())),
+    }
+
+
+def _due(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        "ran": reply["ran"],
+        "purged": reply["purged"],
+        "next_due_in_milliseconds": reply.get("nextDueInMilliseconds"),
+    }
+
+
+def created(reply: _Unread) -> Created:
+    return _later(Created, _created, reply)
+
+
+def check(result: Result, reply: _Unread) -> Check:
+    # Most ask for the result alone.
+    answer = _later(Check, _check, reply, result)
+    vars(answer)["result"] = result
+    return answer
+
+
+def status(reply: _Unread) -> Status:
+    return _later(Status, _status, reply)
+
+
+def webhook(reply: _Unread) -> Webhook:
+    return _later(Webhook, _webhook, reply)
+
+
+def due(reply: _Unread) -> Due:
+    return _later(Due, _due, reply)

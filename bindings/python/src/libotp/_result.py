@@ -67,3 +67,13 @@ class Result(enum.Enum):
         """The HTTP status with which a web service answers: 200 for ``OK`` alone."""
         status: int = lib.otp_result_http_status(self.value)
         return status
+
+
+#: Calling the class to find a member costs more than a call of the library.
+_BY_NUMBER = {result.value: result for result in Result}
+
+
+def result_of(number: int) -> Result:
+    """The result that the library answered with this number."""
+    result = _BY_NUMBER.get(number)
+    return Result(number) if result is None else result

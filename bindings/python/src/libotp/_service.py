@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-import json
 import weakref
-from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Callable, List, Mapping, NoReturn, Optional, Tuple
 
 from . import _arguments as arguments
 from . import _callbacks as callbacks
@@ -15,33 +14,31 @@ from . import _replies as replies
 from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, raised
 from ._errors import SendError, argument_error, error
-from ._result import Result
+from ._replies import decoded
+from ._result import result_of
 
 _lib = native.lib
 
-#: What ``json.loads`` comes to for one object in UTF-8; its looks at encoding and space cost as much as the object.
-_decode = json.JSONDecoder().raw_decode
-
 #: Buffers for replies that no call uses at the moment. A callback may call again, so one for each thread is not enough.
+#: They are pointers, and the size a C number, since ctypes takes longer to make them of an array and an ``int``.
 _buffers: List[Any] = []
+_REPLY_SIZE = ctypes.c_size_t(native.REPLY_SIZE)
 
 
-def _invoke(function: Callable[..., int], *args: Any) -> Tuple[int, Dict[str, Any]]:
-    """Calls a function whose last parameters are a buffer for the reply and its size."""
+def _invoke(function: Callable[..., int], *args: Any) -> Tuple[int, bytes]:
+    """Calls a function whose last parameters are a buffer for the reply and its size; its result and the reply."""
     try:
         buffer = _buffers.pop()
     except IndexError:
-        buffer = ctypes.create_string_buffer(native.REPLY_SIZE)
+        buffer = ctypes.cast(ctypes.create_string_buffer(native.REPLY_SIZE), ctypes.c_char_p)
     try:
-        number = function(*args, buffer, native.REPLY_SIZE)
-        reply: Dict[str, Any] = _decode(buffer.value.decode())[0]
+        return function(*args, buffer, _REPLY_SIZE), buffer.value
     finally:
         _buffers.append(buffer)
-    return number, reply
 
 
-def _raise_failed(number: int, reply: Mapping[str, Any], cause: Optional[BaseException] = None) -> NoReturn:
-    failure = error(Result(number), reply)
+def _raise_failed(number: int, reply: bytes, cause: Optional[BaseException] = None) -> NoReturn:
+    failure = error(result_of(number), decoded(reply))
     raise failure from (cause if isinstance(failure, SendError) else None)
 
 
@@ -91,7 +88,8 @@ class Service:
         self._finalizer = weakref.finalize(self, _lib.otp_close, handle)
         self._handle: Any = handle
         #: What the configuration should rather not be, in sentences.
-        self.warnings: Tuple[str, ...] = tuple(reply.get("warnings", ()))
+        self.warnings: Tuple[str, ...] = tuple(decoded(reply).get("warnings", ()))
+        self._has_callbacks = any(each is not None for each in (sender, logger, clock))
         try:
             if clock is not None:
                 callbacks.set_clock(handle, clock)
@@ -167,7 +165,7 @@ class Service:
         The result is OK, NOT_VALID, CHECKED, EXPIRED, LOCKED or CANCELLED. Only OK is true.
         """
         number, reply = self._check(token, code, context)
-        return replies.check(Result(number), reply)
+        return replies.check(result_of(number), reply)
 
     def cancel(self, token: str) -> None:
         """Cancels the token's code, for good. One that is cancelled already is fine.
@@ -220,32 +218,30 @@ class Service:
         """
         self._done(_lib.otp_erase, arguments.text(recipient, "recipient"))
 
-    def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, Dict[str, Any]]:
+    def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, bytes]:
         name, typed = arguments.text(token, "token"), arguments.text(code, "code")
         if context is None:
-            number, reply, cause = self._call(_lib.otp_verify, name, typed)
+            number, reply = self._call(_lib.otp_verify, name, typed)
         else:
-            number, reply, cause = self._call(
-                _lib.otp_verify_context, name, typed, arguments.text(context, "context")
-            )
+            number, reply = self._call(_lib.otp_verify_context, name, typed, arguments.text(context, "context"))
         if number < 0:
-            _raise_failed(number, reply, cause)
+            _raise_failed(number, reply)
         return number, reply
 
-    def _done(self, function: Callable[..., int], *args: Any) -> Dict[str, Any]:
+    def _done(self, function: Callable[..., int], *args: Any) -> bytes:
         """The reply of a call that must succeed."""
-        number, reply, cause = self._call(function, *args)
+        number, reply = self._call(function, *args)
         if number:
-            _raise_failed(number, reply, cause)
+            _raise_failed(number, reply)
         return reply
 
-    def _call(
-        self, function: Callable[..., int], *args: Any
-    ) -> Tuple[int, Dict[str, Any], Optional[BaseException]]:
-        """The result, the reply and what the sender raised."""
+    def _call(self, function: Callable[..., int], *args: Any) -> Tuple[int, bytes]:
+        """The result and the reply. What a sender raised is raised here, or is the cause of what is."""
         handle = self._handle
         if handle is None:
             raise argument_error("the service is closed")
+        if not self._has_callbacks:
+            return _invoke(function, handle, *args)
         # A sender may call in turn: what it raises belongs to its own call.
         outer, raised.error = raised.error, None
         try:
@@ -253,9 +249,12 @@ class Service:
             cause = raised.error
         finally:
             raised.error = outer
-        if cause is not None and not isinstance(cause, Exception):
-            raise cause
-        return number, reply, cause
+        if cause is not None:
+            if not isinstance(cause, Exception):
+                raise cause
+            if number < 0:
+                _raise_failed(number, reply, cause)
+        return number, reply
 
 
 def _check_callbacks(sender: object, logger: object, clock: object) -> None:
