@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use common::{Folder, Watchdog, shared_library, tool};
+use common::{Folder, Watchdog, rust_example, shared_library, tool};
 
 /// Every example, with the standard that it keeps to.
 const EXAMPLES: [(&str, &str); 5] = [
@@ -145,29 +145,48 @@ fn prefork() {
     assert_eq!(lines.iter().filter(|line| line.ends_with(": The code has already been verified")).count(), 3);
 }
 
-/// Types what the user would: a wrong code, then the right one, which appears on standard error.
-#[test]
-fn create_verify() {
-    let Some((folder, mut command)) = built("c/create_verify.c") else { return };
+/// What is printed when somebody types a wrong code, nothing, and the right code, which appears on standard error
+/// after this: on standard output, and on standard error after the message.
+fn dialogue(command: &mut Command, announced: &str) -> (String, String) {
     let _watchdog = Watchdog::new("an example", 120);
-    command.args(["123456789", "8192836451", "393331234567"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
-    let mut message = String::new();
     let mut errors = BufReader::new(process.stderr.take().unwrap());
-    errors.read_line(&mut message).unwrap();
-    let code = message.trim_end().strip_prefix("[messenger to 8192836451] Insert the following code: ").unwrap();
+    let mut message = String::new();
+    while !message.starts_with('[') {
+        message.clear();
+        assert!(errors.read_line(&mut message).unwrap() > 0, "no message");
+    }
+    let code = message.trim_end().strip_prefix(announced).unwrap();
     assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{message}");
     let wrong = format!("{}{}", if code.starts_with('9') { '0' } else { '9' }, &code[1..]);
     write!(process.stdin.take().unwrap(), "{wrong}\n\n{code}\n").unwrap();
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     let output = process.wait_with_output().unwrap();
-    let expected = "The code is good for 300 seconds.\nCode: Not found\nCode: Code: OK\n";
-    assert_eq!(text(&output.stdout), expected);
-    // The empty line is a failure, for the log, and no guess.
-    assert_eq!(rest, "{\"result\":\"OTP_E_ARGUMENT\",\"message\":\"code must have 1 to 64 bytes\"}\n");
     assert!(output.status.success());
+    (text(&output.stdout), rest)
+}
+
+#[test]
+fn demo() {
+    let folder = Folder::new("demo");
+    let mut command = Command::new(rust_example("demo"));
+    command.args(["session 1", "393331234567"]).current_dir(folder.path());
+    let (printed, errors) = dialogue(&mut command, "[sms to 393331234567] Insert the following code: ");
+    let expected = "The code is good for 300 seconds.\nCode: Not found\nCode: code must have 1 to 64 bytes\nCode: OK\n";
+    assert_eq!((printed.as_str(), errors.as_str()), (expected, ""));
+    assert!(folder.path().join("otp.db").exists());
+}
+
+#[test]
+fn create_verify() {
+    let Some((folder, mut command)) = built("c/create_verify.c") else { return };
+    command.args(["123456789", "8192836451", "393331234567"]);
+    let (printed, errors) = dialogue(&mut command, "[messenger to 8192836451] Insert the following code: ");
+    assert_eq!(printed, "The code is good for 300 seconds.\nCode: Not found\nCode: Code: OK\n");
+    // The empty line is a failure, for the log, and no guess.
+    assert_eq!(errors, "{\"result\":\"OTP_E_ARGUMENT\",\"message\":\"code must have 1 to 64 bytes\"}\n");
 
     for (arguments, expected) in [(&["123456789", "8192836451", "no number"][..], 1), (&[], 2)] {
         let mut command = Command::new(command.get_program());

@@ -43,6 +43,14 @@ pub fn complain(line: &str) {
     let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
 }
 
+/// An example in Rust, which is built together with the tests.
+pub fn rust_example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let example = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(example.exists(), "{} is missing: cargo build --example {name}", example.display());
+    example
+}
+
 /// The shared library that belongs to this test.
 pub fn shared_library() -> PathBuf {
     let library = std::env::current_exe().unwrap().with_file_name("libotp.so");

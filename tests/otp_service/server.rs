@@ -52,9 +52,7 @@ pub struct Server {
 
 impl Server {
     pub fn command(folder: &Path) -> Command {
-        let tests = std::env::current_exe().unwrap();
-        let example = tests.ancestors().nth(2).unwrap().join("examples/otp_service");
-        assert!(example.exists(), "{} is missing: cargo build --example otp_service", example.display());
+        let example = crate::common::rust_example("otp_service");
         let mut command = Command::new(example);
         command.current_dir(folder).env("PORT", "0").env_remove("HOST").env_remove("OTP_CONFIG");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
