@@ -43,7 +43,7 @@ fn every_step_is_told_and_no_secret() {
     ];
     assert_eq!(of_steps, expected);
     let code = code_in(&message);
-    for secret in [code, "a token", "8192836451", "39333", "m-1"] {
+    for secret in [code, "a token", "8192836451", "39333", "aaaaaaaa"] {
         assert!(events.iter().all(|(_, event)| !event.contains(secret)), "{secret}: {events:?}");
     }
 }

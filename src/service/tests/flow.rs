@@ -1,9 +1,6 @@
 //! Workflows against a carrier on loopback: what is sent when, and what reports change.
 
-use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,86 +8,63 @@ use super::*;
 use crate::clock::Time;
 use crate::reply::{DeliveryState, WebhookReply};
 use crate::webhook::signer;
+use simulator::Fault;
+use simulator::http::uuid;
+
+#[path = "../../../examples/carrier/mod.rs"]
+mod simulator;
 
 const SECRET: &str = "a secret of thirty-two bytes and more";
 const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;
 
-/// Takes every message, unless another status was ordered, and keeps what was sent.
-pub(super) struct Carrier {
-    port: u16,
-    seen: Arc<Mutex<Vec<Value>>>,
-    orders: Arc<Mutex<VecDeque<u16>>>,
-}
+/// The simulated carrier, which reports on nothing by itself.
+pub(super) struct Carrier(simulator::Carrier);
 
 impl Carrier {
     fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (seen, orders) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(VecDeque::new())));
-        let (keep, order) = (seen.clone(), orders.clone());
-        // Ends with the test process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (keep, order) = (keep.clone(), order.clone());
-                std::thread::spawn(move || while serve(&stream, &keep, &order).is_some() {});
-            }
-        });
-        Self { port, seen, orders }
+        let account = simulator::Account {
+            api_key: "k".to_owned(),
+            api_secret: "s".to_owned(),
+            application_id: String::new(),
+            public_key: Vec::new(),
+            signature_secret: SECRET.to_owned(),
+            webhook_port: None,
+        };
+        Self(simulator::Carrier::start(account, Arc::new(|| 0)).unwrap())
     }
 
     pub(super) fn seen(&self) -> Vec<Value> {
-        self.seen.lock().unwrap().clone()
+        self.0.received().into_iter().map(|received| received.body).collect()
     }
 
     pub(super) fn channels(&self) -> Vec<String> {
         self.seen().iter().map(|body| body["channel"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The statuses of the next answers.
     pub(super) fn order(&self, statuses: &[u16]) {
-        self.orders.lock().unwrap().extend(statuses);
+        self.0.faults(statuses.iter().map(|status| match status {
+            202 => Fault::Delay(Duration::ZERO),
+            status => Fault::Status(*status),
+        }));
     }
-}
-
-fn serve(mut stream: &TcpStream, seen: &Mutex<Vec<Value>>, orders: &Mutex<VecDeque<u16>>) -> Option<()> {
-    let mut bytes = Vec::new();
-    let body_at = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        read_more(stream, &mut bytes)?;
-    };
-    let head = String::from_utf8(bytes[..body_at].to_vec()).unwrap().to_lowercase();
-    let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().unwrap();
-    while bytes.len() < body_at + length {
-        read_more(stream, &mut bytes)?;
-    }
-    let number = {
-        let mut seen = seen.lock().unwrap();
-        seen.push(serde_json::from_slice(&bytes[body_at..]).unwrap());
-        seen.len()
-    };
-    let status = orders.lock().unwrap().pop_front().unwrap_or(202);
-    let body = json!({"message_uuid": format!("m-{number}"), "dispatch_uuid": "d-1"}).to_string();
-    let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(answer.as_bytes()).ok()
-}
-
-fn read_more(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 4096];
-    let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-    bytes.extend_from_slice(&buffer[..count]);
-    Some(())
 }
 
 pub(super) fn fixture(kind: &str) -> (Fixture, Carrier) {
+    let workflow = json!([
+        {"channel": "messenger", "from": "1923256201470000", "expiryTime": 120, "conditionStatus": "read"},
+        {"channel": "sms", "from": "NEXMO"}]);
+    fixture_with(kind, &workflow)
+}
+
+fn fixture_with(kind: &str, workflow: &Value) -> (Fixture, Carrier) {
     let carrier = Carrier::start();
     let options = format!(
         r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"webhook":{{"signatureSecret":"{SECRET}"}},
-        "workflow":[{{"channel":"messenger","from":"1923256201470000","expiryTime":120,"conditionStatus":"read"}},
-                    {{"channel":"sms","from":"NEXMO"}}]"#
+        "workflow":{workflow}"#
     );
     let sender =
-        format!(r#"{{"type":"{kind}","apiKey":"k","apiSecret":"s","baseUrl":"http://127.0.0.1:{}"}}"#, carrier.port);
+        format!(r#"{{"type":"{kind}","apiKey":"k","apiSecret":"s","baseUrl":"http://127.0.0.1:{}"}}"#, carrier.0.port);
     (Fixture::with(&sender, &options), carrier)
 }
 
@@ -111,7 +85,7 @@ impl Fixture {
 
     /// A report on a message as Messages v1 sends it.
     pub(super) fn report(&self, message: &Value, status: &str) -> WebhookReply {
-        self.hear(&json!({"message_uuid": "m-1", "to": message["to"], "from": message["from"], "status": status,
+        self.hear(&json!({"message_uuid": uuid(1), "to": message["to"], "from": message["from"], "status": status,
             "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]}))
     }
 
@@ -142,7 +116,7 @@ fn not_read_in_time_means_one_sms_at_the_deadline() {
     assert_eq!(fixture.verify("t", code_in(&seen[1])), Outcome::Ok);
     let steps = fixture.service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
     let steps: Vec<_> = steps.into_iter().map(|step| (step.channel, step.message_uuid)).collect();
-    assert_eq!(steps, [("messenger".to_owned(), Some("m-1".to_owned())), ("sms".to_owned(), Some("m-2".to_owned()))]);
+    assert_eq!(steps, [("messenger".to_owned(), Some(uuid(1))), ("sms".to_owned(), Some(uuid(2)))]);
 }
 
 #[test]
@@ -175,6 +149,22 @@ fn a_rejected_message_is_followed_at_once() {
     let _ = fixture.report(&message, "rejected");
     assert_eq!(fixture.later(200_000).due(), (0, None));
     assert_eq!(carrier.channels(), ["messenger", "sms"]);
+}
+
+#[test]
+fn a_report_means_its_own_step_of_two_on_one_channel() {
+    let step = json!({"channel": "sms", "from": "NEXMO", "expiryTime": 60, "conditionStatus": "delivered"});
+    let (fixture, carrier) = fixture_with("messages", &json!([step, step, step]));
+    let _ = fixture.send("t");
+    assert_eq!(fixture.later(60_000).due().0, 1);
+    let seen = carrier.seen();
+    let _ = fixture.report(&seen[0], "undeliverable");
+    assert_eq!(carrier.channels(), ["sms"; 2], "the second is under way");
+    let _ = fixture.report(&seen[1], "rejected");
+    assert_eq!(carrier.channels(), ["sms"; 3]);
+    let steps = fixture.service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
+    let states: Vec<_> = steps.into_iter().map(|step| step.status).collect();
+    assert_eq!(states, [DeliveryState::Undeliverable, DeliveryState::Rejected, DeliveryState::Accepted]);
 }
 
 #[test]
@@ -245,12 +235,12 @@ fn a_step_begins_once_however_many_want_it() {
 fn dispatch_is_one_request_and_its_reports_find_the_record() {
     let (fixture, carrier) = fixture("dispatch");
     let delivery = fixture.send("t").delivery.unwrap();
-    assert_eq!(delivery.dispatch_uuid.as_deref(), Some("d-1"));
+    assert_eq!(delivery.dispatch_uuid, Some(uuid(1)));
     let seen = carrier.seen();
     assert_eq!((seen.len(), seen[0]["workflow"].as_array().unwrap().len()), (1, 2));
     let status = json!({"message_uuid": "x", "to": {"type": "sms", "number": "393331234567"}, "status": "delivered",
         "from": {"type": "sms", "number": "NEXMO"}, "timestamp": "2026-01-01T00:00:00Z",
-        "_links": {"workflow": {"href": "v0.1/dispatch/d-1", "dispatch_uuid": "d-1"}}, "dispatch_uuid": "d-1"});
+        "_links": {"workflow": {"href": "v0.1/dispatch/x", "dispatch_uuid": uuid(1)}}, "dispatch_uuid": uuid(1)});
     let reply = fixture.hear(&status);
     assert_eq!((reply.known, reply.state), (Some(true), Some(DeliveryState::Delivered)));
     let steps = fixture.service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
@@ -264,7 +254,7 @@ fn a_webhook_is_genuine_or_changes_nothing() {
     let (fixture, carrier) = fixture("messages");
     let _ = fixture.send("t");
     let message = carrier.seen()[0].clone();
-    let body = json!({"message_uuid": "m-1", "to": "1", "from": "2", "status": "rejected", "channel": "messenger",
+    let body = json!({"message_uuid": uuid(1), "to": "1", "from": "2", "status": "rejected", "channel": "messenger",
         "timestamp": "2026-01-01T00:00:00Z", "client_ref": message["client_ref"]})
     .to_string();
     let refused = |authorization: Option<&str>| {
@@ -283,7 +273,7 @@ fn a_webhook_is_genuine_or_changes_nothing() {
 fn no_tenant_runs_or_holds_up_another_s_timers() {
     let carrier = Carrier::start();
     let folder = crate::repository::conformance::Folder::new("tenants");
-    let url = format!("http://127.0.0.1:{}", carrier.port);
+    let url = format!("http://127.0.0.1:{}", carrier.0.port);
     let messages = json!({"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url});
     let open = |namespace: &str, sender: &Value| {
         let config = json!({
