@@ -254,17 +254,16 @@ impl Core {
         if let Some(step) = record.delivery.steps.get_mut(at) {
             // A report may have overtaken the answer, and knows more.
             if step.status == DeliveryState::Sending {
-                step.status = outcomes.status;
-                step.at = now;
+                (step.status, step.at, step.error) = (outcomes.status, now, outcomes.error);
             }
-            step.error = outcomes.error.or(step.error.take());
             step.message_uuid = outcomes.uuid.filter(|_| !dispatched).or(step.message_uuid.take());
         }
         if record.delivery.claimed {
             // It failed before it could leave.
             self.wait(&mut record, &outcomes.steps, now);
         }
-        let goes_on = outcomes.further && workflow::may_go_on(&record, record.deliveries, at);
+        let goes_on = outcomes.further && workflow::has_failed(record.delivery.state());
+        let goes_on = goes_on && workflow::may_go_on(&record, record.deliveries, at);
         let begun = goes_on && self.begin_next(&mut record, &outcomes.steps, now);
         if begun && outcomes.claims {
             self.claim_step(&mut record, now);

@@ -1,6 +1,6 @@
 //! Claims: of many that would send a step one does, and what an owner that died had claimed is not lost.
 
-use super::flow::{Carrier, code_in, fixture};
+use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
 use crate::service::deliver::Job;
@@ -75,6 +75,22 @@ fn an_owner_that_comes_back_too_late_stores_nothing() {
     assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Sending));
     assert_eq!(fixture.service.deliver(owner, true).unwrap().outcome, Outcome::Ok);
     assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Accepted));
+}
+
+#[test]
+fn an_owner_that_comes_back_too_late_begins_nothing() {
+    let later = serde_json::json!({"channel": "sms", "from": "NEXMO", "conditionStatus": "delivered"});
+    let first = serde_json::json!({"channel": "messenger", "from": "1923256201470000"});
+    let (fixture, carrier) = fixture_with("messages", &serde_json::json!([first, later, later]));
+    let _ = fixture.send("t");
+    let mut late = fixture.later(120_000).claim();
+    assert_eq!(fixture.later(CLAIM_MS).due().0, 1);
+    let _ = fixture.report(&carrier.seen()[1], "submitted");
+    late.record.delivery.claimed = false;
+    carrier.order(&[422]);
+    let _ = fixture.service.deliver(late, true);
+    assert_eq!(carrier.channels(), ["messenger", "sms", "sms"], "the last is the late one, which was refused");
+    assert_eq!(fixture.steps("t")[1..], [step("sms", DeliveryState::Submitted)]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn fixture(kind: &str) -> (Fixture, Carrier) {
     fixture_with(kind, &workflow)
 }
 
-fn fixture_with(kind: &str, workflow: &Value) -> (Fixture, Carrier) {
+pub(super) fn fixture_with(kind: &str, workflow: &Value) -> (Fixture, Carrier) {
     let carrier = Carrier::start();
     let options = format!(
         r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"webhook":{{"signatureSecret":"{SECRET}"}},
