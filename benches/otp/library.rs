@@ -27,7 +27,7 @@ pub fn measure(table: &mut Table, size: Size) {
     match stripped(&library, &folder) {
         Some(path) => {
             let all = bytes(&path) as f64;
-            table.value("size, stripped (1 MB is 10^6 bytes)", &Samples::of([all / 1e6]), "MB", Target::AtMost(3.0));
+            table.value("size, stripped (1 MB is 10^6 bytes)", &Samples::of([all / 1e6]), "MB", Target::AtMost(4.5));
             loaded = path;
         }
         None => table.absent("size, stripped", "there is no program strip"),

@@ -58,12 +58,12 @@ fn own(file: &File, path: &Path) -> Result<Metadata> {
 }
 
 /// Opens a file for reading and writing, or makes it, readable by its owner alone.
-fn open_or_make(path: &Path) -> Result<File> {
+fn open_or_make(path: &Path) -> Result<(File, Identity)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE).custom_flags(OPEN_FLAGS);
     let file = options.open(path).map_err(|cause| failed("open", path, &cause))?;
-    own(&file, path)?;
-    Ok(file)
+    let identity = Identity::of(&own(&file, path)?);
+    Ok((file, identity))
 }
 
 fn open_to_read(path: &Path) -> Result<Option<File>> {
@@ -327,7 +327,8 @@ fn try_lock(file: &File, path: &Path) -> Result<bool> {
 /// which ends with the process that holds it. The file is made at the first use and stays for ever.
 pub struct FileLock {
     path: PathBuf,
-    file: Option<File>,
+    /// Which file it is stays true as long as it is open.
+    file: Option<(File, Identity)>,
 }
 
 impl FileLock {
@@ -343,17 +344,17 @@ impl FileLock {
     /// `Store` when the file cannot be opened or locked, or is not a regular file of our own.
     pub fn try_lock(&mut self) -> Result<bool> {
         for _ in 0..TRIES {
-            let file = match self.file.take() {
+            let (file, opened) = match self.file.take() {
                 Some(file) => file,
                 None => open_or_make(&self.path)?,
             };
             if !try_lock(&file, &self.path)? {
-                self.file = Some(file);
+                self.file = Some((file, opened));
                 return Ok(false);
             }
             // Who locks a file that was deleted keeps nobody out: others lock the one that took its place.
-            if is_at(&file, &self.path)? {
-                self.file = Some(file);
+            if identity(&self.path)? == Some(opened) {
+                self.file = Some((file, opened));
                 return Ok(true);
             }
         }
@@ -363,7 +364,7 @@ impl FileLock {
     /// Gives the lock back. Does nothing when it is not held.
     pub fn unlock(&mut self) {
         // Closing alone would not do: a child that is about to execute another program may have the file as well.
-        if self.file.as_ref().is_some_and(|file| file.unlock().is_err()) {
+        if self.file.as_ref().is_some_and(|(file, _)| file.unlock().is_err()) {
             self.file = None;
         }
     }

@@ -50,10 +50,10 @@ fn assert_refused<T>(result: Result<T>, outcome: Outcome, why: &str) {
 fn private_file() {
     let folder = Scratch::new("private");
     let path = folder.file("file");
-    open_or_make(&path).unwrap().write_all(b"kept").unwrap();
+    open_or_make(&path).unwrap().0.write_all(b"kept").unwrap();
     assert_eq!(mode(&path), 0o600);
     let mut text = String::new();
-    open_or_make(&path).unwrap().read_to_string(&mut text).unwrap();
+    open_or_make(&path).unwrap().0.read_to_string(&mut text).unwrap();
     assert_eq!(text, "kept");
 
     symlink(&path, folder.file("link")).unwrap();
@@ -245,7 +245,7 @@ fn a_lock_is_given_back_although_a_child_has_the_file() {
     let folder = Scratch::new("inherited");
     let (mut first, mut second) = (FileLock::new(folder.file("lock")), FileLock::new(folder.file("lock")));
     assert!(first.try_lock().unwrap());
-    let child = first.file.as_ref().unwrap().try_clone().unwrap();
+    let child = first.file.as_ref().unwrap().0.try_clone().unwrap();
     first.close();
     assert!(second.try_lock().unwrap());
     drop(child);
