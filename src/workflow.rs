@@ -110,6 +110,11 @@ pub fn claim(record: &mut Record, now: Time, until: Time) {
     (record.delivery.due, record.delivery.claimed) = (Some(until), true);
 }
 
+/// Whether no step after this one was begun.
+pub fn is_newest(record: &Record, step: usize) -> bool {
+    record.delivery.steps.len() == step + 1
+}
+
 /// Whether the newest step is claimed and its message has not left. The record must be settled.
 pub fn is_claimed(record: &Record) -> bool {
     record.delivery.claimed && record.delivery.state() == DeliveryState::Sending
@@ -119,7 +124,7 @@ pub fn is_claimed(record: &Record) -> bool {
 /// The record must be settled.
 pub fn may_go_on(record: &Record, delivery: u32, step: usize) -> bool {
     record.deliveries == delivery
-        && record.delivery.steps.len() == step + 1
+        && is_newest(record, step)
         && record.code.state == CodeState::Live
         && !record.is_locked()
 }

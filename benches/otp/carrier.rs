@@ -3,10 +3,11 @@
 
 mod bare;
 mod server;
+mod slow;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otp::{Outcome, Service};
 use rusqlite::{Connection, OpenFlags};
@@ -30,15 +31,23 @@ struct Compared {
     bare: Measured,
 }
 
+/// The default deadline of a call.
+const AMPLE: Duration = Duration::from_secs(10);
+
+/// The deadline of a call to a carrier that is slow.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Opens with sender `messages` and a signed token, one step, and the standard profile's limits.
-fn open(database: &Path, base_url: &str) -> Service {
+fn open(database: &Path, base_url: &str, timeout: Duration) -> Service {
     let config = format!(
         r#"{{"repository": "sqlite:{}", "durability": "full", "policy": {{"countries": ["39"]}},
             "sender": {{"type": "messages", "auth": "jwt", "applicationId": "78d335fa-323d-0114-9c3d-d6f0d48968cf",
-                        "privateKey": "{}/tests/data/private_key.pem", "baseUrl": "{base_url}"}},
+                        "privateKey": "{}/tests/data/private_key.pem", "baseUrl": "{base_url}",
+                        "timeoutSeconds": {}}},
             "workflow": [{{"channel": "sms", "from": "NEXMO"}}]}}"#,
         database.display(),
         env!("CARGO_MANIFEST_DIR"),
+        timeout.as_secs(),
     );
     Service::open(Some(&config)).expect("a service").0
 }
@@ -51,7 +60,7 @@ fn create(service: &Service, item: usize) {
 
 /// Lengths of the rows that one create leaves, in a database of its own.
 fn weigh_rows(database: &Path, server: &Server) -> Lengths {
-    create(&open(database, &server.base_url()), 1);
+    create(&open(database, &server.base_url(), AMPLE), 1);
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the database");
     // The first row is the repository's own.
     let sql = "SELECT length(v) FROM item ORDER BY k LIMIT -1 OFFSET 1";
@@ -93,10 +102,27 @@ impl Sides {
 
 /// How many tokens a new service signs when all threads need one at once.
 fn signatures(database: &Path, server: &Server, size: Size) -> usize {
-    let service = open(database, &server.base_url());
+    let service = open(database, &server.base_url(), AMPLE);
     server.take_credentials();
     drive(64, Duration::from_millis(size.cell_ms), usize::MAX, |item| create(&service, item));
     server.take_credentials()
+}
+
+/// By how many milliseconds calls exceed their deadline, whatever the carrier does instead of answering.
+fn overruns(folder: &Folder, size: Size) -> Samples {
+    let mut overruns = Samples::default();
+    for (kind, slow) in slow::start().iter().enumerate() {
+        let database = folder.file(&format!("slow-{kind}.db"));
+        let service = open(&database, &format!("http://{}", slow.address), TIMEOUT);
+        for item in 0..size.rounds {
+            let request = format!(r#"{{"phoneNumber": "{}"}}"#, phone(item));
+            let begun = Instant::now();
+            let reply = service.create(&token(item), Some(&request)).expect("a create");
+            overruns.push(begun.elapsed().saturating_sub(TIMEOUT).as_secs_f64() * 1000.0);
+            assert!(matches!(reply.outcome, Outcome::InDoubt | Outcome::Send), "{:?}", reply.outcome);
+        }
+    }
+    overruns
 }
 
 pub fn measure(table: &mut Table, size: Size) {
@@ -110,7 +136,7 @@ pub fn measure(table: &mut Table, size: Size) {
         fill(&database, 0, size.base);
         std::fs::copy(&database, &copy).expect("a copy of the database");
         let sides = Sides {
-            service: open(&database, &server.base_url()),
+            service: open(&database, &server.base_url(), AMPLE),
             commits: Commits::open(&copy, lengths),
             post: Post::new(&server.base_url(), server.first()),
             next: AtomicUsize::new(size.base),
@@ -133,6 +159,8 @@ pub fn measure(table: &mut Table, size: Size) {
         signed.push(signatures(&folder.file(&format!("{number}-signed.db")), &server, size) as f64);
     }
     print(table, size, &compared, &signed);
+    let most = Samples::of([overruns(&folder, size).max()]);
+    table.value("deadline of a call exceeded, slow carriers of 5 kinds, most", &most, "ms", Target::AtMost(200.0));
 }
 
 fn print(table: &mut Table, size: Size, compared: &[Compared], signed: &Samples) {

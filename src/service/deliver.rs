@@ -258,7 +258,7 @@ impl Core {
             }
             step.message_uuid = outcomes.uuid.filter(|_| !dispatched).or(step.message_uuid.take());
         }
-        if record.delivery.claimed {
+        if workflow::is_newest(&record, at) && record.delivery.claimed {
             // It failed before it could leave.
             self.wait(&mut record, &outcomes.steps, now);
         }

@@ -45,7 +45,7 @@ impl Heard {
 
 impl Service {
     /// Takes a webhook of the carrier: checks its signature, stores what it reports, and then goes on with the
-    /// workflow where a message failed. No webhook changes whether a code is right.
+    /// workflow where a message failed, or else with one step of any that is due. No webhook changes whether a code is right.
     ///
     /// # Errors
     ///
@@ -81,9 +81,10 @@ impl Service {
             let step = Some((channel.as_str(), *state));
             self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step });
         }
-        if let Some(job) = heard.next {
+        match heard.next {
             // What comes of it is in the record; the report itself was taken.
-            let _ = self.deliver(*job, true)?;
+            Some(job) => drop(self.deliver(*job, true)?),
+            None => self.run_one_timer(),
         }
         let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
         Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
@@ -174,7 +175,7 @@ impl Core {
         }
         let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
         let configured = self.config.workflow.iter().find(|step| Some(step.channel.as_str()) == channel);
-        let newest = place + 1 == record.delivery.steps.len();
+        let newest = workflow::is_newest(record, place);
         let is_met = configured.is_some_and(|step| webhook::reached(state, step.condition));
         if is_met && (newest || workflow::is_claimed(record)) {
             record.delivery.call_off();

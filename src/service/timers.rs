@@ -12,6 +12,7 @@ use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::record::{Record, Via};
+use crate::reply::RunDueReply;
 use crate::repository::{META, Row, Transaction, transact};
 use crate::workflow::{self, Timer};
 
@@ -52,6 +53,17 @@ impl Service {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Service {
+    /// Sends one step if one is due, for a call that is about something else and does not fail by it.
+    pub(super) fn run_one_timer(&self) {
+        if self.core.config.sender == Via::Messages {
+            let ran = self.run_timers(Instant::now());
+            let told = ran.map(|(ran, due)| RunDueReply { ran, purged: 0, next_due_in_milliseconds: due });
+            let _ = self.told("run_due", None, told);
         }
     }
 }

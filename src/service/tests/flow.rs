@@ -168,6 +168,20 @@ fn a_report_means_its_own_step_of_two_on_one_channel() {
 }
 
 #[test]
+fn a_webhook_finds_what_else_is_due_but_waits_for_one_message_at_most() {
+    let (fixture, carrier) = fixture("messages");
+    let _ = (fixture.send("a"), fixture.send("b"));
+    fixture.later(120_000);
+    let _ = fixture.send("c");
+    let message = carrier.seen()[2].clone();
+    for sent in [4, 5, 5] {
+        assert_eq!(fixture.report(&message, "delivered").known, Some(true));
+        assert_eq!(carrier.seen().len(), sent);
+    }
+    assert_eq!(carrier.channels(), ["messenger", "messenger", "messenger", "sms", "sms"]);
+}
+
+#[test]
 fn what_ended_is_not_sent_again() {
     for end in ["verify", "cancel", "erase", "replace"] {
         let (fixture, carrier) = fixture("messages");
