@@ -44,6 +44,11 @@ impl Carrier {
         Self::new(None, Arc::new(|| 0), arrival)
     }
 
+    /// The same with a clock, by which it judges signed tokens.
+    pub fn with_clock(clock: simulator::Clock) -> Self {
+        Self::new(None, clock, |_| true)
+    }
+
     /// One that reports to this port, with a clock.
     pub fn reporting(webhook_port: u16, clock: simulator::Clock) -> Self {
         Self::new(Some(webhook_port), clock, |_| true)
