@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::specification::objections;
-use simulator::Account;
+use simulator::{Account, Received};
 
 #[path = "../../examples/carrier/mod.rs"]
 pub mod simulator;
@@ -97,12 +97,18 @@ impl Carrier {
 
     /// What was sent so far.
     pub fn seen(&self) -> Vec<Value> {
-        self.received().into_iter().map(|received| received.body).collect()
+        self.look(|received| received.iter().map(|received| received.body.clone()).collect())
     }
 
     /// The channels of what was sent so far.
     pub fn channels(&self) -> Vec<String> {
-        self.seen().iter().map(|message| message["channel"].as_str().unwrap().to_owned()).collect()
+        self.channels_from(0)
+    }
+
+    /// The same without the first ones.
+    pub fn channels_from(&self, place: usize) -> Vec<String> {
+        let channel = |received: &Received| received.body["channel"].as_str().unwrap().to_owned();
+        self.look(|received| received[place..].iter().map(channel).collect())
     }
 
     /// Waits until so many messages were sent. Fails when they do not come.
