@@ -78,10 +78,16 @@ impl Stage {
         assert_eq!(reply.outcome, Outcome::Ok, "{:?}", reply.failure);
     }
 
-    /// How many steps were due, and when the next is.
+    /// Sends all that is due, in as many rounds as that takes. Gives how many steps, and when the next is due.
     fn run_due(&self) -> (u64, Option<u64>) {
-        let reply = self.service.run_due().unwrap();
-        (reply.ran, reply.next_due_in_milliseconds)
+        let mut ran = 0;
+        loop {
+            let reply = self.service.run_due().unwrap();
+            ran += reply.ran;
+            if reply.ran == 0 || reply.next_due_in_milliseconds != Some(0) {
+                return (ran, reply.next_due_in_milliseconds);
+            }
+        }
     }
 
     /// The steps of a delivery: channel and state.

@@ -53,7 +53,7 @@ fn exchange(stream: &TcpStream, shared: &Arc<Shared>, connection: usize, request
         received.status = status;
         received.answer = answer.clone();
     }
-    let take = || body.filter(|_| status == 202).map(|body| phone::take(shared, &path, body, answer.clone()));
+    let take = || body.filter(|_| status == 202).and_then(|body| phone::take(shared, &path, body, answer.clone()));
     let bytes = bytes(status, &answer);
     match fault {
         None => {

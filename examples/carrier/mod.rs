@@ -170,7 +170,12 @@ impl Carrier {
 
     /// All requests so far.
     pub fn received(&self) -> Vec<Received> {
-        self.shared.state().received.clone()
+        self.look(<[Received]>::to_vec)
+    }
+
+    /// A look at the requests so far; none is answered meanwhile.
+    pub fn look<T>(&self, look: impl FnOnce(&[Received]) -> T) -> T {
+        look(&self.shared.state().received)
     }
 
     /// Waits until so many requests came, but not for ever. Gives all.

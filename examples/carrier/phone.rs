@@ -40,14 +40,18 @@ impl Message {
     }
 }
 
-/// Delivers what was taken, on a thread of its own.
-pub fn take(shared: &Arc<Shared>, path: &str, body: Value, answer: Value) -> JoinHandle<()> {
-    let shared = shared.clone();
+/// Delivers what was taken. What has to wait, for its time or for a host, does so on a thread of its own.
+pub fn take(shared: &Arc<Shared>, path: &str, body: Value, answer: Value) -> Option<JoinHandle<()>> {
     let is_dispatch = path == strict::DISPATCH;
-    thread::spawn(move || match is_dispatch {
+    if !is_dispatch && shared.account.webhook_port.is_none() {
+        deliver(shared, &single(&body, &answer), u32::MAX, "delivered");
+        return None;
+    }
+    let shared = shared.clone();
+    Some(thread::spawn(move || match is_dispatch {
         true => dispatch(&shared, &body, text(&answer["dispatch_uuid"])),
         false => drop(deliver(&shared, &single(&body, &answer), u32::MAX, "read")),
-    })
+    }))
 }
 
 /// Has all messages on a phone read that were not.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::specification::objections;
-use simulator::Account;
+use simulator::{Account, Received};
 
 #[path = "../../examples/carrier/mod.rs"]
 pub mod simulator;
@@ -42,6 +42,11 @@ impl Carrier {
     /// answer.
     pub fn with(arrival: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
         Self::new(None, Arc::new(|| 0), arrival)
+    }
+
+    /// The same with a clock, by which it judges signed tokens.
+    pub fn with_clock(clock: simulator::Clock) -> Self {
+        Self::new(None, clock, |_| true)
     }
 
     /// One that reports to this port, with a clock.
@@ -92,18 +97,24 @@ impl Carrier {
 
     /// What was sent so far.
     pub fn seen(&self) -> Vec<Value> {
-        self.received().into_iter().map(|received| received.body).collect()
+        self.look(|received| received.iter().map(|received| received.body.clone()).collect())
     }
 
     /// The channels of what was sent so far.
     pub fn channels(&self) -> Vec<String> {
-        self.seen().iter().map(|message| message["channel"].as_str().unwrap().to_owned()).collect()
+        self.channels_from(0)
+    }
+
+    /// The same without the first ones.
+    pub fn channels_from(&self, place: usize) -> Vec<String> {
+        let channel = |received: &Received| received.body["channel"].as_str().unwrap().to_owned();
+        self.look(|received| received[place..].iter().map(channel).collect())
     }
 
     /// Waits until so many messages were sent. Fails when they do not come.
     pub fn wait(&self, count: usize) -> Vec<Value> {
         let messages: Vec<_> = self.wait_received(count, PATIENCE).into_iter().map(|received| received.body).collect();
-        assert!(messages.len() >= count, "{count} messages were not sent: {messages:?}");
+        assert!(messages.len() >= count, "{} messages were sent, not {count}", messages.len());
         messages
     }
 }

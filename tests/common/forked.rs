@@ -51,6 +51,35 @@ pub fn fork(by: By, work: impl FnOnce() -> Result<String, String>) -> Forked {
     Forked { process: Some(process), output }
 }
 
+/// Runs `work` in so many threads at the same time, as a program in C has them. A thread of Rust's library takes a lock
+/// of that library as it starts, and in a child that lock may be held by a thread of the parent's for ever.
+pub fn in_threads<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    type Part<'a> = Box<dyn FnOnce() + Send + 'a>;
+    extern "C" fn start(part: *mut libc::c_void) -> *mut libc::c_void {
+        // SAFETY: made below, for this thread alone.
+        unsafe { Box::from_raw(part.cast::<Part<'_>>())() };
+        std::ptr::null_mut()
+    }
+    let mut results: Vec<_> = (0..count).map(|_| None).collect();
+    let begin = |(number, result): (usize, &mut Option<T>)| {
+        let work = &work;
+        let part: Box<Part<'_>> =
+            Box::new(Box::new(move || *result = catch_unwind(AssertUnwindSafe(|| work(number))).ok()));
+        let mut thread = 0;
+        // SAFETY: the thread ends before what it borrows, as all are joined below.
+        let made =
+            unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), start, Box::into_raw(part).cast()) };
+        assert_eq!(made, 0, "no thread");
+        thread
+    };
+    let threads: Vec<_> = results.iter_mut().enumerate().map(begin).collect();
+    for thread in threads {
+        // SAFETY: a thread that was made and not joined yet.
+        assert_eq!(unsafe { libc::pthread_join(thread, std::ptr::null_mut()) }, 0);
+    }
+    results.into_iter().map(|result| result.expect("a thread panicked")).collect()
+}
+
 impl Forked {
     /// Waits for the child, and gives what its work returned. A child that hangs is an error.
     pub fn join(mut self) -> Result<String, String> {

@@ -2,14 +2,15 @@
 //! the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use otp::{Outcome, Service};
 use serde_json::json;
 
-use super::{Stage, alone};
-use crate::common::forked::{By, fork};
+use super::{T0, alone, config, open};
+use crate::common::carrier::Carrier;
+use crate::common::forked::{By, fork, in_threads};
 use crate::common::{self, Folder};
 
 /// Threads of the parent that send all the time.
@@ -32,21 +33,19 @@ fn send(service: &Service, address: usize) -> Result<String, String> {
 }
 
 fn child(service: &Service, first: usize) -> Result<String, String> {
-    std::thread::scope(|scope| {
-        let half = |from: usize| -> Result<String, String> {
-            (from..from + MESSAGES / 2).map(|address| send(service, address)).collect()
-        };
-        let threads = [first, first + MESSAGES / 2].map(|from| scope.spawn(move || half(from)));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("panicked".to_owned()))).collect()
-    })
+    let send_all = |from: usize| -> Result<String, String> {
+        (from..from + MESSAGES / 2).map(|address| send(service, address)).collect()
+    };
+    in_threads(2, |half| send_all(first + half * MESSAGES / 2)).into_iter().collect()
 }
 
 #[test]
 fn both_sides_of_a_fork_send_by_their_own_connections() {
     alone("forks::both_sides_of_a_fork_send_by_their_own_connections", || {
         let folder = Folder::new("delivery-forks");
-        let stage = Stage::with("messages", json!({"repository": folder.repository("sqlite")}));
-        stage.carrier.hold();
+        let clock = Arc::new(AtomicI64::new(T0));
+        let carrier = Carrier::with_clock(Arc::new(|| T0));
+        let service = open(&config(&carrier, "messages", json!({"repository": folder.repository("sqlite")})), &clock);
         // A parent's addresses are below those of its children.
         const OF_CHILDREN: usize = 1_000_000;
         let (next, stop) = (AtomicUsize::new(1), AtomicBool::new(false));
@@ -56,7 +55,7 @@ fn both_sides_of_a_fork_send_by_their_own_connections() {
             for _ in 0..BUSY {
                 scope.spawn(|| {
                     while !stop.load(SeqCst) {
-                        let line = send(&stage.service, next.fetch_add(1, SeqCst)).expect("the parent is unharmed");
+                        let line = send(&service, next.fetch_add(1, SeqCst)).expect("the parent is unharmed");
                         told.lock().unwrap().push_str(&line);
                     }
                 });
@@ -66,7 +65,7 @@ fn both_sides_of_a_fork_send_by_their_own_connections() {
                     let before = next.load(SeqCst);
                     let children: Vec<_> = (0..CHILDREN)
                         .map(|number| {
-                            let (service, first) = (&stage.service, first + number * MESSAGES);
+                            let (service, first) = (&service, first + number * MESSAGES);
                             fork(By::Fork, move || child(service, first))
                         })
                         .collect();
@@ -79,7 +78,7 @@ fn both_sides_of_a_fork_send_by_their_own_connections() {
             stop.store(true, SeqCst);
             rounds.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         });
-        let received = stage.carrier.received();
+        let received = carrier.received();
         let told = told.into_inner().unwrap();
         assert_eq!(told.lines().count(), received.len(), "each request once");
         assert_eq!(received.len(), next.load(SeqCst) - 1 + first - OF_CHILDREN);

@@ -12,11 +12,17 @@ use crate::common::carrier::simulator::{Fault, Habit};
 
 const MESSENGER_READ: (&str, DeliveryState) = ("messenger", DeliveryState::Read);
 const MESSENGER_DELIVERED: (&str, DeliveryState) = ("messenger", DeliveryState::Delivered);
-const SMS_STOPPED: (&str, DeliveryState) = ("sms", DeliveryState::Stopped);
 const SMS_DELIVERED: (&str, DeliveryState) = ("sms", DeliveryState::Delivered);
+/// One that is not needed any more.
+const SMS_STOPPED: (&str, DeliveryState) = ("sms", DeliveryState::Stopped);
 
 /// Submitted and delivered: what a phone that nobody looks at has reported.
 const RECEIVED: usize = 2;
+
+/// The channels of the steps whose messages were sent.
+fn sent<'a>(steps: &[(&'a str, DeliveryState)]) -> Vec<&'a str> {
+    steps.iter().filter(|step| step.1 != DeliveryState::Stopped).map(|step| step.0).collect()
+}
 
 #[test]
 fn a_message_that_is_not_read_is_followed_by_one_sms_at_the_deadline() {
@@ -152,12 +158,6 @@ fn reports_settle_what_was_in_doubt() {
         let channels = sent(&steps);
         stage.assert_no_more(&channels);
     }
-}
-
-/// The channels of the steps that were not called off.
-fn sent<'a>(steps: &[(&'a str, DeliveryState)]) -> Vec<&'a str> {
-    let sent = steps.iter().filter(|(_, state)| *state != DeliveryState::Stopped);
-    sent.map(|(channel, _)| *channel).collect()
 }
 
 /// One host, many tokens at the same moment, each failing over once.

@@ -1,18 +1,24 @@
 //! Webhooks as the carrier may send them: late, in any order, several times, again after a refusal, unsigned.
 
-use otp::{DeliveryState, Outcome};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::Duration;
 
-use super::{EXPIRY_MS, MESSENGER_ID, PATIENCE, QUIET, Stage, T0, states};
+use otp::{DeliveryState, Outcome, Service};
+use serde_json::json;
+
+use super::{BOTH, EXPIRY_MS, MESSENGER_ID, PATIENCE, QUIET, Stage, T0, open, states};
 use crate::common::carrier::simulator::{Habit, Webhook};
-use crate::common::{self, Random};
+use crate::common::carrier::{Carrier, report};
+use crate::common::{self, Folder, Random, Watchdog};
 
 const BOTH_READ_AND_DELIVERED: [(&str, DeliveryState); 2] =
     [("messenger", DeliveryState::Read), ("sms", DeliveryState::Delivered)];
 
-/// A message that was read, and what does not follow it.
 const READ: [(&str, DeliveryState); 2] = [("messenger", DeliveryState::Read), ("sms", DeliveryState::Stopped)];
 
-/// In this order, each up to three times, by the same signature.
+/// In any order, each up to three times, by the same signature.
 fn disorder(webhooks: &mut Vec<Webhook>, random: &mut Random) {
     let copies: Vec<_> = webhooks.iter().flat_map(|webhook| vec![webhook.clone(); random.below(3)]).collect();
     webhooks.extend(copies);
@@ -65,22 +71,29 @@ fn a_read_among_disordered_webhooks_is_heard() {
     }
 }
 
+/// It begins the next step, once, and none after that.
 #[test]
-fn a_rejection_that_comes_many_times_means_one_sms() {
-    let stage = Stage::new("messages");
+fn a_rejection_that_comes_many_times_begins_one_step() {
+    let workflow = json!([
+        {"channel": "messenger", "from": "1923256201470000"},
+        {"channel": "whatsapp", "from": "447700900000", "conditionStatus": "delivered"},
+        {"channel": "sms"}]);
+    let stage = Stage::with("messages", json!({"repository": "memory:", "workflow": workflow}));
     stage.carrier.hold();
     stage.carrier.habit(MESSENGER_ID, Habit::Rejects { code: 1340 });
     stage.create("t");
     assert_eq!(stage.carrier.wait_held(2, PATIENCE), 2);
-    // From here on those of the SMS are posted at once.
+    // From here on those of the next message are posted at once.
     let answers = stage.carrier.release(|webhooks| {
         let rejected = webhooks[1].clone();
         *webhooks = vec![rejected; 10];
     });
     assert_eq!(answers, [200; 10]);
     stage.host.wait(12);
-    assert_eq!(stage.steps("t"), states(&[("messenger", DeliveryState::Rejected), ("sms", DeliveryState::Delivered)]));
-    stage.assert_no_more(&["messenger", "sms"]);
+    let (rejected, delivered) = (DeliveryState::Rejected, DeliveryState::Delivered);
+    let steps = [("messenger", rejected), ("whatsapp", delivered), ("sms", DeliveryState::Stopped)];
+    assert_eq!(stage.steps("t"), states(&steps));
+    stage.assert_no_more(&["messenger", "whatsapp"]);
 }
 
 /// Of a delivery that another create replaced: nothing waits for it.
@@ -167,4 +180,37 @@ fn a_webhook_that_is_not_genuine_sends_nothing() {
     stage.later(24 * 3_600_000);
     assert_eq!(hear(authorization, body), Some(Outcome::Signature), "of yesterday");
     assert_eq!(stage.carrier.channels(), ["messenger"]);
+}
+
+/// The carrier's answer to the first message, and the report that it failed, at the same moment: one SMS, whichever is
+/// stored first, and while the SMS is on its way.
+#[test]
+fn an_answer_and_a_rejection_race() {
+    let _watchdog = Watchdog::new("an_answer_and_a_rejection_race", 900);
+    type Reporter = JoinHandle<()>;
+    let (service, reporters) = (Arc::new(OnceLock::<Service>::new()), Arc::new(Mutex::new(Vec::<Reporter>::new())));
+    let (told, begun, random) = (service.clone(), reporters.clone(), Mutex::new(Random::new()));
+    let carrier = Carrier::with(move |message| {
+        if message["channel"] == "messenger" {
+            let (authorization, body) = report(message, "m", "rejected", T0);
+            let (told, pause) = (told.clone(), Duration::from_micros(random.lock().unwrap().below(600) as u64));
+            begun.lock().unwrap().push(spawn(move || {
+                sleep(pause);
+                let heard = told.wait().webhook(Some(&authorization), body.as_bytes()).unwrap();
+                assert_eq!(heard.known, Some(true));
+            }));
+        }
+        true
+    });
+    let folder = Folder::new("delivery-answer-race");
+    let clock = Arc::new(AtomicI64::new(T0));
+    assert!(service.set(open(&carrier.config(&folder.repository("sqlite"), ""), &clock)).is_ok());
+    for round in 0..common::size(300, 10_000) {
+        let token = format!("token {}", round % 7);
+        assert_eq!(service.wait().create(&token, Some(BOTH)).unwrap().outcome, Outcome::Ok);
+        let reporter = reporters.lock().unwrap().pop().unwrap();
+        reporter.join().unwrap();
+        assert_eq!(service.wait().run_due().unwrap().ran, 0, "round {round}");
+        assert_eq!(carrier.channels_from(2 * round), ["messenger", "sms"], "round {round}");
+    }
 }

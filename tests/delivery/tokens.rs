@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{BOTH, Stage, T0, alone};
 use crate::common::carrier::Carrier;
 use crate::common::crew::Shared;
-use crate::common::forked::{By, fork};
+use crate::common::forked::{By, fork, in_threads};
 use crate::common::{self, Folder};
 
 /// The age at which a token is renewed.
@@ -19,16 +19,11 @@ const RENEWED_MS: i64 = 600_000;
 /// Creates a code in so many threads at the same moment.
 fn create_all(service: &Service, threads: usize, name: &str) {
     let barrier = Barrier::new(threads);
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            let barrier = &barrier;
-            scope.spawn(move || {
-                barrier.wait();
-                for number in 0..common::size(2, 20) {
-                    let reply = service.create(&format!("{name} {thread} {number}"), Some(BOTH)).unwrap();
-                    assert_eq!(reply.outcome, Outcome::Ok, "{:?}", reply.failure);
-                }
-            });
+    in_threads(threads, |thread| {
+        barrier.wait();
+        for number in 0..common::size(2, 20) {
+            let reply = service.create(&format!("{name} {thread} {number}"), Some(BOTH)).unwrap();
+            assert_eq!(reply.outcome, Outcome::Ok, "{:?}", reply.failure);
         }
     });
 }
@@ -72,8 +67,7 @@ fn a_forked_child_makes_its_own_token_once() {
             let shared = shared.clone();
             Arc::new(move || T0 + i64::from(shared.word(0).load(SeqCst)))
         };
-        let carrier = Carrier::reporting(1, clock(&shared));
-        carrier.hold();
+        let carrier = Carrier::with_clock(clock(&shared));
         let config = super::config(&carrier, "messages", json!({"repository": folder.repository("sqlite")}));
         let service = Service::open(Some(&config)).unwrap().0;
         service.on_clock(Some(clock(&shared))).unwrap();
