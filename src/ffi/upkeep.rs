@@ -15,6 +15,9 @@ const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
 /// request, `body_size` bytes as they came, at most 64 KiB, which need not end with NUL; it may be NULL when
 /// `body_size` is 0.
 ///
+/// A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
+/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`).
+///
 /// Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
 /// `text`.
 ///

@@ -55,9 +55,7 @@ impl Service {
             }
         }
     }
-}
 
-impl Service {
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
         if self.core.config.sender == Via::Messages {

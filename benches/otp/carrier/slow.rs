@@ -21,8 +21,9 @@ const HABITS: [Habit; 4] = [
 
 /// Sends this at once, and then what never comes to an end.
 fn trickle(mut stream: TcpStream, begin: &[u8]) -> std::io::Result<()> {
-    stream.read(&mut [0; 4096])?;
-    stream.write_all(begin)?;
+    if stream.read(&mut [0; 4096])? > 0 {
+        stream.write_all(begin)?;
+    }
     loop {
         thread::sleep(PAUSE);
         stream.write_all(b"x")?;
