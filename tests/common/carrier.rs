@@ -97,7 +97,17 @@ impl Carrier {
 
     /// What was sent so far.
     pub fn seen(&self) -> Vec<Value> {
-        self.look(|received| received.iter().map(|received| received.body.clone()).collect())
+        self.seen_from(0)
+    }
+
+    /// The same without the first ones.
+    pub fn seen_from(&self, place: usize) -> Vec<Value> {
+        self.look(|received| received[place..].iter().map(|received| received.body.clone()).collect())
+    }
+
+    /// How many messages were sent so far.
+    pub fn count(&self) -> usize {
+        self.look(<[_]>::len)
     }
 
     /// The channels of what was sent so far.
@@ -105,7 +115,7 @@ impl Carrier {
         self.channels_from(0)
     }
 
-    /// The same without the first ones.
+    /// Those without the first ones.
     pub fn channels_from(&self, place: usize) -> Vec<String> {
         let channel = |received: &Received| received.body["channel"].as_str().unwrap().to_owned();
         self.look(|received| received[place..].iter().map(channel).collect())

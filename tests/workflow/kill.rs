@@ -52,14 +52,14 @@ struct End {
 fn go_on(service: &Service, clock: &AtomicI64, carrier: &Carrier, token: &str, before: usize) -> End {
     clock.store(T0 + EXPIRY_SECONDS * 1000, SeqCst);
     if service.status(token).unwrap().outcome == Outcome::Unknown {
-        assert_eq!(carrier.seen().len(), before, "it was sent before it was stored");
+        assert_eq!(carrier.count(), before, "it was sent before it was stored");
         create(service, token);
         clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
     }
     let _ = service.run_due().unwrap();
     clock.fetch_add(CLAIM_SECONDS * 1000, SeqCst);
     let _ = service.run_due().unwrap();
-    let sent = carrier.seen()[before..].to_vec();
+    let sent = carrier.seen_from(before);
     let steps = steps(service, token);
     if let Some((place, message)) = sent.iter().enumerate().find(|(_, message)| message["channel"] == "sms") {
         let now = clock.load(SeqCst);
@@ -87,7 +87,7 @@ fn kill_at_every_write(kind: &str) {
     drop(open_at(&config, &clock));
     let (mut unknown, mut ends) = ([const { Vec::new() }; 2], 0);
     for at in 1..MOST_WRITES {
-        let (token, before) = (format!("token {at}"), carrier.seen().len());
+        let (token, before) = (format!("token {at}"), carrier.count());
         let mut command = common::child("kill::worker", &format!("{token}@{config}"));
         command.env("LD_PRELOAD", &shim).env("OTP_KILL_AT", at.to_string());
         let output = command.stdin(Stdio::null()).output().unwrap();
