@@ -19,7 +19,7 @@ const SYSTEM_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "
 const EVERYWHERE: &[&str] = &["memory:", "sqlite:otp.db", "json:otp"];
 
 /// The programs, each with the repositories on which it runs.
-const PROGRAMS: [(&str, &[&str]); 10] = [
+const PROGRAMS: [(&str, &[&str]); 11] = [
     ("results", &["memory:"]),
     ("config", &["memory:"]),
     ("create", EVERYWHERE),
@@ -28,6 +28,7 @@ const PROGRAMS: [(&str, &[&str]); 10] = [
     ("limits", EVERYWHERE),
     ("delivery", EVERYWHERE),
     ("callbacks", EVERYWHERE),
+    ("background", &["sqlite:otp.db"]),
     ("storage", &["sqlite:otp.db", "json:otp"]),
     ("misuse", EVERYWHERE),
 ];
