@@ -132,6 +132,15 @@ class Codes(Case):
             otp.webhook("Bearer a.b.c", b"{}")
         self.assertEqual(signature.exception.result.http_status, 401)
 
+        class Shrunk(bytearray):
+            """What another thread has made shorter since its length was asked for."""
+
+            def __len__(self) -> int:
+                return 2**40
+
+        with self.assertRaises(libotp.UnsignedError):
+            otp.webhook(None, Shrunk(b"{}"))
+
 
 class Arguments(Case):
     def test_nul_and_bad_unicode_are_refused(self) -> None:
@@ -153,6 +162,7 @@ class Arguments(Case):
                     call()
                 self.assertNotIn("alice", str(raised.exception))
                 self.assertIsNone(raised.exception.__cause__)
+                self.assertIsNone(raised.exception.__context__)
         self.assertTrue(otp.verify("alice", code))
 
     @staticmethod
@@ -178,6 +188,7 @@ class Arguments(Case):
             lambda: otp.verify("session", "123456", 1),
             lambda: otp.create("session", "text"),
             lambda: otp.create("session", {1: object()}),
+            lambda: otp.create("session", {("phoneNumber",): NUMBER}),
             lambda: otp.create("session", phone_number=object()),
             lambda: libotp.Service({"otpLength": {1, 2}}),
             lambda: libotp.Service(sender="text"),  # type: ignore[arg-type]
