@@ -84,7 +84,8 @@ class Codes(Case):
         self.assertEqual(status.expiry_date - status.creation_date, datetime.timedelta(minutes=5))
         self.assertEqual(status.creation_date.tzinfo, datetime.timezone.utc)
         self.assertIsNone(status.check_date)
-        self.assertEqual([step.channel for step in status.delivery.steps], ["sms"])
+        steps = [(step.channel, step.status) for step in status.delivery.steps]
+        self.assertEqual(steps, [("messenger", "skipped"), ("sms", "accepted")])
         otp.cancel("session")
         otp.cancel("session")
         self.assertEqual(otp.status("session").state, "cancelled")
