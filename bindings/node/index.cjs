@@ -5,6 +5,13 @@ const { anyNative } = require('./lib/native.cjs');
 const { resultNumber } = require('./lib/results.cjs');
 const { Service } = require('./lib/service.cjs');
 
+try {
+  // Settings of koffi's are fixed once anybody has loaded a library with it, such as the host after this line.
+  require('./lib/koffi.cjs');
+} catch {
+  // Whoever opens a service over koffi is told. Others do without.
+}
+
 function version() {
   return anyNative().version;
 }

@@ -35,6 +35,8 @@ function clockCallback(clock) {
       const time = clock();
       if (typeof time === 'number' && Number.isFinite(time)) return Math.min(Math.max(Math.trunc(time), -8.64e15), 8.64e15);
       report(undefined);
+      // An async clock's rejection is nobody's otherwise, and would end the process.
+      if (typeof time?.then === 'function') time.then(undefined, () => {});
     } catch (error) {
       report(error);
     }

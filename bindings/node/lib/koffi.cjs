@@ -3,6 +3,7 @@
 // The backend over koffi: no compiler, about 0.1 µs a call, callbacks from any thread.
 
 const koffi = require('koffi');
+const { UnsupportedError } = require('./errors.cjs');
 const { PROTOTYPES, CALLBACKS, parse } = require('./prototypes.cjs');
 
 /**
@@ -11,10 +12,22 @@ const { PROTOTYPES, CALLBACKS, parse } = require('./prototypes.cjs');
  */
 const SETTINGS = { async_stack_size: 1 << 20, resident_async_pools: 32 };
 
-const settings = koffi.config();
-// A host that uses koffi as well may have asked for more.
-for (const [name, least] of Object.entries(SETTINGS)) settings[name] = Math.max(settings[name], least);
-koffi.config(settings);
+configure();
+
+/** Settings hold for all that use koffi in this thread, and are fixed once one has loaded a library. */
+function configure() {
+  const settings = koffi.config();
+  const small = settings.async_stack_size < SETTINGS.async_stack_size;
+  // A host that uses koffi as well may have asked for more.
+  for (const [name, least] of Object.entries(SETTINGS)) settings[name] = Math.max(settings[name], least);
+  try {
+    koffi.config(settings);
+  } catch (cause) {
+    if (!small) return;
+    const remedy = `koffi.config({ async_stack_size: ${SETTINGS.async_stack_size} })`;
+    throw new UnsupportedError(`koffi: in use already, with too small a stack: load libotp first, or call ${remedy}`, { cause });
+  }
+}
 
 const TYPES = {
   void: 'void',

@@ -84,6 +84,8 @@ class Native {
     return new Promise((resolve, reject) => {
       this.#running += 1;
       this.#functions[name].start(...parameters, (error, value) => {
+        // Named here, they are held till now: the library reads memory of theirs, and koffi does not hold it.
+        parameters.length = 0;
         this.#running -= 1;
         if (error) reject(new InternalError(`${name}: the call failed`, { cause: error }));
         else resolve(value);

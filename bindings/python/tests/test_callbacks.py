@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import sys
 import time
+import traceback
 import unittest
 import weakref
 from typing import Any, List, Mapping, Tuple
@@ -82,6 +84,18 @@ class Senders(Case):
             gateway.error = None
             self.assertTrue(otp.verify("session", gateway.code("session")))
 
+    def test_frames_of_a_failed_sender_hold_no_code(self) -> None:
+        gateway = Gateway()
+        gateway.error = OSError("connection reset")
+        otp = self.open(gateway)
+        with self.assertRaises(libotp.SendError) as raised:
+            otp.create("session", phone_number=NUMBER)
+        # As debuggers and collectors of errors show them.
+        told = traceback.TracebackException.from_exception(raised.exception, capture_locals=True)
+        shown = "".join(told.format())
+        self.assertIn("_send", shown)
+        self.assertNotIn(gateway.code("session"), shown)
+
     def test_sender_may_call_and_its_failures_are_its_own(self) -> None:
         failing = self.open(Gateway())
 
@@ -136,8 +150,15 @@ class Senders(Case):
         async def send(message: libotp.Message) -> None:
             pass
 
-        with self.assertRaises(TypeError):
-            libotp.Service(self.config(), sender=send)  # type: ignore[arg-type]
+        class Sender:
+            async def __call__(self, message: libotp.Message) -> None:
+                pass
+
+        functions: List[Any] = [send, functools.partial(send), Sender()]
+        for function in functions:
+            for name in ("sender", "logger", "clock"):
+                with self.assertRaisesRegex(TypeError, f"{name} must not be a coroutine function"):
+                    self.open(**{name: function})
 
     def test_callables_are_let_go(self) -> None:
         class Callable(Gateway):
@@ -177,6 +198,14 @@ class Loggers(Case):
         self.assertEqual(getattr(logs.records[1], "otp")["event"], "verify")
         for secret in (code, "the token", NUMBER):
             self.assertFalse(any(secret in str(record.__dict__) for record in logs.records))
+
+    def test_adapter(self) -> None:
+        logger = logging.getLogger("libotp.test")
+        with self.assertLogs(logger, logging.DEBUG) as logs:
+            otp = self.open(logger=logging.LoggerAdapter(logger, {"application": "shop"}))
+            otp.verify("session", "123456")
+        self.assertEqual(getattr(logs.records[0], "application"), "shop")
+        self.assertEqual(logs.records[0].getMessage().split()[:2], ["verify", "OTP_NOT_VALID"])
 
     def test_function(self) -> None:
         events: List[Tuple[int, Mapping[str, Any]]] = []

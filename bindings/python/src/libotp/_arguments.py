@@ -27,8 +27,9 @@ def text(value: str, name: str) -> bytes:
     try:
         return value.encode()
     except UnicodeEncodeError:
-        # Without a cause: that one carries the text.
-        raise argument_error(f"{name} is not valid Unicode") from None
+        pass
+    # Not in the handler: what is handled there carries the text, and would come along as the context.
+    raise argument_error(f"{name} is not valid Unicode")
 
 
 def optional_text(value: Optional[str], name: str) -> Optional[bytes]:
@@ -39,9 +40,10 @@ def _json(members: Dict[str, Any], name: str) -> bytes:
     try:
         return _object(members).encode()
     except UnicodeEncodeError:
-        raise argument_error(f"{name} is not valid Unicode") from None
+        wrong = "is not valid Unicode"
     except (ValueError, RecursionError):
-        raise argument_error(f"{name} holds what JSON cannot express") from None
+        wrong = "holds what JSON cannot express"
+    raise argument_error(f"{name} {wrong}")
 
 
 def _object(members: Dict[str, Any]) -> str:

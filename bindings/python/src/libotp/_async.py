@@ -6,14 +6,12 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
-import inspect
 import os
-import threading
 from typing import Any, Awaitable, Callable, Coroutine, Mapping, Optional, Tuple, TypeVar, Union, cast
 
 from . import _replies as replies
 from ._arguments import Config
-from ._callbacks import Clock, Logger, Sender
+from ._callbacks import Clock, Logger, Sender, is_async
 from ._errors import argument_error
 from ._service import Service
 
@@ -54,7 +52,6 @@ class AsyncService:
         threads: int = 32,
     ) -> None:
         self._threads = threads
-        self._lock = threading.Lock()
         self._executor = self._new_executor()
         self._process = os.getpid()
         self._service = Service(config, sender=_blocking(sender), logger=logger, clock=clock)
@@ -122,7 +119,7 @@ class AsyncService:
         """As :meth:`libotp.Service.status`."""
         return await self._run(self._service.status, token)
 
-    async def webhook(self, authorization: Optional[str], body: bytes) -> replies.Webhook:
+    async def webhook(self, authorization: Optional[str], body: Union[bytes, bytearray]) -> replies.Webhook:
         """As :meth:`libotp.Service.webhook`."""
         return await self._run(self._service.webhook, authorization, body)
 
@@ -145,6 +142,9 @@ class AsyncService:
         try:
             call = self._own_executor().submit(context.run, method, *args)
         except RuntimeError:
+            if not self.closed:
+                # There are no more threads to be had, or the interpreter ends.
+                raise
             raise argument_error("the service is closed") from None
         return await asyncio.wrap_future(call, loop=loop)
 
@@ -153,8 +153,8 @@ class AsyncService:
 
     def _own_executor(self) -> concurrent.futures.ThreadPoolExecutor:
         if self._process != os.getpid():
-            # Threads stay behind in the parent, and so may the lock.
-            self._lock, self._executor, self._process = threading.Lock(), self._new_executor(), os.getpid()
+            # Threads stay behind in the parent.
+            self._executor, self._process = self._new_executor(), os.getpid()
         return self._executor
 
     def _close(self) -> None:
@@ -164,22 +164,16 @@ class AsyncService:
 
 def _blocking(sender: Optional[AsyncSender]) -> Optional[Sender]:
     """The sender for the thread that calls, which waits while a coroutine runs on the loop that asked."""
-    if sender is None or not _is_async(sender):
+    if sender is None or not is_async(sender):
         return cast(Optional[Sender], sender)
     coroutine = cast(Callable[[replies.Message], Coroutine[Any, Any, Optional[bool]]], sender)
 
     def send(message: replies.Message) -> Optional[bool]:
         loop = _loop.get()
         sending = asyncio.run_coroutine_threadsafe(coroutine(message), loop)
-        while True:
-            try:
-                return sending.result(_LOOK_SECONDS)
-            except concurrent.futures.TimeoutError:
-                if sending.done() or loop.is_closed():
-                    raise
+        while not concurrent.futures.wait([sending], _LOOK_SECONDS).done:
+            if loop.is_closed():
+                raise RuntimeError("the event loop ended while the message was being sent")
+        return sending.result()
 
     return send
-
-
-def _is_async(sender: object) -> bool:
-    return inspect.iscoroutinefunction(sender) or inspect.iscoroutinefunction(getattr(sender, "__call__", None))

@@ -7,6 +7,7 @@ its ``user_data`` is a number by which the callable is found, until the library 
 from __future__ import annotations
 
 import ctypes
+import inspect
 import itertools
 import json
 import logging
@@ -22,11 +23,14 @@ from ._result import Result
 #: Delivers a message: returning None or True means sent; see :class:`libotp.Service`.
 Sender = Callable[[Message], Optional[bool]]
 #: Takes log events: a standard logger, or a function of the level (as in :mod:`logging`) and the event's members.
-Logger = Union[logging.Logger, Callable[[int, Mapping[str, Any]], None]]
+Logger = Union[logging.Logger, "logging.LoggerAdapter[Any]", Callable[[int, Mapping[str, Any]], None]]
 #: Tells the time in seconds since 1970-01-01T00:00Z, as :func:`time.time`.
 Clock = Callable[[], float]
 
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+#: Loggers that are no functions.
+LOGGERS = (logging.Logger, logging.LoggerAdapter)
 
 _callables: Dict[int, Callable[..., Any]] = {}
 _numbers = itertools.count(1)
@@ -55,9 +59,17 @@ def _report(where: str, exception: BaseException) -> None:
     ctypes.PYFUNCTYPE(None)(reraise)()
 
 
+def is_async(function: object) -> bool:
+    """Whether calling it makes a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
 def _send(number: int, text: bytes) -> int:
     try:
-        answer = _callables[number](message(json.loads(text)))
+        given = message(json.loads(text))
+        # It holds the code, and this frame is in the traceback of what the sender raises.
+        del text
+        answer = _callables[number](given)
         if answer is None or answer is True:
             return native.SENT
         raise TypeError(f"a sender returns None or True, not {type(answer).__name__}")
@@ -96,7 +108,7 @@ _SEND, _LOG = native.SendFunction(_send), native.LogFunction(_log)
 _CLOCK, _DROP = native.ClockFunction(_clock), native.DropFunction(_drop)
 
 
-def _logging(logger: logging.Logger) -> Callable[[int, Mapping[str, Any]], None]:
+def _logging(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> Callable[[int, Mapping[str, Any]], None]:
     def log(level: int, event: Mapping[str, Any]) -> None:
         if logger.isEnabledFor(level):
             others = (f"{name}={event[name]}" for name in ("channel", "record") if name in event)
@@ -126,7 +138,7 @@ def set_sender(handle: Any, sender: Sender) -> None:
 
 def set_logger(handle: Any, logger: Logger) -> None:
     """Sets who takes log events."""
-    function = _logging(logger) if isinstance(logger, logging.Logger) else logger
+    function = _logging(logger) if isinstance(logger, LOGGERS) else logger
     _set(native.lib.otp_on_log(handle, native.LOG_DEBUG, _LOG, _keep(function), _DROP))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
 import weakref
-from typing import Any, Callable, List, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Callable, List, Mapping, NoReturn, Optional, Tuple, Union
 
 from . import _arguments as arguments
 from . import _callbacks as callbacks
@@ -59,7 +58,7 @@ class Service:
         :class:`libotp.NotSent` means certainly not sent: the next step of the workflow is tried. Any other exception
         means that it may have been sent: the code stays good, and :class:`libotp.SendError` has the exception as its
         cause.
-    :param logger: a :class:`logging.Logger`, which gets a line for each event and the event itself as the record's
+    :param logger: a :class:`logging.Logger` or :class:`logging.LoggerAdapter`, which gets a line for each event and the event itself as the record's
         attribute ``otp``; or a function of the level (as in :mod:`logging`) and the event. What it raises goes to
         :func:`sys.unraisablehook`, and the event is lost.
     :param clock: tells the time in seconds, as :func:`time.time`. What it raises goes to :func:`sys.unraisablehook`,
@@ -181,7 +180,7 @@ class Service:
         """
         return replies.status(self._done(_lib.otp_status, arguments.text(token, "token")))
 
-    def webhook(self, authorization: Optional[str], body: bytes) -> replies.Webhook:
+    def webhook(self, authorization: Optional[str], body: Union[bytes, bytearray]) -> replies.Webhook:
         """Takes in a webhook of the carrier, if its signature is right.
 
         Answer 200 when this returns, and ``error.result.http_status`` of an error that it raises.
@@ -195,7 +194,9 @@ class Service:
         if not isinstance(body, (bytes, bytearray)):
             raise TypeError(f"body must be bytes, not {type(body).__name__}")
         header = arguments.optional_text(authorization, "authorization")
-        return replies.webhook(self._done(_lib.otp_webhook, header, bytes(body), len(body)))
+        # A copy with its own length: another thread may change a bytearray at any time.
+        content = bytes(body)
+        return replies.webhook(self._done(_lib.otp_webhook, header, content, len(content)))
 
     def run_due(self) -> replies.Due:
         """Does what is due: steps of deliveries, and the removal of old records. At most 100 ms of work.
@@ -259,9 +260,9 @@ class Service:
 
 def _check_callbacks(sender: object, logger: object, clock: object) -> None:
     for name, function in (("sender", sender), ("logger", logger), ("clock", clock)):
-        if function is None or (name == "logger" and hasattr(function, "isEnabledFor")):
+        if function is None or (name == "logger" and isinstance(function, callbacks.LOGGERS)):
             continue
         if not callable(function):
             raise TypeError(f"{name} must be callable, not {type(function).__name__}")
-        if inspect.iscoroutinefunction(function):
+        if callbacks.is_async(function):
             raise TypeError(f"{name} must not be a coroutine function: AsyncService takes an async sender")
