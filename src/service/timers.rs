@@ -125,10 +125,17 @@ impl Core {
         Ok(Material { envelope, code, steps })
     }
 
-    /// Takes the newest step over if it is claimed, and else begins the next one, if there is one.
+    /// Takes the newest step over if it is claimed and still in the workflow, and else begins the next one, if there
+    /// is one.
     fn begin_step(&self, row: &Block, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
-        if !workflow::is_claimed(record) && !self.begin_next(record, &material.steps, now) {
-            return None;
+        let newest = record.delivery.steps.last().map(|step| step.channel.as_str());
+        let planned = material.steps.get(record.delivery.steps.len().saturating_sub(1));
+        let is_planned = planned.is_some_and(|step| step.to.is_some() && Some(step.channel.as_str()) == newest);
+        if !is_planned || !workflow::is_claimed(record) {
+            record.delivery.call_off();
+            if !self.begin_next(record, &material.steps, now) {
+                return None;
+            }
         }
         self.claim_step(record, now);
         let Material { envelope, code, steps } = material;

@@ -1,5 +1,7 @@
 //! Claims: of many that would send a step one does, and what an owner that died had claimed is not lost.
 
+use serde_json::json;
+
 use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
@@ -79,9 +81,9 @@ fn an_owner_that_comes_back_too_late_stores_nothing() {
 
 #[test]
 fn an_owner_that_comes_back_too_late_begins_nothing() {
-    let later = serde_json::json!({"channel": "sms", "from": "NEXMO", "conditionStatus": "delivered"});
-    let first = serde_json::json!({"channel": "messenger", "from": "1923256201470000"});
-    let (fixture, carrier) = fixture_with("messages", &serde_json::json!([first, later, later]));
+    let later = json!({"channel": "sms", "from": "NEXMO", "conditionStatus": "delivered"});
+    let first = json!({"channel": "messenger", "from": "1923256201470000"});
+    let (fixture, carrier) = fixture_with("messages", &json!([first, later, later]));
     let _ = fixture.send("t");
     let mut late = fixture.later(120_000).claim();
     assert_eq!(fixture.later(CLAIM_MS).due().0, 1);
@@ -91,6 +93,29 @@ fn an_owner_that_comes_back_too_late_begins_nothing() {
     let _ = fixture.service.deliver(late, true);
     assert_eq!(carrier.channels(), ["messenger", "sms", "sms"], "the last is the late one, which was refused");
     assert_eq!(fixture.steps("t")[1..], [step("sms", DeliveryState::Submitted)]);
+}
+
+/// A new version of the host comes with another workflow while an old one's claim stands.
+#[test]
+fn a_claimed_step_that_is_no_longer_configured_is_called_off() {
+    let (_, carrier) = fixture("messages");
+    let folder = crate::repository::conformance::Folder::new("workflows");
+    let clock = Arc::new(AtomicI64::new(T0));
+    let open = |channels: &[&str]| {
+        let workflow: Vec<_> = channels.iter().map(|channel| json!({"channel": channel, "from": "1"})).collect();
+        let config = json!({"repository": format!("sqlite:{}/otp.db", folder.path().display()), "workflow": workflow,
+            "sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": carrier.url()}});
+        let (service, time) = (Service::open(Some(&config.to_string())).unwrap().0, clock.clone());
+        service.on_clock(Some(Arc::new(move || time.load(Ordering::Relaxed)))).unwrap();
+        Fixture { service, clock: clock.clone() }
+    };
+    let (old, new) = (open(&["messenger", "sms"]), open(&["messenger", "whatsapp", "sms"]));
+    let _ = old.send("t");
+    let _ = old.later(120_000).claim();
+    assert_eq!(new.later(CLAIM_MS).due().0, 1);
+    assert_eq!(carrier.channels(), ["messenger", "sms"]);
+    let expected = [step("sms", DeliveryState::Stopped), step("sms", DeliveryState::Accepted)];
+    assert_eq!(new.steps("t")[1..], expected);
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Carrier {
         Self(simulator::Carrier::start(account, Arc::new(|| 0)).unwrap())
     }
 
+    /// Where it listens.
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.port)
+    }
+
     pub(super) fn seen(&self) -> Vec<Value> {
         self.0.received().into_iter().map(|received| received.body).collect()
     }
@@ -63,8 +68,7 @@ pub(super) fn fixture_with(kind: &str, workflow: &Value) -> (Fixture, Carrier) {
         r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"webhook":{{"signatureSecret":"{SECRET}"}},
         "workflow":{workflow}"#
     );
-    let sender =
-        format!(r#"{{"type":"{kind}","apiKey":"k","apiSecret":"s","baseUrl":"http://127.0.0.1:{}"}}"#, carrier.0.port);
+    let sender = format!(r#"{{"type":"{kind}","apiKey":"k","apiSecret":"s","baseUrl":"{}"}}"#, carrier.url());
     (Fixture::with(&sender, &options), carrier)
 }
 
@@ -287,8 +291,7 @@ fn a_webhook_is_genuine_or_changes_nothing() {
 fn no_tenant_runs_or_holds_up_another_s_timers() {
     let carrier = Carrier::start();
     let folder = crate::repository::conformance::Folder::new("tenants");
-    let url = format!("http://127.0.0.1:{}", carrier.0.port);
-    let messages = json!({"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url});
+    let messages = json!({"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": carrier.url()});
     let open = |namespace: &str, sender: &Value| {
         let config = json!({
             "repository": format!("sqlite:{}/otp.db", folder.path().display()), "namespace": namespace,
