@@ -159,5 +159,5 @@ fn a_report_and_the_timer_race_sqlite() {
 
 #[test]
 fn a_report_and_the_timer_race_json() {
-    race_report_and_timer("json", common::size(100, 10_000));
+    race_report_and_timer("json", common::size(100, 2_500));
 }
