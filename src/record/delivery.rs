@@ -1,0 +1,98 @@
+//! How a code is being delivered, as its record keeps it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::reply::DeliveryState;
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Vonage Dispatch API.
+    Dispatch,
+    /// Vonage Messages API.
+    Messages,
+    /// The host's callback.
+    Host,
+    /// Standard error.
+    Console,
+    /// The host, from the reply.
+    None,
+}
+
+impl Via {
+    /// The name, as in the configuration and in replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Via::Dispatch => "dispatch",
+            Via::Messages => "messages",
+            Via::Host => "host",
+            Via::Console => "console",
+            Via::None => "none",
+        }
+    }
+
+    /// Whether a carrier delivers, which knows its own channels and needs sender addresses.
+    pub fn is_carrier(self) -> bool {
+        matches!(self, Via::Dispatch | Via::Messages)
+    }
+}
+
+/// One step of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// The channel.
+    pub channel: String,
+    /// How far it came.
+    pub status: DeliveryState,
+    /// When.
+    pub at: Time,
+    /// The provider's identifier of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_uuid: Option<String>,
+    /// Why it went no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The newest delivery of a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delivery {
+    /// Who delivers.
+    pub via: Via,
+    /// The provider's identifier of the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_uuid: Option<String>,
+    /// Steps begun or passed over, in the order of the workflow. The newest is one that was begun.
+    pub steps: Vec<Step>,
+    /// When the workflow goes on from the newest step, if its condition has not come by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
+    /// Whether the newest step is only claimed: its message has certainly not left. When it is due without having
+    /// left, its owner died, and the step is anybody's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
+}
+
+impl Delivery {
+    /// Begins no further step, and stops the newest if its message has not left.
+    pub fn call_off(&mut self) {
+        self.due = None;
+        if std::mem::take(&mut self.claimed) {
+            self.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Stopped);
+        }
+    }
+
+    /// One without steps.
+    pub fn new(via: Via) -> Self {
+        Self { via, dispatch_uuid: None, steps: Vec::new(), due: None, claimed: false }
+    }
+
+    /// How far it came: as far as its newest step.
+    pub fn state(&self) -> DeliveryState {
+        self.steps.last().map_or(DeliveryState::Sending, |step| step.status)
+    }
+}
