@@ -106,7 +106,9 @@ pub fn wait(record: &mut Record, planned: &[Planned<'_>], now: Time) {
 
 /// Claims the newest step, which was just begun or is taken over, until this time.
 pub fn claim(record: &mut Record, now: Time, until: Time) {
-    record.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.at = now);
+    if let Some(step) = record.delivery.steps.last_mut() {
+        step.at = now;
+    }
     (record.delivery.due, record.delivery.claimed) = (Some(until), true);
 }
 

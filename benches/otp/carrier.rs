@@ -160,7 +160,7 @@ pub fn measure(table: &mut Table, size: Size) {
     }
     print(table, size, &compared, &signed);
     let most = Samples::of([overruns(&folder, size).max()]);
-    table.value("deadline of a call exceeded, slow carriers of 5 kinds, most", &most, "ms", Target::AtMost(200.0));
+    table.value("deadline of a call exceeded, slow carriers, most", &most, "ms", Target::AtMost(200.0));
 }
 
 fn print(table: &mut Table, size: Size, compared: &[Compared], signed: &Samples) {

@@ -78,17 +78,17 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Begins no further step, and stops the newest if its message has not left.
-    pub fn call_off(&mut self) {
-        self.due = None;
-        if std::mem::take(&mut self.claimed) {
-            self.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Stopped);
-        }
-    }
-
     /// One without steps.
     pub fn new(via: Via) -> Self {
         Self { via, dispatch_uuid: None, steps: Vec::new(), due: None, claimed: false }
+    }
+
+    /// Begins no further step, and stops the newest if its message has not left.
+    pub fn call_off(&mut self) {
+        self.due = None;
+        if let (true, Some(step)) = (std::mem::take(&mut self.claimed), self.steps.last_mut()) {
+            step.status = DeliveryState::Stopped;
+        }
     }
 
     /// How far it came: as far as its newest step.

@@ -174,7 +174,7 @@ impl Core {
     fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
         let placeholder = "0".repeat(usize::from(self.config.otp_length));
         let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
-        for at in (0..steps.len()).filter(|at| steps.get(*at).is_some_and(|step| step.to.is_some())) {
+        for (at, _) in steps.iter().enumerate().filter(|(_, step)| step.to.is_some()) {
             self.render(envelope, at, code, self.config.validity_ms)?;
         }
         Ok(())
@@ -248,8 +248,8 @@ impl Core {
         let via = self.config.sender;
         record.begin_delivery(Delivery::new(via));
         self.begin_next(record, steps, now);
-        if via == Via::None {
-            record.delivery.steps.iter_mut().last().into_iter().for_each(|step| step.status = DeliveryState::Accepted);
+        if let (Via::None, Some(step)) = (via, record.delivery.steps.last_mut()) {
+            step.status = DeliveryState::Accepted;
         }
     }
 

@@ -21,7 +21,8 @@ use crate::repository::{Row, Transaction, transact};
 use crate::sender::{Answer, Message};
 use crate::workflow::{self, Reference};
 
-/// How much longer than a request a claim lasts, in milliseconds: no request is under way when it ends.
+/// How much longer than a request a claim lasts, in milliseconds, so that hardly any is under way when it ends. Of two
+/// owners all the same, one lets go of it.
 const CLAIM_MARGIN_MS: u64 = 1_000;
 
 /// Most bytes of an error that a step keeps.

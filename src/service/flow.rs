@@ -151,10 +151,11 @@ impl Core {
         }
         let place = place.unwrap_or_else(|| add_step(&mut record, status.channel.as_deref(), now));
         let changed = hear(&mut record, place, status.state, status.message_uuid.as_deref(), status.at.unwrap_or(now));
-        if let (true, Some(error)) = (changed, &status.error) {
-            record.delivery.steps.iter_mut().skip(place).take(1).for_each(|step| step.error = Some(error.clone()));
+        let mut state = record.delivery.state();
+        if let Some(step) = record.delivery.steps.get_mut(place) {
+            step.error = status.error.clone().filter(|_| changed).or(step.error.take());
+            state = step.status;
         }
-        let state = record.delivery.steps.get(place).map_or(record.delivery.state(), |step| step.status);
         let mut heard = Heard::new(row, &before, &record, state);
         heard.next = self.after_report(&row, &mut record, place, state, now);
         rows::put_record(transaction, &row, &before, record, now);

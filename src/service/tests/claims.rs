@@ -5,6 +5,7 @@ use serde_json::json;
 use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
+use crate::repository::conformance::Folder;
 use crate::service::deliver::Job;
 use crate::service::timers::Claim;
 
@@ -31,6 +32,16 @@ impl Fixture {
 
 fn step(channel: &str, status: DeliveryState) -> (String, DeliveryState) {
     (channel.to_owned(), status)
+}
+
+/// One of several services on one database.
+fn open_on(folder: &Folder, clock: &Arc<AtomicI64>, url: &str, channels: &[&str]) -> Fixture {
+    let workflow: Vec<_> = channels.iter().map(|channel| json!({"channel": channel, "from": "1"})).collect();
+    let config = json!({"repository": format!("sqlite:{}/otp.db", folder.path().display()), "workflow": workflow,
+        "sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url}});
+    let (service, time) = (Service::open(Some(&config.to_string())).unwrap().0, clock.clone());
+    service.on_clock(Some(Arc::new(move || time.load(Ordering::Relaxed)))).unwrap();
+    Fixture { service, clock: clock.clone() }
 }
 
 /// A message that nobody read, and whose SMS a process claimed.
@@ -98,17 +109,9 @@ fn an_owner_that_comes_back_too_late_begins_nothing() {
 /// A new version of the host comes with another workflow while an old one's claim stands.
 #[test]
 fn a_claimed_step_that_is_no_longer_configured_is_called_off() {
-    let (_, carrier) = fixture("messages");
-    let folder = crate::repository::conformance::Folder::new("workflows");
+    let ((_, carrier), folder) = (fixture("messages"), Folder::new("workflows"));
     let clock = Arc::new(AtomicI64::new(T0));
-    let open = |channels: &[&str]| {
-        let workflow: Vec<_> = channels.iter().map(|channel| json!({"channel": channel, "from": "1"})).collect();
-        let config = json!({"repository": format!("sqlite:{}/otp.db", folder.path().display()), "workflow": workflow,
-            "sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": carrier.url()}});
-        let (service, time) = (Service::open(Some(&config.to_string())).unwrap().0, clock.clone());
-        service.on_clock(Some(Arc::new(move || time.load(Ordering::Relaxed)))).unwrap();
-        Fixture { service, clock: clock.clone() }
-    };
+    let open = |channels: &[&str]| open_on(&folder, &clock, &carrier.url(), channels);
     let (old, new) = (open(&["messenger", "sms"]), open(&["messenger", "whatsapp", "sms"]));
     let _ = old.send("t");
     let _ = old.later(120_000).claim();
@@ -151,7 +154,23 @@ fn what_was_read_while_its_sms_was_claimed_needs_none() {
     }
 }
 
-/// A carrier that cannot be reached: the step failed, and nobody takes it over.
+/// The message of a claimed step never left: that is a failure like any other, and ends the claim.
+#[test]
+fn a_claim_ends_where_the_carrier_is_not_reached() {
+    let ((_, carrier), folder) = (fixture("messages"), Folder::new("unreachable"));
+    let clock = Arc::new(AtomicI64::new(T0));
+    // Nobody listens on this port.
+    let open = |url: &str| open_on(&folder, &clock, url, &["messenger", "sms"]);
+    let (near, far) = (open(&carrier.url()), open("http://127.0.0.1:1"));
+    let _ = near.send("t");
+    assert_eq!(far.later(120_000).due().0, 1);
+    assert_eq!(far.due(), (0, None));
+    let failed = [step("messenger", DeliveryState::Accepted), step("sms", DeliveryState::Failed)];
+    assert_eq!(far.steps("t"), failed);
+    assert_eq!((near.later(CLAIM_MS).due(), near.steps("t")), ((0, None), failed.into()));
+    assert_eq!(carrier.channels(), ["messenger"]);
+}
+
 #[test]
 fn a_claim_ends_with_what_came_of_it() {
     let (fixture, carrier, _) = claimed();
