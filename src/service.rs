@@ -80,8 +80,8 @@ impl Service {
     /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
     pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
         let mut config = Config::parse(config)?;
-        let warnings = std::mem::take(&mut config.warnings);
-        let repository = repository::open(&config.repository, config.durability)?;
+        let mut warnings = std::mem::take(&mut config.warnings);
+        let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
         let previous = std::mem::take(&mut config.previous_keys);
         let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
         let console = match config.sender {

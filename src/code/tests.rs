@@ -8,7 +8,7 @@ use crate::repository;
 use std::sync::Arc;
 
 fn ring() -> Arc<KeyRing> {
-    let repository = repository::open(&RepositoryUrl::Memory, Durability::Process).unwrap();
+    let repository = repository::open(&RepositoryUrl::Memory, Durability::Process, &mut Vec::new()).unwrap();
     KeyRing::open(&*repository, KeySource::None, Vec::new()).unwrap()
 }
 

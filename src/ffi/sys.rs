@@ -1,6 +1,9 @@
 //! System calls that the standard library does not offer, made safe.
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// Has `prepare` called before every `fork`, and `parent` and `child` after it on either side.
 ///
@@ -39,4 +42,126 @@ pub fn without_signals<T>(section: impl FnOnce() -> T) -> T {
     };
     let _restore = Restore(before);
     section()
+}
+
+/// Runs `section`, in which writing to a pipe that nobody reads, or beyond the largest size that a file may have
+/// (`RLIMIT_FSIZE`), is an error and no signal: by default either would end the host.
+pub fn without_write_signals<T>(section: impl FnOnce() -> T) -> T {
+    let _held = HeldBack::new(&[libc::SIGPIPE, libc::SIGXFSZ]);
+    section()
+}
+
+/// Signals that are held back from this thread. Those that come meanwhile are forgotten at the end.
+struct HeldBack<'a> {
+    signals: &'a [libc::c_int],
+    /// The mask before.
+    mask: libc::sigset_t,
+    /// What was waiting before: the host's.
+    pending: libc::sigset_t,
+}
+
+impl<'a> HeldBack<'a> {
+    fn new(signals: &'a [libc::c_int]) -> Self {
+        let set = set_of(signals);
+        // SAFETY: zero is a valid set; both calls get valid sets.
+        unsafe {
+            let (mut mask, mut pending) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigpending(&raw mut pending);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut mask);
+            Self { signals, mask, pending }
+        }
+    }
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        // SAFETY: all sets are initialised; the signals that are waited for are blocked, and nobody waits for long.
+        unsafe {
+            let mut pending = std::mem::zeroed();
+            libc::sigpending(&raw mut pending);
+            let is_in = |set: &libc::sigset_t, signal| libc::sigismember(set, signal) == 1;
+            let ours = |signal: &&libc::c_int| is_in(&pending, **signal) && !is_in(&self.pending, **signal);
+            for signal in self.signals.iter().filter(ours) {
+                let (set, at_once) = (set_of(&[*signal]), libc::timespec { tv_sec: 0, tv_nsec: 0 });
+                libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const at_once);
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut());
+        }
+    }
+}
+
+fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
+    // SAFETY: zero is a valid set, and the signals have valid numbers.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        signals.iter().for_each(|signal| drop(libc::sigaddset(&raw mut set, *signal)));
+        set
+    }
+}
+
+/// A kind of lock on a range of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeLock {
+    /// Keeps writers of the range out; needs a file that is open for reading.
+    Shared,
+    /// Keeps everybody out; needs a file that is open for writing.
+    Exclusive,
+}
+
+/// Takes a lock on `length` bytes from `start` on, without waiting, in place of one that is held. It belongs to the
+/// open file and not to the process: closing another descriptor of the same file does not end it. `false` when
+/// somebody else holds a lock that forbids it.
+///
+/// # Errors
+///
+/// `InvalidInput` where the system has no such locks, and others.
+pub fn lock_range(file: &File, kind: RangeLock, start: i64, length: i64) -> io::Result<bool> {
+    // SAFETY: the structure is plain data, for which zero is valid.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = match kind {
+        RangeLock::Shared => libc::F_RDLCK as libc::c_short,
+        RangeLock::Exclusive => libc::F_WRLCK as libc::c_short,
+    };
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    (lock.l_start, lock.l_len) = (start, length);
+    // SAFETY: the descriptor is open, and the structure lives as long as the call.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } == 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        cause if matches!(cause.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        cause => Err(cause),
+    }
+}
+
+/// Gives the first `length` bytes of the file their blocks, and makes the file at least so long. What is in it stays.
+///
+/// # Errors
+///
+/// `StorageFull`; `Unsupported` where the file system cannot do it; and others.
+pub fn allocate(file: &File, length: i64) -> io::Result<()> {
+    loop {
+        // SAFETY: the descriptor is open.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, length) } == 0 {
+            return Ok(());
+        }
+        let cause = io::Error::last_os_error();
+        if cause.kind() != io::ErrorKind::Interrupted {
+            return Err(cause);
+        }
+    }
+}
+
+/// Whether something is mounted at this very path, a symbolic link itself and not what it leads to; `None` when the
+/// system does not tell.
+pub fn is_mount_point(path: &CStr) -> Option<bool> {
+    // SAFETY: the structure is plain data, for which zero is valid.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
+    // By number, since older C libraries do not have the function.
+    // SAFETY: the path ends in a zero byte, and there is room for the answer.
+    let result = unsafe { libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), flags, 0, &raw mut found) };
+    let attribute = libc::STATX_ATTR_MOUNT_ROOT as u64;
+    (result == 0 && found.stx_attributes_mask & attribute != 0).then_some(found.stx_attributes & attribute != 0)
 }

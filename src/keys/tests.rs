@@ -10,7 +10,7 @@ use crate::repository::conformance::Folder;
 use std::os::unix::fs::PermissionsExt;
 
 fn memory() -> Arc<dyn Repository> {
-    repository::open(&RepositoryUrl::Memory, Durability::Process).unwrap()
+    repository::open(&RepositoryUrl::Memory, Durability::Process, &mut Vec::new()).unwrap()
 }
 
 fn key(byte: u8) -> Zeroizing<Vec<u8>> {

@@ -183,7 +183,7 @@ fn outlives_its_handle(first: &dyn Repository, second: &dyn Repository) {
 
 #[test]
 fn memory() {
-    suite(&|| super::open(&RepositoryUrl::Memory, Durability::Full).unwrap(), false);
+    suite(&|| super::open(&RepositoryUrl::Memory, Durability::Full, &mut Vec::new()).unwrap(), false);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn sqlite() {
     for durability in [Durability::Full, Durability::Process] {
         let folder = Folder::new("sqlite");
         let url = RepositoryUrl::Sqlite(folder.path().join("otp.db"));
-        suite(&|| super::open(&url, durability).unwrap(), true);
+        suite(&|| super::open(&url, durability, &mut Vec::new()).unwrap(), true);
     }
 }
 
@@ -200,6 +200,6 @@ fn json() {
     for durability in [Durability::Full, Durability::Process] {
         let folder = Folder::new("json");
         let url = RepositoryUrl::Json(folder.path().join("otp"));
-        suite(&|| super::open(&url, durability).unwrap(), true);
+        suite(&|| super::open(&url, durability, &mut Vec::new()).unwrap(), true);
     }
 }

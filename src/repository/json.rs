@@ -36,7 +36,7 @@ use format::Change;
 /// # Errors
 ///
 /// `Store` when the folder cannot be made or read, holds something else, or was written by a newer library.
-pub fn open(folder: &Path, durability: Durability) -> Result<Arc<dyn Repository>> {
+pub fn open(folder: &Path, durability: Durability, _warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
     let folder = Folder::open(folder)?;
     Ok(GroupCommit::new(Json::new(folder.clone(), durability), folder, durability)?)
 }

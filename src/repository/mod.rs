@@ -153,16 +153,17 @@ pub trait Repository: Send + Sync {
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept>;
 }
 
-/// Opens the repository that the configuration names. Made if there is none; it is then without a [`META`] row.
+/// Opens the repository that the configuration names. Made if there is none; it is then without a [`META`] row. Adds
+/// what its owner should know to the warnings.
 ///
 /// # Errors
 ///
 /// `Store` when it cannot be opened, is not a repository of this library, or was written by a newer one;
 /// `Unsupported` for the kinds that this build does not have.
-pub fn open(url: &RepositoryUrl, durability: Durability) -> Result<Arc<dyn Repository>> {
+pub fn open(url: &RepositoryUrl, durability: Durability, warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
     Ok(match url {
-        RepositoryUrl::Sqlite(path) => sqlite::open(path, durability)?,
-        RepositoryUrl::Json(folder) => json::open(folder, durability)?,
+        RepositoryUrl::Sqlite(path) => sqlite::open(path, durability, warnings)?,
+        RepositoryUrl::Json(folder) => json::open(folder, durability, warnings)?,
         RepositoryUrl::Memory => memory::open()?,
         RepositoryUrl::Redis(_) => return Err(Error::unsupported("repository: redis is not supported")),
         RepositoryUrl::Postgres(_) => return Err(Error::unsupported("repository: postgres is not supported")),

@@ -45,7 +45,7 @@ const WRITER_CACHE: &str = "PRAGMA cache_size = -2048";
 /// # Errors
 ///
 /// `Store` when it cannot be opened, is not private, holds something else, or was written by a newer library.
-pub fn open(path: &Path, durability: Durability) -> Result<Arc<dyn Repository>> {
+pub fn open(path: &Path, durability: Durability, _warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
     let database = Database::locate(path)?;
     let engine = Sqlite {
         lock: FileLock::new(with_suffix(&database.path, "-lock")),

@@ -37,7 +37,7 @@ fn length(path: &Path) -> u64 {
 fn the_log_has_room_before_it_is_needed() {
     let folder = Folder::new("log-room");
     let path = folder.path().join("otp.db");
-    let repository = open(&path, Durability::Process).unwrap();
+    let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     put(&*repository, 1);
     let ready = length(&with_suffix(&path, "-wal"));
     assert!(ready >= 1 << 20, "the log is {ready} bytes long");
@@ -49,7 +49,7 @@ fn the_log_has_room_before_it_is_needed() {
 fn the_log_goes_into_the_database_when_it_is_long() {
     let folder = Folder::new("log-end");
     let path = folder.path().join("otp.db");
-    let repository = open(&path, Durability::Process).unwrap();
+    let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     (0..9000).for_each(|number| put(&*repository, number));
     let longest = length(&with_suffix(&path, "-wal"));
     assert!(longest < 19 << 20, "the log is {longest} bytes long");
@@ -62,7 +62,7 @@ fn zeros_in_the_log_are_no_rows_and_hide_none() {
         let folder = Folder::new("log-zeros");
         let path = folder.path().join("otp.db");
         let copy = folder.path().join("copy.db");
-        let repository = open(&path, Durability::Process).unwrap();
+        let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
         (0..rows).for_each(|number| put(&*repository, number));
         // What a crash leaves behind: the database and a log with zeros, or with nothing but zeros.
         std::fs::copy(&path, &copy).unwrap();
@@ -75,13 +75,13 @@ fn zeros_in_the_log_are_no_rows_and_hide_none() {
             let file = OpenOptions::new().write(true).truncate(true).open(&log).unwrap();
             file.write_all_at(&[0; 4096], 0).unwrap();
         }
-        let repository = open(&copy, Durability::Process).unwrap();
+        let repository = open(&copy, Durability::Process, &mut Vec::new()).unwrap();
         for number in 0..5 {
             let found = repository.read(&key(number)).unwrap();
             assert_eq!(found, (number < rows).then(|| row(number)), "row {number} of {rows}");
         }
         put(&*repository, 4);
         drop(repository);
-        assert_eq!(open(&copy, Durability::Process).unwrap().read(&key(4)).unwrap(), Some(row(4)));
+        assert_eq!(open(&copy, Durability::Process, &mut Vec::new()).unwrap().read(&key(4)).unwrap(), Some(row(4)));
     }
 }

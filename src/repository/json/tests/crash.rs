@@ -169,7 +169,7 @@ fn count(repository: &dyn Repository) -> Result<u32> {
 #[ignore = "run by another test, as a process of its own"]
 fn counting_process() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
-    let repository = open(Path::new(&folder), Durability::Process).unwrap();
+    let repository = open(Path::new(&folder), Durability::Process, &mut Vec::new()).unwrap();
     loop {
         println!("\ncounted {}", count(&*repository).unwrap());
     }
@@ -206,7 +206,7 @@ fn killed_processes_lose_and_tear_nothing() {
     for round in 0..20 {
         let told = count_and_kill(&path, Duration::from_millis(60 + 7 * round));
         assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "two were told the same number");
-        let repository = open(&path, Durability::Process).unwrap();
+        let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
         let next = count(&*repository).unwrap();
         assert!(told.first().is_none_or(|first| *first > last));
         // Each of the killed may have counted once more without being able to tell.
