@@ -95,7 +95,9 @@ fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
-        signals.iter().for_each(|signal| drop(libc::sigaddset(&raw mut set, *signal)));
+        for signal in signals {
+            libc::sigaddset(&raw mut set, *signal);
+        }
         set
     }
 }

@@ -14,6 +14,7 @@ use super::{Commit, Key, Operation, Repository, Row, Swept, Transaction};
 use crate::clock::{Moment, Time};
 use crate::config::Durability;
 use crate::error::{Error, Result};
+use crate::ffi::sys;
 use crate::fork::{self, ForkAware, lock};
 use crate::outcome::Outcome;
 
@@ -172,7 +173,8 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     /// Runs one batch, the caller's own work in it, and hands the lead on.
     fn lead(&self, caller: &Arc<Caller>, deadline: Instant) -> Result<Swept> {
         loop {
-            if let Some(answers) = fork::shared(|| self.try_batch()) {
+            // Where the disk or a limit of the process ends, the answer is an error.
+            if let Some(answers) = fork::shared(|| sys::without_write_signals(|| self.try_batch())) {
                 return answer(answers, caller);
             }
             if Instant::now() >= deadline {
@@ -364,8 +366,8 @@ impl<E: Engine, R: Reader> Drop for GroupCommit<E, R> {
     fn drop(&mut self) {
         if fork::check().is_ok() {
             fork::shared(|| {
+                sys::without_write_signals(|| lock(&self.engine).finish());
                 self.reader.close();
-                lock(&self.engine).finish();
             });
         }
     }

@@ -33,12 +33,13 @@ fn failed(what: &str, path: &Path, cause: &io::Error) -> Error {
     Error::store(format!("cannot {what} {path:?}: {cause}"))
 }
 
-fn refused(path: &Path, why: &str) -> Error {
+/// The error about a file that is not used.
+pub fn refused(path: &Path, why: &str) -> Error {
     Error::store(format!("file {path:?} is refused: {why}"))
 }
 
 /// The folder that holds the path.
-fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -46,19 +47,48 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// What the open file is, if it is a regular file of our own.
-fn own(file: &File, path: &Path) -> Result<Metadata> {
+///
+/// # Errors
+///
+/// `Store` when it is not, or the system does not tell.
+pub fn own(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(|cause| failed("examine", path, &cause))?;
     if !metadata.is_file() {
         return Err(refused(path, "it is not a regular file"));
     }
     if metadata.uid() != sys::effective_uid() {
-        return Err(refused(path, "it belongs to another user"));
+        return Err(refused(path, &of_another_user(metadata.uid())));
     }
     Ok(metadata)
 }
 
+fn of_another_user(owner: u32) -> String {
+    format!("it belongs to another user ({owner}, and this process runs as {})", sys::effective_uid())
+}
+
+/// Looks at a folder that holds files of ours: it is ours or the system's. Warns when others could replace what is in
+/// it.
+///
+/// # Errors
+///
+/// `Store` when it is somebody else's, or the system does not tell.
+pub fn check_folder(path: &Path, warnings: &mut Vec<String>) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(|cause| failed("examine", path, &cause))?;
+    if metadata.uid() != sys::effective_uid() && metadata.uid() != 0 {
+        return Err(Error::store(format!("folder {path:?} is refused: {}", of_another_user(metadata.uid()))));
+    }
+    if metadata.mode() & 0o022 != 0 && metadata.mode() & libc::S_ISVTX == 0 {
+        warnings.push(format!("repository: group or others may replace the files in {path:?}"));
+    }
+    Ok(())
+}
+
 /// Opens a file for reading and writing, or makes it, readable by its owner alone.
-fn open_or_make(path: &Path) -> Result<(File, Identity)> {
+///
+/// # Errors
+///
+/// `Store` when it cannot be opened, or is not a regular file of our own.
+pub fn open_or_make(path: &Path) -> Result<(File, Identity)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE).custom_flags(OPEN_FLAGS);
     let file = options.open(path).map_err(|cause| failed("open", path, &cause))?;
@@ -287,7 +317,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(metadata: &Metadata) -> Self {
+    /// What this is the metadata of.
+    pub fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
@@ -359,6 +390,11 @@ impl FileLock {
             }
         }
         Ok(false)
+    }
+
+    /// The file, while it is open: for what only the holder of the lock writes down.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref().map(|(file, _)| file)
     }
 
     /// Gives the lock back. Does nothing when it is not held.

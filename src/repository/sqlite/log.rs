@@ -1,71 +1,90 @@
-//! The write-ahead log of the writing connection: how long it is, room to grow, and when it goes into the database.
+//! The write-ahead log as a writing connection knows it: room to grow, and when it goes into the database.
 //!
 //! SQLite appends to the log and syncs; a file that grows costs the file system more writes at each sync than one
 //! that is overwritten. So the log is lengthened with zeros, many commits' worth at a time. To SQLite they are what
 //! an interrupted write may leave behind any frame: no frame has a checksum of zeros.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use rusqlite::Connection;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Pages in the log at which it goes into the database. Four times SQLite's own default: a page that was changed
 /// often is then copied once, and that is most of the work beside the sync. Bounds the log at 16 MiB.
-const LONG: u64 = 4000;
+pub const LONG: u64 = 4000;
 
-/// Bytes that the log is lengthened by.
+/// Pages at which it does where there is no room to lengthen it.
+const LONG_WHEN_CRAMPED: u64 = 32;
+
+/// Pages between two tries while something keeps the log from being used anew.
+const AGAIN: u64 = 250;
+
+/// Pages beyond which nothing is written: 1 GiB.
+const LONGEST: u64 = (1 << 30) / FRAME;
+
+/// Bytes that the log is lengthened by, in pieces of [`ZEROS`].
 const STEP: u64 = 1 << 20;
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Bytes kept ready: more than a usual batch of commits takes.
 const READY: u64 = 512 << 10;
 
-/// A page and its header (sqlite.org, "WAL-mode File Format").
-const FRAME: u64 = 4096 + 24;
+/// A page and its header.
+pub const FRAME: u64 = 4096 + 24;
 
-/// What is known of the log. Belongs to a connection: it ends with it.
-pub(super) struct Log {
-    /// Only ever lengthened. Without it all works, a little slower.
-    file: Option<File>,
+/// What a writing connection knows of the log.
+#[derive(Default)]
+pub struct Log {
     /// Pages in use after the last commit.
-    pages: Arc<AtomicU64>,
-    /// How long the file was when last looked at.
-    length: u64,
+    pages: u64,
+    /// Whether the disk had no room to lengthen it.
+    cramped: bool,
+    /// Pages at which it is tried next to bring it into the database, if that is later than usual.
+    try_at: u64,
 }
 
 impl Log {
-    /// Opens the log at this path, for the connection that has just read or written the database.
-    pub(super) fn open(connection: &mut Connection, path: &Path) -> rusqlite::Result<Self> {
-        let pages = Arc::new(AtomicU64::new(0));
-        let counter = pages.clone();
-        // Takes the place of SQLite's own checkpoint after every thousand pages.
-        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, used: i32| {
-            counter.store(u64::from(used.unsigned_abs()), Ordering::Relaxed);
-            Ok(())
-        }))?;
-        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let file = OpenOptions::new().write(true).custom_flags(flags).open(path);
-        Ok(Self { file: file.ok(), pages, length: 0 })
+    /// Notes the pages in use.
+    pub fn set_pages(&mut self, pages: u64) {
+        if pages < self.pages {
+            *self = Self::default();
+        }
+        self.pages = pages;
+    }
+
+    /// Pages in use.
+    pub fn pages(&self) -> u64 {
+        self.pages
     }
 
     /// Makes room for the commit that follows. The caller holds the database for writing, so nobody shortens the log
     /// meanwhile. A failure only costs time, or the commit has it too and reports it.
-    pub(super) fn make_room(&mut self) {
-        let needed = self.pages.load(Ordering::Relaxed) * FRAME + READY;
-        if self.length >= needed {
+    pub fn make_room(&mut self, file: &File) {
+        let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return };
+        if length >= self.pages * FRAME + READY || self.cramped {
             return;
         }
-        let Some(file) = &self.file else { return };
-        self.length = file.metadata().map_or(0, |metadata| metadata.len());
-        if self.length < needed && file.write_all_at(&vec![0; STEP as usize], self.length).is_ok() {
-            self.length += STEP;
+        let pieces = (length..length + STEP).step_by(ZEROS.len());
+        let lengthened = pieces.into_iter().try_for_each(|at| file.write_all_at(&ZEROS, at));
+        if lengthened.is_err() {
+            // What was taken is given back: the commit may need it elsewhere.
+            self.cramped = true;
+            let _ = file.set_len(length);
         }
     }
 
     /// Whether the log should go into the database.
-    pub(super) fn is_long(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) >= LONG
+    pub fn is_long(&self) -> bool {
+        let long = if self.cramped { LONG_WHEN_CRAMPED } else { LONG };
+        self.pages >= long.max(self.try_at)
+    }
+
+    /// Notes that it was tried: the next commit uses the log anew, or it is tried again later.
+    pub fn tried(&mut self) {
+        self.try_at = self.pages + AGAIN;
+    }
+
+    /// Whether the log can take no more.
+    pub fn is_full(&self) -> bool {
+        self.pages >= LONGEST
     }
 }

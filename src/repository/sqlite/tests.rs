@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use super::*;
 use crate::policy::Failures;
@@ -29,6 +30,10 @@ fn put(repository: &dyn Repository, number: u32) {
     .unwrap();
 }
 
+fn log_of(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-wal", path.display()))
+}
+
 fn length(path: &Path) -> u64 {
     path.metadata().unwrap().len()
 }
@@ -39,10 +44,10 @@ fn the_log_has_room_before_it_is_needed() {
     let path = folder.path().join("otp.db");
     let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     put(&*repository, 1);
-    let ready = length(&with_suffix(&path, "-wal"));
+    let ready = length(&log_of(&path));
     assert!(ready >= 1 << 20, "the log is {ready} bytes long");
     (2..100).for_each(|number| put(&*repository, number));
-    assert_eq!(length(&with_suffix(&path, "-wal")), ready, "a hundred small commits fit");
+    assert_eq!(length(&log_of(&path)), ready, "a hundred small commits fit");
 }
 
 #[test]
@@ -51,7 +56,7 @@ fn the_log_goes_into_the_database_when_it_is_long() {
     let path = folder.path().join("otp.db");
     let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     (0..9000).for_each(|number| put(&*repository, number));
-    let longest = length(&with_suffix(&path, "-wal"));
+    let longest = length(&log_of(&path));
     assert!(longest < 19 << 20, "the log is {longest} bytes long");
     assert!(length(&path) > 100 << 10, "the database has {} bytes", length(&path));
 }
@@ -66,8 +71,8 @@ fn zeros_in_the_log_are_no_rows_and_hide_none() {
         (0..rows).for_each(|number| put(&*repository, number));
         // What a crash leaves behind: the database and a log with zeros, or with nothing but zeros.
         std::fs::copy(&path, &copy).unwrap();
-        let log = with_suffix(&copy, "-wal");
-        std::fs::copy(with_suffix(&path, "-wal"), &log).unwrap();
+        let log = log_of(&copy);
+        std::fs::copy(log_of(&path), &log).unwrap();
         if rows == 0 {
             repository.update(COMMIT, Box::new(|_| Ok(()))).unwrap();
             drop(repository);

@@ -1,0 +1,88 @@
+//! After a failed sync: bringing all that the log holds to the disk by another way.
+//!
+//! The system tells of a failed write once, and then takes the pages for clean: a later sync of the log succeeds
+//! without them, and what is built upon them is lost with them in a power cut. So the log goes into the database, page
+//! by page and synced, and is emptied. It is not trusted either: what the disk did not take may be read back as it
+//! was before, so its checksums decide how much of it there is.
+
+use std::sync::Arc;
+
+use super::super::files;
+use super::connection::Kind;
+use super::frames;
+use super::shared::{Lease, Shared};
+use crate::error::{Error, Result};
+use crate::outcome::Outcome;
+
+/// What a checkpoint did.
+pub struct Checkpoint {
+    /// Whether somebody kept it from coming to its end.
+    busy: bool,
+    /// Pages in the log.
+    pages: u64,
+    /// How many of them are in the database.
+    copied: u64,
+}
+
+/// Brings the log into the database in one of SQLite's ways (sqlite.org, `PRAGMA wal_checkpoint`).
+///
+/// # Errors
+///
+/// `Store` when the disk fails.
+pub fn checkpoint(writer: &Lease, mode: &str) -> Result<Checkpoint> {
+    let number = |row: &rusqlite::Row<'_>, place| row.get::<_, i64>(place).map(|number| number.max(0).unsigned_abs());
+    writer.run(|connection| {
+        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            Ok(Checkpoint { busy: number(row, 0)? != 0, pages: number(row, 1)?, copied: number(row, 2)? })
+        })
+    })
+}
+
+/// Brings everything to the disk, with connections opened anew. `false` when that has to wait for somebody who reads.
+/// The lock between processes must be held.
+///
+/// # Errors
+///
+/// `Store` when it fails again.
+pub fn recover(shared: &Arc<Shared>) -> Result<bool> {
+    shared.close_all();
+    let mut writer = match shared.lease(Kind::Writer) {
+        Err(error) if error.outcome() == Outcome::Busy => return Ok(false),
+        writer => writer?,
+    };
+    match bring_home(&mut writer) {
+        Ok(true) => {
+            writer.give_back();
+            Ok(true)
+        }
+        failed => {
+            writer.discard();
+            failed
+        }
+    }
+}
+
+fn bring_home(writer: &mut Lease) -> Result<bool> {
+    let sides = writer.connection()?.sides().clone();
+    let (log, path) = sides.log();
+    let readable = || frames::readable(log).map_err(|cause| Error::store(format!("cannot read {path:?}: {cause}")));
+    let pages = checkpoint(writer, "NOOP")?.pages;
+    if readable()? < pages {
+        // The index tells of pages that are not there. It is made anew, by the checksums.
+        files::remove(sides.index_path())?;
+        return Ok(false);
+    }
+    let done = checkpoint(writer, "PASSIVE")?;
+    if done.copied < done.pages {
+        return Ok(false);
+    }
+    // Nothing may have given way between being looked at and being copied.
+    if readable()? < done.pages {
+        return Err(Error::store(format!("{path:?} cannot be read back as it was written")));
+    }
+    if checkpoint(writer, "TRUNCATE")?.busy {
+        return Ok(false);
+    }
+    log.sync_all().map_err(|cause| Error::store(format!("cannot sync {path:?}: {cause}")))?;
+    Ok(true)
+}

@@ -1,0 +1,202 @@
+//! What this process has of one database, whichever handles use it: its open connections and what lies around them.
+//!
+//! SQLite shares more between the connections of a process than it tells: its locks, and the mapping of `-shm` with
+//! whatever went wrong with it. So connections are kept here and not by the handles that use them: after an error that
+//! may outlive its cause all of them are closed, and what follows begins anew.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use super::connection::{Connection, Kind};
+use super::database::Database;
+use super::sides::Sides;
+use crate::error::{Error, Result};
+use crate::ffi::sys;
+use crate::fork::{self, lock};
+use crate::outcome::Outcome;
+
+/// Connections of a kind that are kept open without being used. More are opened when more threads work at once.
+const KEPT: usize = 4;
+
+static DATABASES: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// A database in this process.
+pub struct Shared {
+    pub database: Database,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Opened before the first connection and closed after the last.
+    sides: Option<Arc<Sides>>,
+    idle: Vec<Connection>,
+    /// Connections that are open, in use or not.
+    open: usize,
+    /// Of these, those in use that are to be closed when they come back.
+    stale: usize,
+    /// Goes up when all connections have to be closed.
+    epoch: u64,
+}
+
+impl State {
+    /// Closes a connection that is not idle.
+    fn close(&mut self, connection: Connection, epoch: u64) {
+        drop(connection);
+        self.open -= 1;
+        self.stale -= usize::from(epoch != self.epoch);
+        if self.open == 0 {
+            self.sides = None;
+        }
+    }
+
+    /// Has every connection closed: those in use when they come back.
+    fn close_all(&mut self) {
+        let idle = std::mem::take(&mut self.idle);
+        idle.into_iter().for_each(|connection| self.close(connection, self.epoch));
+        self.epoch += 1;
+        self.stale = self.open;
+    }
+}
+
+impl Shared {
+    /// The place of this database in this process.
+    pub fn of(database: Database) -> Arc<Self> {
+        fork::shared(|| {
+            let mut databases = lock(&DATABASES);
+            databases.retain(|known| known.strong_count() > 0);
+            let mut known = databases.iter().filter_map(Weak::upgrade);
+            if let Some(known) = known.find(|known| known.database.identity() == database.identity()) {
+                return known;
+            }
+            let made = Arc::new(Self { database, state: Mutex::default() });
+            databases.push(Arc::downgrade(&made));
+            made
+        })
+    }
+
+    /// A connection for one caller, opened if none is idle.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when none can be opened; `Busy` when that has to wait.
+    pub fn lease(self: &Arc<Self>, kind: Kind) -> Result<Lease> {
+        let mut state = lock(&self.state);
+        let connection = match self.idle(&mut state, kind) {
+            Some(connection) => connection,
+            None => self.open(&mut state, kind)?,
+        };
+        Ok(Lease { shared: self.clone(), connection: Some(connection), epoch: state.epoch })
+    }
+
+    /// A connection that is open already, for what is not worth opening one.
+    pub fn lease_idle(self: &Arc<Self>, kind: Kind) -> Option<Lease> {
+        let mut state = lock(&self.state);
+        let connection = self.idle(&mut state, kind)?;
+        Some(Lease { shared: self.clone(), connection: Some(connection), epoch: state.epoch })
+    }
+
+    fn idle(&self, state: &mut State, kind: Kind) -> Option<Connection> {
+        let place = state.idle.iter().position(|connection| connection.kind() == kind)?;
+        Some(state.idle.swap_remove(place))
+    }
+
+    fn open(&self, state: &mut State, kind: Kind) -> Result<Connection> {
+        if state.stale > 0 {
+            // What went wrong is shared with them.
+            return Err(Error::busy(format!("repository {:?}: it is being opened anew", self.database.path)));
+        }
+        let open = || {
+            self.database.examine()?;
+            let sides = match &state.sides {
+                Some(sides) => sides.clone(),
+                None => Arc::new(Sides::open(&self.database)?),
+            };
+            Connection::open(&self.database, sides, kind)
+        };
+        let opened = sys::without_write_signals(open);
+        match &opened {
+            Ok(connection) => {
+                state.open += 1;
+                state.sides.get_or_insert_with(|| connection.sides().clone());
+            }
+            Err(error) if error.outcome() == Outcome::Busy => {}
+            Err(_) => state.close_all(),
+        }
+        opened
+    }
+
+    /// Has every connection closed: idle ones now, others when they come back.
+    pub fn close_all(&self) {
+        lock(&self.state).close_all();
+    }
+}
+
+/// A connection in use. Dropped without being given back, it is closed: who used it did not come to an end.
+pub struct Lease {
+    shared: Arc<Shared>,
+    /// There until it is given back.
+    connection: Option<Connection>,
+    epoch: u64,
+}
+
+impl Lease {
+    /// The connection.
+    ///
+    /// # Errors
+    ///
+    /// None as long as the lease is held.
+    pub fn connection(&mut self) -> Result<&mut Connection> {
+        self.connection.as_mut().ok_or_else(|| Error::internal("a connection was given back before"))
+    }
+
+    /// Works with the database.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` when somebody else has it; `Store` for all other failures.
+    pub fn run<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
+        match &self.connection {
+            Some(connection) => work(connection.sqlite()).map_err(|cause| self.shared.database.failed(&cause)),
+            None => Err(Error::internal("a connection was given back before")),
+        }
+    }
+
+    /// Keeps the connection for the next caller.
+    pub fn give_back(mut self) {
+        let mut state = lock(&self.shared.state);
+        let Some(connection) = self.connection.take() else { return };
+        let kept = state.idle.iter().filter(|idle| idle.kind() == connection.kind()).count();
+        if self.epoch == state.epoch && kept < KEPT {
+            state.idle.push(connection);
+        } else {
+            state.close(connection, self.epoch);
+        }
+    }
+
+    /// Closes the connection, and all others of this process: what went wrong may outlive its cause in any of them.
+    pub fn discard(self) {
+        let shared = self.shared.clone();
+        drop(self);
+        shared.close_all();
+    }
+
+    /// Whether the files at the paths are those that the connection has open.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the database itself is another one, and when the system does not tell.
+    pub fn is_current(&self) -> Result<bool> {
+        match &self.connection {
+            Some(connection) => connection.sides().are_current(&self.shared.database),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            lock(&self.shared.state).close(connection, self.epoch);
+        }
+    }
+}
