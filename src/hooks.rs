@@ -45,6 +45,8 @@ struct Event<'a> {
     state: Option<DeliveryState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
 }
 
 /// What an event is about.
@@ -54,6 +56,8 @@ pub struct About<'a> {
     pub row: Option<&'a Block>,
     /// The channel of a step, and how far it came.
     pub step: Option<(&'a str, DeliveryState)>,
+    /// Bytes of what an event of the storage is about.
+    pub size: Option<u64>,
 }
 
 /// A function of the host, which may be set at any time and is called with no lock held.
@@ -155,7 +159,8 @@ impl Hooks {
         let record = about.row.map(|key| key.to_string().chars().take(16).collect());
         let (channel, state) = about.step.unzip();
         let time = self.time().to_string();
-        let event = Event { time, level: level as i32, event, result, channel, state, record };
+        let size = about.size;
+        let event = Event { time, level: level as i32, event, result, channel, state, record, size };
         if let Ok(text) = serde_json::to_string(&event) {
             (log.1)(level as i32, &text);
         }

@@ -14,6 +14,7 @@ mod timers;
 mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -65,6 +66,30 @@ struct Core {
     console: Option<Arc<dyn Sender>>,
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
+    alarm: Alarm,
+}
+
+/// When the log hears of a storage that cannot tidy up: from 64 MiB on, and again whenever that has doubled.
+#[derive(Default)]
+struct Alarm(AtomicU64);
+
+impl Alarm {
+    const FIRST_BYTES: u64 = 64 << 20;
+
+    /// The bytes, if they are to be told.
+    fn heard(&self, bytes: u64) -> Option<u64> {
+        let told = self.0.load(Ordering::Relaxed);
+        if bytes < Self::FIRST_BYTES {
+            if told > 0 {
+                self.0.store(0, Ordering::Relaxed);
+            }
+            return None;
+        }
+        let next = bytes.max(told);
+        let is_news =
+            bytes >= 2 * told && self.0.compare_exchange(told, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        is_news.then_some(bytes)
+    }
 }
 
 impl Service {
@@ -94,7 +119,7 @@ impl Service {
         let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
         let driver = if config.background { Some(Driver::new()?) } else { None };
-        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier });
+        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm: Alarm::default() });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
@@ -223,7 +248,10 @@ impl Service {
             _ if matches!(event, "status" | "run_due") => Level::Debug,
             _ => Level::Info,
         };
-        self.hooks.log(level, event, outcome, About { row, step: None });
+        self.hooks.log(level, event, outcome, About { row, ..About::default() });
+        if let Some(size) = self.core.alarm.heard(self.core.repository.log_bytes()) {
+            self.hooks.log(Level::Warning, "store", Outcome::Ok, About { size: Some(size), ..About::default() });
+        }
         answer
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -57,6 +58,11 @@ pub(super) trait Engine: Send {
     /// Undoes the transaction and gives the lock back. Closes what cannot be undone.
     fn rollback(&mut self);
 
+    /// Bytes of what is written down and not yet where it belongs, after the last commit.
+    fn log_bytes(&self) -> u64 {
+        0
+    }
+
     /// Closes every file, quickly: before a fork. The next call opens again.
     fn close(&mut self);
 
@@ -81,6 +87,7 @@ pub(super) struct GroupCommit<E: Engine, R: Reader> {
     queue: Mutex<Queue>,
     engine: Mutex<E>,
     reader: R,
+    log_bytes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -117,7 +124,8 @@ type Answers = Vec<(Arc<Caller>, Result<Swept>)>;
 
 impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     pub(super) fn new(engine: E, reader: R, durability: Durability) -> Result<Arc<Self>> {
-        let repository = Arc::new(Self { durability, queue: Mutex::default(), engine: Mutex::new(engine), reader });
+        let (queue, log_bytes) = (Mutex::default(), AtomicU64::new(0));
+        let repository = Arc::new(Self { durability, queue, engine: Mutex::new(engine), reader, log_bytes });
         let member: Arc<dyn ForkAware> = repository.clone();
         fork::register(Arc::downgrade(&member))?;
         Ok(repository)
@@ -215,6 +223,7 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
                 callers.into_iter().map(|caller| (caller, Err(error.clone()))).collect()
             }
         };
+        self.log_bytes.store(engine.log_bytes(), Ordering::Relaxed);
         drop(engine);
         lock(&self.queue).hand_over();
         Some(answers)
@@ -352,7 +361,13 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
                 Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
                 answer => return answer,
             }
+            // What keeps a reader out, as a database that was switched to another mode, a writer puts right.
+            self.update(Commit { synced: false, sweep: None }, Box::new(|_| Ok(())))?;
         }
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.log_bytes.load(Ordering::Relaxed)
     }
 
     fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {

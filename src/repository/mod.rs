@@ -145,6 +145,12 @@ pub trait Repository: Send + Sync {
     /// `Store` when it cannot be read.
     fn read(&self, key: &Key) -> Result<Option<Row>>;
 
+    /// Bytes of what is written down and not yet where it belongs, after the last change by this handle. They grow
+    /// while a foreign reader keeps the storage from tidying up.
+    fn log_bytes(&self) -> u64 {
+        0
+    }
+
     /// Looks at the next `limit` rows, where the last sweep of this handle ended, and removes those that are over.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
         shared: shared.clone(),
         writer: None,
         changed: false,
+        pages: 0,
         cursor: Block(random()?),
     };
     let repository = GroupCommit::new(engine, Readers(shared), durability)?;
@@ -63,6 +64,8 @@ struct Sqlite {
     writer: Option<Lease>,
     /// Whether the transaction has changed something.
     changed: bool,
+    /// Pages in the log after the last commit.
+    pages: u64,
     /// The last key the sweep looked at. It begins anywhere, so that short-lived processes sweep everything as well.
     cursor: Key,
 }
@@ -135,7 +138,7 @@ impl Sqlite {
     }
 
     /// Commits. Afterwards a sync is due only if one failed, or may have.
-    fn commit_with(&self, writer: &mut Lease) -> Result<()> {
+    fn commit_with(&mut self, writer: &mut Lease) -> Result<()> {
         if self.changed {
             let connection = writer.connection()?;
             let sides = connection.sides().clone();
@@ -151,6 +154,7 @@ impl Sqlite {
             }
             return Err(self.shared.database.failed(&cause));
         }
+        self.pages = writer.connection()?.log().pages();
         if self.changed && bring_in(writer).is_ok() {
             // If it stays, all is brought to the disk once more.
             let _ = due::note(&self.lock, false);
@@ -267,6 +271,10 @@ impl Engine for Sqlite {
             }
         }
         self.lock.unlock();
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.pages * log::FRAME
     }
 
     fn close(&mut self) {

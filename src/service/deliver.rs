@@ -159,7 +159,7 @@ impl Service {
             Answer::InDoubt(_) => (Level::Error, Outcome::InDoubt),
         };
         let step = Some((message.channel.as_str(), state(&answer)));
-        self.hooks.log(level, "send", outcome, About { row: Some(&job.row), step });
+        self.hooks.log(level, "send", outcome, About { row: Some(&job.row), step, ..About::default() });
         Ok(Some(answer))
     }
 

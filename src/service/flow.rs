@@ -79,7 +79,7 @@ impl Service {
         for (channel, state) in &heard.moved {
             let level = if workflow::has_failed(*state) { Level::Warning } else { Level::Info };
             let step = Some((channel.as_str(), *state));
-            self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step });
+            self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step, ..About::default() });
         }
         match heard.next {
             // What comes of it is in the record; the report itself was taken.

@@ -1,4 +1,7 @@
-//! The log: that it has room, comes to an end, and may end in zeros.
+//! The log: that it has room, comes to an end, and may end in zeros; and what happens to the files from outside.
+
+mod outside;
+mod recovery;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;

@@ -1,0 +1,149 @@
+//! What others do to the files.
+
+use super::*;
+use crate::fork::ForkAware;
+
+fn holds(repository: &dyn Repository, number: u32) -> Result<bool> {
+    Ok(repository.read(&key(number))?.is_some())
+}
+
+/// The repository, and what a fork asks of it.
+fn both(path: &Path) -> Arc<GroupCommit<Sqlite, Readers>> {
+    let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
+    let lock = FileLock::new(shared.database.beside("-lock"));
+    let engine = Sqlite {
+        shared: shared.clone(),
+        lock,
+        writer: None,
+        changed: false,
+        pages: 0,
+        cursor: crate::repository::META,
+    };
+    GroupCommit::new(engine, Readers(shared), Durability::Full).unwrap()
+}
+
+#[test]
+fn side_files_that_are_deleted_are_opened_anew() {
+    for suffix in ["-wal", "-shm"] {
+        let folder = Folder::new(&format!("outside{suffix}"));
+        let path = folder.path().join("otp.db");
+        let (first, second) = (both(&path), both(&path));
+        put(&*first, 1);
+        if suffix == "-wal" {
+            // What is in the log alone is lost with it, for everybody: only a database that is up to date loses nothing.
+            rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        }
+        std::fs::remove_file(folder.path().join(format!("otp.db{suffix}"))).unwrap();
+        assert!(holds(&*first, 1).unwrap());
+        put(&*second, 2);
+        assert!(holds(&*first, 2).unwrap());
+        put(&*first, 3);
+        let fresh = rusqlite::Connection::open(&path).unwrap();
+        let rows: i64 = fresh.query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3, "{suffix}");
+    }
+}
+
+#[test]
+fn a_side_file_that_is_replaced_during_a_transaction_is_no_success() {
+    let folder = Folder::new("outside-during");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    let index = folder.path().join("otp.db-shm");
+    let failed = transact(&*repository, COMMIT, move |transaction| {
+        transaction.put(&key(2), row(2));
+        std::fs::remove_file(&index).unwrap();
+        Ok(())
+    });
+    assert_eq!(failed.unwrap_err().outcome(), Outcome::Store);
+    put(&*repository, 3);
+    assert!(holds(&*repository, 1).unwrap() && holds(&*repository, 3).unwrap());
+}
+
+#[test]
+fn another_database_at_the_path_is_refused_also_by_who_only_reads() {
+    let folder = Folder::new("outside-replaced");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    let copy = folder.path().join("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    assert_eq!(holds(&*repository, 9).unwrap_err().outcome(), Outcome::Store);
+    let failed = transact(&*repository, COMMIT, |transaction| transaction.get(&key(1)).map(|_| ()));
+    assert_eq!(failed.unwrap_err().outcome(), Outcome::Store);
+}
+
+/// The number of a deleted file is given to the next one, unless something holds it.
+#[test]
+fn a_database_is_pinned_while_no_connection_is_open() {
+    let folder = Folder::new("outside-pinned");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    repository.before_fork();
+    let backup = std::fs::read(&path).unwrap();
+    for _ in 0..50 {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &backup).unwrap();
+        assert_eq!(holds(&*repository, 1).unwrap_err().outcome(), Outcome::Store);
+    }
+}
+
+#[test]
+fn a_second_name_is_refused() {
+    let folder = Folder::new("outside-name");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    std::fs::hard_link(&path, folder.path().join("other.db")).unwrap();
+    for name in ["otp.db", "other.db"] {
+        let refused = open(&folder.path().join(name), Durability::Full, &mut Vec::new());
+        let error = refused.map(|_| ()).unwrap_err();
+        assert!(error.detail().contains("more than one name"), "{error}");
+    }
+    repository.before_fork();
+    assert_eq!(holds(&*repository, 1).unwrap_err().outcome(), Outcome::Store);
+    std::fs::remove_file(folder.path().join("other.db")).unwrap();
+    assert!(holds(&*repository, 1).unwrap());
+}
+
+#[test]
+fn a_database_that_left_wal_mode_is_brought_back() {
+    let folder = Folder::new("outside-mode");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    let switch = || -> rusqlite::Result<String> {
+        rusqlite::Connection::open(&path)?.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
+    };
+    assert!(switch().is_err(), "not while it is open");
+    repository.before_fork();
+    assert_eq!(switch().unwrap(), "delete");
+    assert!(holds(&*repository, 1).unwrap());
+    assert!(switch().is_err());
+    put(&*repository, 2);
+    assert!(holds(&*repository, 2).unwrap());
+}
+
+#[test]
+fn a_reader_that_never_ends_is_known_by_the_length_of_the_log() {
+    let folder = Folder::new("outside-reader");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 0);
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
+    let mut number = 0;
+    while repository.log_bytes() < 30 << 20 {
+        number += 1;
+        put(&*repository, number);
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    for more in 1..=300 {
+        put(&*repository, number + more);
+    }
+    assert!(repository.log_bytes() < 16 << 20, "{} bytes", repository.log_bytes());
+    assert!(length(&log_of(&path)) <= 20 << 20, "the file is {} bytes long", length(&log_of(&path)));
+}

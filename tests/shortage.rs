@@ -1,0 +1,135 @@
+//! A host that runs short of something for a moment: of descriptors, of disk, of the size its files may have, of the
+//! right to write. It lives on, hears what was wrong, and all works again once there is enough.
+
+mod common;
+#[path = "shortage/worker.rs"]
+mod worker;
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Folder, Watchdog, tool};
+
+/// The process that runs short: not a test of its own.
+#[test]
+fn worker() {
+    if let Some(role) = common::role() {
+        worker::run(&role);
+    }
+}
+
+/// Runs the worker, which must come to its end. A signal would be the death of the host.
+fn check(mut command: Command) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}", output.status);
+    assert!(text.contains(worker::DONE), "the worker did nothing: {text}");
+}
+
+fn scenario(name: &str, kind: &str) {
+    let _watchdog = Watchdog::new(name, 300);
+    let folder = Folder::new(&format!("shortage-{name}-{kind}"));
+    check(common::child("worker", &format!("{name}|{}", folder.repository(kind))));
+}
+
+#[test]
+fn short_of_descriptors_with_sqlite() {
+    scenario("descriptors", "sqlite");
+}
+
+#[test]
+fn short_of_descriptors_with_json() {
+    scenario("descriptors", "json");
+}
+
+#[test]
+fn files_that_may_not_grow_with_sqlite() {
+    scenario("file-size", "sqlite");
+}
+
+#[test]
+fn files_that_may_not_grow_with_json() {
+    scenario("file-size", "json");
+}
+
+/// As a user for whom permissions count.
+#[test]
+fn a_file_that_may_not_be_written_for_a_while() {
+    let _watchdog = Watchdog::new("permissions", 300);
+    let folder = std::env::temp_dir().join(format!("otp-shortage-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let mut command = common::child("worker", &format!("permissions|sqlite:{}/otp.db", folder.display()));
+    if worker::is_root() {
+        // The test program may lie where others cannot reach it.
+        let program = folder.join("worker");
+        std::fs::copy(command.get_program(), &program).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        let variables: Vec<_> =
+            command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+        command = Command::new(program);
+        command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir(&folder);
+        variables.into_iter().for_each(|(name, value)| drop(value.map(|value| command.env(name, value))));
+    }
+    check(command);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+const NOBODY: u32 = 65_534;
+
+/// A file system of its own, seen by the worker alone.
+fn on_disk(what: &str, kind: &str, mount: &str) {
+    if !worker::is_root() || tool("unshare").is_none() || tool("mkfs.ext4").is_none() {
+        common::complain(&format!("SKIPPED, since only root can mount a small disk: {what}"));
+        return;
+    }
+    let _watchdog = Watchdog::new(what, 300);
+    let folder = Folder::new(&format!("shortage-{what}-{kind}"));
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let repository = match kind {
+        "sqlite" => format!("sqlite:{}/otp.db", disk.display()),
+        _ => format!("json:{}/otp", disk.display()),
+    };
+    let worker = common::child("worker", &format!("disk|{repository}"));
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-ec", &format!("{mount}\nexec \"$@\""), "sh"]);
+    command.arg(worker.get_program()).args(worker.get_args());
+    worker.get_envs().for_each(|(name, value)| drop(value.map(|value| command.env(name, value))));
+    command.env("DISK", &disk).env("IMAGE", image(folder.path()));
+    check(command);
+}
+
+fn image(folder: &Path) -> PathBuf {
+    let image = folder.join("image");
+    std::fs::File::create(&image).unwrap().set_len(8 << 20).unwrap();
+    image
+}
+
+/// Blocks smaller than what SQLite counts on: memory that is mapped to a file may have none behind it.
+const SMALL_BLOCKS: &str = "mkfs.ext4 -q -b 1024 -O ^has_journal \"$IMAGE\" && mount -o loop \"$IMAGE\" \"$DISK\"";
+const IN_MEMORY: &str = "mount -t tmpfs -o size=1m none \"$DISK\"";
+
+#[test]
+fn a_full_disk_of_small_blocks_with_sqlite() {
+    on_disk("blocks", "sqlite", SMALL_BLOCKS);
+}
+
+#[test]
+fn a_full_disk_of_small_blocks_with_json() {
+    on_disk("blocks", "json", SMALL_BLOCKS);
+}
+
+#[test]
+fn a_mebibyte_of_disk_with_sqlite() {
+    on_disk("mebibyte", "sqlite", IN_MEMORY);
+}
+
+#[test]
+fn a_mebibyte_of_disk_with_json() {
+    on_disk("mebibyte", "json", IN_MEMORY);
+}
