@@ -60,6 +60,10 @@
  * not for a callback that another thread was inside of. fork() waits for a commit that is running, never for a
  * callback or a delivery.
  *
+ * Shortage. When descriptors, disk, memory or the size that files may have run out, the result is OTP_E_STORE, and the
+ * next call works once there is enough again. No signal that writing raises (SIGPIPE, SIGXFSZ) reaches the host. One
+ * thing cannot be made a result: where the system refuses a few bytes of memory, the process is aborted.
+ *
  * Unloading. The shared library stays mapped after dlclose().
  *
  * Versions. Within one OTP_ABI_VERSION, which is the number in the soname, functions, results and JSON members are
@@ -69,8 +73,10 @@
  * `level` (1 error, 2 warning, 3 info, 4 debug), `event` (what was done, such as "create" or "verify"), `result` (a
  * name), `record` (a pseudonym of the token: equal for equal tokens of a repository, and nobody gets from it to the
  * token), and of a step of a delivery `channel` and `state`: with "send" what came of sending its message, with "report"
- * what a webhook said became of it. Members that do not apply are absent, others may be added. No event holds a
- * code, a token, a recipient or a key.
+ * what a webhook said became of it. The event "store" warns that the `-wal` of the repository cannot be used anew,
+ * since a program reads the database without end: `size` is its length in bytes, told from 64 MiB on and whenever it
+ * has doubled; at 1 GiB nothing more is written. Members that do not apply are absent, others may be added. No event
+ * holds a code, a token, a recipient or a key.
  */
 
 #ifndef OTP_H

@@ -9,8 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use common::{Folder, Watchdog, tool};
+use otp::{Outcome, Service};
 
 /// The process that runs short: not a test of its own.
 #[test]
@@ -132,4 +134,45 @@ fn a_mebibyte_of_disk_with_sqlite() {
 #[test]
 fn a_mebibyte_of_disk_with_json() {
     on_disk("mebibyte", "json", IN_MEMORY);
+}
+
+/// Somebody reads the database and never ends.
+#[test]
+fn a_log_that_grows_is_told_until_it_can_be_used_anew() {
+    let folder = Folder::new("shortage-reader");
+    let repository = folder.repository("sqlite");
+    let limits = r#"{"cooldownSeconds":0,"sendLimits":[]}"#;
+    let config = format!(
+        r#"{{"repository":"{repository}","sender":{{"type":"none"}},"durability":"process","policy":{limits}}}"#
+    );
+    let service = Service::open(Some(&config)).unwrap().0;
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let heard = sizes.clone();
+    let log = move |level: i32, event: &str| {
+        let event: serde_json::Value = serde_json::from_str(event).unwrap();
+        if event["event"] == "store" {
+            heard.lock().unwrap().push((level, event["size"].as_u64().unwrap()));
+        }
+    };
+    service.on_log(2, Some(Arc::new(log))).unwrap();
+    let create = |number: usize| {
+        let request = r#"{"messengerId":"8192836451"}"#;
+        assert_eq!(service.create(&format!("token {number}"), Some(request)).unwrap().outcome, Outcome::Ok);
+    };
+    create(0);
+    let reader = rusqlite::Connection::open(folder.path().join("otp.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
+    let told = (1..40_000).find(|number| {
+        create(*number);
+        !sizes.lock().unwrap().is_empty()
+    });
+    let told = told.expect("an event");
+    (1..100).for_each(|more| create(told + more));
+    let (level, size) = sizes.lock().unwrap()[0];
+    assert_eq!((level, sizes.lock().unwrap().len()), (2, 1), "once, as a warning");
+    assert!((64 << 20..66 << 20).contains(&size), "{size} bytes");
+    reader.execute_batch("COMMIT").unwrap();
+    (100..400).for_each(|more| create(told + more));
+    let log = folder.path().join("otp.db-wal").metadata().unwrap().len();
+    assert!(log <= 20 << 20, "the log is {log} bytes long");
 }
