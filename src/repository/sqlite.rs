@@ -9,6 +9,7 @@ mod database;
 mod due;
 mod frames;
 mod log;
+mod parted;
 mod recovery;
 mod shared;
 mod sides;
@@ -84,13 +85,15 @@ impl Sqlite {
                 }
                 due::note(&self.lock, false)?;
             }
-            let Some(writer) = self.lease()? else { return Ok(false) };
-            if writer.is_current()? {
-                return self.begin_with(writer, synced);
+            match self.lease()? {
+                Some(writer) if writer.is_current()? => return self.begin_with(writer, synced),
+                Some(writer) => writer.give_back(),
+                None if self.shared.is_parted()? => {}
+                None => return Ok(false),
             }
-            writer.discard();
+            parted::rejoin(&self.shared)?;
         }
-        Err(self.replaced())
+        Err(self.shared.replaced())
     }
 
     /// A connection to write with; `None` when that has to wait.
@@ -137,8 +140,8 @@ impl Sqlite {
         }
     }
 
-    /// Commits. Afterwards a sync is due only if one failed, or may have.
-    fn commit_with(&mut self, writer: &mut Lease) -> Result<()> {
+    /// Commits. Afterwards a sync is due only if one failed, or may have. `false` when the files were replaced meanwhile.
+    fn commit_with(&mut self, writer: &mut Lease) -> Result<bool> {
         if self.changed {
             let connection = writer.connection()?;
             let sides = connection.sides().clone();
@@ -159,11 +162,7 @@ impl Sqlite {
             // If it stays, all is brought to the disk once more.
             let _ = due::note(&self.lock, false);
         }
-        if writer.is_current()? { Ok(()) } else { Err(self.replaced()) }
-    }
-
-    fn replaced(&self) -> Error {
-        Error::store(format!("the files beside {:?} were replaced while they were in use", self.shared.database.path))
+        writer.is_current()
     }
 }
 
@@ -256,11 +255,11 @@ impl Engine for Sqlite {
         let mut writer = self.writer.take().ok_or_else(no_transaction)?;
         let committed = self.commit_with(&mut writer);
         match &committed {
-            Ok(()) => writer.give_back(),
+            Ok(_) => writer.give_back(),
             Err(_) => writer.discard(),
         }
         self.lock.unlock();
-        committed
+        if committed? { Ok(()) } else { Err(self.shared.replaced()) }
     }
 
     fn rollback(&mut self) {
@@ -295,7 +294,14 @@ impl Engine for Sqlite {
 impl Sqlite {
     fn empty_log(&mut self) -> Result<()> {
         let Some(writer) = self.shared.lease_idle(Kind::Writer) else { return Ok(()) };
-        if self.lock.try_lock()? && !due::is_due(&self.lock)? && writer.is_current()? {
+        if !self.lock.try_lock()? {
+            return Ok(());
+        }
+        if !writer.is_current()? {
+            writer.give_back();
+            return parted::rejoin(&self.shared);
+        }
+        if !due::is_due(&self.lock)? {
             due::note(&self.lock, true)?;
             recovery::checkpoint(&writer, "TRUNCATE")?;
             due::note(&self.lock, false)?;
@@ -317,25 +323,40 @@ fn fetch(connection: &rusqlite::Connection, key: &Key) -> rusqlite::Result<Optio
 /// Connections that only read.
 struct Readers(Arc<Shared>);
 
+impl Readers {
+    /// One try. `Busy` also when the files were replaced.
+    fn look(&self, key: &Key) -> Result<Option<Row>> {
+        let reader = self.0.lease(Kind::Reader)?;
+        let row = match reader.run(|connection| fetch(connection, key)) {
+            Err(error) if error.outcome() != Outcome::Busy => {
+                reader.discard();
+                return Err(error);
+            }
+            row => row,
+        };
+        let row = if reader.is_current()? { row } else { Err(Error::busy(self.0.replaced().detail())) };
+        reader.give_back();
+        row?.transpose()
+    }
+
+    fn rejoin(&self) -> Result<()> {
+        let mut lock = FileLock::new(self.0.database.beside("-lock"));
+        if !lock.try_lock()? {
+            return Err(Error::busy(self.0.replaced().detail()));
+        }
+        parted::rejoin(&self.0)
+    }
+}
+
 impl Reader for Readers {
     fn read(&self, key: &Key) -> Result<Option<Row>> {
         for _ in 0..TRIES {
-            let reader = self.0.lease(Kind::Reader)?;
-            let row = match reader.run(|connection| fetch(connection, key)) {
-                Err(error) if error.outcome() != Outcome::Busy => {
-                    reader.discard();
-                    return Err(error);
-                }
-                row => row,
-            };
-            if reader.is_current()? {
-                reader.give_back();
-                return row?.transpose();
+            match self.look(key) {
+                Err(error) if error.outcome() == Outcome::Busy && self.0.is_parted()? => self.rejoin()?,
+                row => return row,
             }
-            reader.discard();
         }
-        let path = &self.0.database.path;
-        Err(Error::store(format!("the files beside {path:?} were replaced while they were in use")))
+        Err(self.0.replaced())
     }
 
     fn close(&self) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::super::files;
 use super::connection::Kind;
-use super::frames;
+use super::{frames, parted};
 use super::shared::{Lease, Shared};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
@@ -22,6 +22,13 @@ pub struct Checkpoint {
     pages: u64,
     /// How many of them are in the database.
     copied: u64,
+}
+
+impl Checkpoint {
+    /// Whether everything is in the database.
+    pub fn is_whole(&self) -> bool {
+        self.copied >= self.pages
+    }
 }
 
 /// Brings the log into the database in one of SQLite's ways (sqlite.org, `PRAGMA wal_checkpoint`).
@@ -45,6 +52,9 @@ pub fn checkpoint(writer: &Lease, mode: &str) -> Result<Checkpoint> {
 ///
 /// `Store` when it fails again.
 pub fn recover(shared: &Arc<Shared>) -> Result<bool> {
+    if shared.is_parted()? {
+        parted::rejoin(shared)?;
+    }
     shared.close_all();
     let mut writer = match shared.lease(Kind::Writer) {
         Err(error) if error.outcome() == Outcome::Busy => return Ok(false),
@@ -73,7 +83,7 @@ fn bring_home(writer: &mut Lease) -> Result<bool> {
         return Ok(false);
     }
     let done = checkpoint(writer, "PASSIVE")?;
-    if done.copied < done.pages {
+    if !done.is_whole() {
         return Ok(false);
     }
     // Nothing may have given way between being looked at and being copied.

@@ -125,6 +125,23 @@ impl Shared {
         opened
     }
 
+    /// Whether the side files that are open are no longer those at the paths.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the database itself is another one, and when the system does not tell.
+    pub fn is_parted(&self) -> Result<bool> {
+        match &lock(&self.state).sides {
+            Some(sides) => Ok(!sides.are_current(&self.database)?),
+            None => Ok(false),
+        }
+    }
+
+    /// The error about that.
+    pub fn replaced(&self) -> Error {
+        Error::store(format!("the files beside {:?} were replaced while they were in use", self.database.path))
+    }
+
     /// Has every connection closed: idle ones now, others when they come back.
     pub fn close_all(&self) {
         lock(&self.state).close_all();

@@ -9,8 +9,8 @@
 //! What is at the paths is looked at all the same: whoever deletes a side file while it is in use parts us from the
 //! others.
 
-use std::fs::{File, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -124,6 +124,25 @@ impl Sides {
     pub fn are_current(&self, database: &Database) -> Result<bool> {
         database.check()?;
         Ok(self.log.is_at_path()? && self.index.is_at_path()?)
+    }
+
+    /// Whether the log is gone from its path, or an empty one is there, and nothing was done to the database since the
+    /// last change of ours: then what is in the log is in no other place.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the system does not tell.
+    pub fn has_last_copy(&self) -> Result<bool> {
+        let changed = self.log.metadata()?;
+        let main = self.main.metadata().map_err(|cause| self.log.failed("compare with the database", &cause))?;
+        if self.log.is_at_path()? || (main.ctime(), main.ctime_nsec()) > (changed.mtime(), changed.mtime_nsec()) {
+            return Ok(false);
+        }
+        match fs::symlink_metadata(&self.log.path) {
+            Ok(there) => Ok(there.len() == 0),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(true),
+            Err(cause) => Err(self.log.failed("examine", &cause)),
+        }
     }
 
     /// Gives the index the blocks for so many pages of the log, and for as many as a commit may add. SQLite writes to

@@ -1,0 +1,45 @@
+//! Finding back to the others when the side files at the paths are no longer those that are open here.
+//!
+//! Nobody of ours deletes a log. Who does it by hand takes with it whatever is not yet in the database: used codes would
+//! be good again. As long as it is open here it is all there, and goes into the database, unless others have begun
+//! another log meanwhile, or the database was restored: then that is what holds.
+
+use std::sync::Arc;
+
+use super::super::files;
+use super::connection::Kind;
+use super::recovery::checkpoint;
+use super::shared::{Lease, Shared};
+use crate::error::{Error, Result};
+
+/// Closes all connections, so that the next ones open what is at the paths. The lock between processes must be held.
+///
+/// # Errors
+///
+/// `Busy` while somebody who reads keeps the log from going home; `Store` when the disk fails.
+pub fn rejoin(shared: &Arc<Shared>) -> Result<()> {
+    let idle = shared.lease_idle(Kind::Writer).or_else(|| shared.lease_idle(Kind::Reader));
+    if let Some(mut idle) = idle {
+        let saved = save(&mut idle);
+        idle.give_back();
+        if !saved? {
+            return Err(Error::busy(shared.replaced().detail()));
+        }
+    }
+    shared.close_all();
+    Ok(())
+}
+
+/// Brings a log that is nowhere else into the database. `false` when that has to wait.
+fn save(lease: &mut Lease) -> Result<bool> {
+    let sides = lease.connection()?.sides().clone();
+    if !sides.has_last_copy()? || checkpoint(lease, "NOOP")?.is_whole() {
+        return Ok(true);
+    }
+    let whole = checkpoint(lease, "PASSIVE")?.is_whole();
+    if whole {
+        // Who has opened what took its place does not know of this, and begins anew as well.
+        files::remove(sides.index_path())?;
+    }
+    Ok(whole)
+}
