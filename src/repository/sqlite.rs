@@ -37,6 +37,10 @@ use crate::random::random;
 /// How often files that were replaced are opened anew in one call.
 const TRIES: u32 = 3;
 
+/// After how many tries in a row at which the database is busy, though nobody of ours can have it, all connections are
+/// opened anew: SQLite keeps what it could not unlock as its own.
+const BUSY: u32 = 200;
+
 /// Opens the database at this path, and makes it if there is none.
 ///
 /// # Errors
@@ -50,6 +54,7 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
         writer: None,
         changed: false,
         pages: 0,
+        busy: 0,
         cursor: Block(random()?),
     };
     let repository = GroupCommit::new(engine, Readers(shared), durability)?;
@@ -67,6 +72,8 @@ struct Sqlite {
     changed: bool,
     /// Pages in the log after the last commit.
     pages: u64,
+    /// Tries in a row at which the database was busy.
+    busy: u32,
     /// The last key the sweep looked at. It begins anywhere, so that short-lived processes sweep everything as well.
     cursor: Key,
 }
@@ -115,7 +122,7 @@ impl Sqlite {
     fn begin_with(&mut self, mut writer: Lease, synced: bool) -> Result<bool> {
         let connection = writer.connection()?;
         if connection.log().is_full() {
-            writer.give_back();
+            writer.discard();
             let path = self.shared.database.beside("-wal");
             return Err(Error::store(format!("{path:?} has grown to its limit: a program that reads keeps it in use")));
         }
@@ -125,12 +132,16 @@ impl Sqlite {
         });
         match begun {
             Ok(()) => {
-                self.changed = false;
+                (self.changed, self.busy) = (false, 0);
                 self.writer = Some(writer);
                 Ok(true)
             }
             Err(error) if error.outcome() == Outcome::Busy => {
-                writer.give_back();
+                self.busy += 1;
+                match self.busy.is_multiple_of(BUSY) {
+                    true => writer.discard(),
+                    false => writer.give_back(),
+                }
                 Ok(false)
             }
             Err(error) => {
@@ -255,8 +266,9 @@ impl Engine for Sqlite {
         let mut writer = self.writer.take().ok_or_else(no_transaction)?;
         let committed = self.commit_with(&mut writer);
         match &committed {
-            Ok(_) => writer.give_back(),
-            Err(_) => writer.discard(),
+            Ok(_) if !log::is_stuck(self.pages) => writer.give_back(),
+            // Or what keeps the log in use is a lock of ours that could not be given back.
+            _ => writer.discard(),
         }
         self.lock.unlock();
         if committed? { Ok(()) } else { Err(self.shared.replaced()) }

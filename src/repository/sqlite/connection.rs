@@ -193,6 +193,8 @@ fn text(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<String
 /// Counts the pages in the log. Takes the place of SQLite's own checkpoint after every thousand pages.
 fn count_pages(connection: &mut rusqlite::Connection, pages: &Arc<AtomicU64>) -> rusqlite::Result<()> {
     let counter = pages.clone();
+    let used: i64 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+    counter.store(used.max(0).unsigned_abs(), Ordering::Relaxed);
     connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, used: i32| {
         counter.store(u64::from(used.unsigned_abs()), Ordering::Relaxed);
         Ok(())

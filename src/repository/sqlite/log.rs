@@ -88,3 +88,8 @@ impl Log {
         self.pages >= LONGEST
     }
 }
+
+/// Whether a log of so many pages should have been used anew long before; now and then, since it may be in use.
+pub fn is_stuck(pages: u64) -> bool {
+    pages >= 2 * LONG && pages.is_multiple_of(AGAIN)
+}

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::super::files;
 use super::connection::Kind;
-use super::{frames, parted};
 use super::shared::{Lease, Shared};
+use super::{frames, parted};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 

@@ -17,6 +17,7 @@ fn both(path: &Path) -> Arc<GroupCommit<Sqlite, Readers>> {
         writer: None,
         changed: false,
         pages: 0,
+        busy: 0,
         cursor: crate::repository::META,
     };
     GroupCommit::new(engine, Readers(shared), Durability::Full).unwrap()

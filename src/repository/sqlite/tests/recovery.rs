@@ -8,7 +8,7 @@ use super::*;
 fn engine(path: &Path) -> Sqlite {
     let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
     let lock = FileLock::new(shared.database.beside("-lock"));
-    Sqlite { shared, lock, writer: None, changed: false, pages: 0, cursor: crate::repository::META }
+    Sqlite { shared, lock, writer: None, changed: false, pages: 0, busy: 0, cursor: crate::repository::META }
 }
 
 /// Writes a row, and says that its commit must be synced.
