@@ -82,7 +82,8 @@ pub mod hex {
         let text = String::deserialize(deserializer)?;
         let pairs = text.as_bytes().chunks(2);
         let bytes = pairs.map(|pair| {
-            let digits = std::str::from_utf8(pair).ok().filter(|digits| digits.len() == 2)?;
+            let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            let digits = std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2 && pair.iter().all(is_digit))?;
             u8::from_str_radix(digits, 16).ok()
         });
         bytes.collect::<Option<_>>().ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))

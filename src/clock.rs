@@ -17,7 +17,7 @@ const WAIT_IGNORED: Duration = Duration::from_secs(1);
 
 /// A moment of the wall clock: milliseconds since 1970-01-01T00:00Z, within the years 1970 to 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u64")]
 pub struct Time(u64);
 
 impl Time {
@@ -54,6 +54,15 @@ impl Time {
     /// Milliseconds from `earlier` until this time; 0 when it is not earlier.
     pub fn since(self, earlier: Time) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A number that was written down: one beyond the range is no time.
+impl TryFrom<u64> for Time {
+    type Error = &'static str;
+
+    fn try_from(ms: u64) -> Result<Self, Self::Error> {
+        if ms <= Self::END.ms() { Ok(Time(ms)) } else { Err("expected a time before the year 10000") }
     }
 }
 

@@ -13,51 +13,47 @@ use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing};
 use crate::record::{Code, CodeState, Match, REMEMBERED, Record, Secret};
 
-/// What a code is bound to besides its own fields: it cannot be moved to another row or subject.
-#[derive(Clone, Copy)]
-pub struct Binding {
-    /// Key of the row.
-    pub row: Block,
-    /// The subject of the record.
-    pub subject: Block,
-}
-
 /// The digits that follow from the key, for a derived code; `None` for one that is kept as a MAC.
-pub fn digits(key: &Key, binding: &Binding, code: &Code) -> Option<Zeroizing<String>> {
+pub fn digits(key: &Key, row: &Block, code: &Code) -> Option<Zeroizing<String>> {
     let Secret::Derived { nonce, length } = &code.secret else { return None };
-    (0u32..).find_map(|round| {
-        let mac = key.mac(
-            "code",
-            &[
-                &key.id().0,
-                &binding.row.0,
-                &binding.subject.0,
-                &nonce.0,
-                &code.created.ms().to_be_bytes(),
-                &code.expires.ms().to_be_bytes(),
-                &[*length],
-                &round.to_be_bytes(),
-            ],
-        );
-        unbiased(&mac, *length)
-    })
+    // A length that no number has must not be looked for.
+    let modulus = 10u64.checked_pow(u32::from(*length))?;
+    let bound = bound(row, code);
+    let number = (0u32..).find_map(|round| {
+        let fields: [&[u8]; 5] = [&key.id().0, &bound, &nonce.0, &[*length], &round.to_be_bytes()];
+        unbiased(&key.mac("code", &fields), modulus)
+    })?;
+    Some(Zeroizing::new(format!("{number:0width$}", width = usize::from(*length))))
 }
 
-/// The first of the MAC's four numbers that can be cut to `length` digits without bias.
-fn unbiased(mac: &[u8; 32], length: u8) -> Option<Zeroizing<String>> {
-    let modulus = 10u64.checked_pow(u32::from(length))?;
+/// The first of the MAC's four numbers that can be cut to below `modulus` without bias.
+fn unbiased(mac: &[u8; 32], modulus: u64) -> Option<u64> {
     let limit = u64::MAX - u64::MAX % modulus;
     let (numbers, _) = mac.as_chunks();
     let number = numbers.iter().map(|bytes| u64::from_be_bytes(*bytes)).find(|number| *number < limit)?;
-    Some(Zeroizing::new(format!("{:0width$}", number % modulus, width = usize::from(length))))
+    Some(number % modulus)
 }
 
-/// The MAC under which a brought or a replaced code is kept.
+/// What every code is bound to besides itself: where it lies, its times, who fails by it and how often, and what it
+/// approves. All parts but the last have one length, so that no two codes meet. What changes during its life, its
+/// state and the guesses so far, cannot be part of it.
+fn bound(row: &Block, code: &Code) -> Vec<u8> {
+    let context = code.context.as_ref().map_or(&[][..], |mac| &mac.0);
+    [&row.0[..], &code.subject.0, &times(code), &[code.max_attempts], context].concat()
+}
+
+/// The MAC under which a code is kept that the host brought.
 pub fn mac(key: &Key, row: &Block, code: &Code, text: &str) -> Block {
-    Block::truncated(&*key.mac("mac", &[&row.0, &times(code), text.as_bytes()]))
+    Block::truncated(&*key.mac("mac", &[&bound(row, code), text.as_bytes()]))
 }
 
-/// The MAC of the context that goes with a code.
+/// What is kept of a code with this MAC once it is replaced: of another kind, so that nobody without the key can put
+/// it back in its place.
+fn replaced(key: &Key, mac: &Block) -> Block {
+    Block::truncated(&*key.mac("replaced", &[&mac.0]))
+}
+
+/// The MAC of the context that goes with a code. It depends on the row and the times alone.
 pub fn context_mac(key: &Key, row: &Block, code: &Code, context: &str) -> Block {
     Block::truncated(&*key.mac("context", &[&row.0, &times(code), context.as_bytes()]))
 }
@@ -70,28 +66,31 @@ fn times(code: &Code) -> [u8; 16] {
     bytes
 }
 
-/// The MAC by which a code that is replaced is remembered.
+/// The MAC by which the newest code is remembered when it is replaced.
 ///
 /// # Errors
 ///
 /// `Config` when its key is not at hand.
-pub fn remembered(keys: &KeyRing, binding: &Binding, code: &Code) -> Result<Block> {
-    if let Secret::Mac(mac) = code.secret {
-        return Ok(mac);
-    }
+pub fn remembered(keys: &KeyRing, row: &Block, code: &Code) -> Result<Block> {
     let key = keys.slot(code.key)?;
-    let text = digits(key, binding, code).ok_or_else(|| Error::internal("a code has no length"))?;
-    Ok(mac(key, &binding.row, code, &text))
+    let mac = match code.secret {
+        Secret::Mac(mac) => mac,
+        Secret::Derived { .. } => {
+            let text = digits(key, row, code).ok_or_else(|| Error::internal("a code has no length"))?;
+            mac(key, row, code, &text)
+        }
+    };
+    Ok(replaced(key, &mac))
 }
 
-/// Whether a text is one of these codes.
+/// Whether a text is one of these codes, which were replaced.
 ///
 /// # Errors
 ///
 /// `Config` when the key of one is not at hand.
 pub fn is_remembered(keys: &KeyRing, row: &Block, codes: &[Code], text: &str) -> Result<bool> {
     for code in codes {
-        if Secret::Mac(mac(keys.slot(code.key)?, row, code, text)) == code.secret {
+        if bool::from(is_replaced(keys.slot(code.key)?, row, code, text)) {
             return Ok(true);
         }
     }
@@ -122,17 +121,19 @@ pub fn find(
     now: Time,
 ) -> Result<Option<Match>> {
     let nobody = nobody();
-    let binding = Binding { row: *row, subject: record.map_or(Block::default(), |record| record.subject) };
     let newest = record.map_or(&nobody, |record| &record.code);
+    let key = keys.slot(newest.key)?;
     let mut found = None;
-    if bool::from(equals(keys.slot(newest.key)?, &binding, newest, guess)) && record.is_some() {
+    let equal = is_newest(key, row, newest, guess.code) & is_approved(key, row, newest, guess.context);
+    if bool::from(equal) && record.is_some() {
         found = Some(Match::Newest);
     }
     let remembered = record.map_or(&[][..], |record| &record.remembered);
     for index in 0..REMEMBERED {
         let code = remembered.get(index);
         let compared = code.unwrap_or(&nobody);
-        let equal = equals(keys.slot(compared.key)?, &binding, compared, guess);
+        let key = keys.slot(compared.key)?;
+        let equal = is_replaced(key, row, compared, guess.code) & is_approved(key, row, compared, guess.context);
         let tells = code.is_some() && record.is_some_and(|record| record.remembers(compared, now));
         if bool::from(equal) && tells && found.is_none() {
             found = Some(Match::Remembered(index));
@@ -141,30 +142,45 @@ pub fn find(
     Ok(found)
 }
 
-/// One comparison: of the code and of the context.
-fn equals(key: &Key, binding: &Binding, code: &Code, guess: &Guess<'_>) -> Choice {
-    let same_code = match (&code.secret, digits(key, binding, code)) {
-        (_, Some(digits)) => digits.as_bytes().ct_eq(guess.code.as_bytes()),
-        (Secret::Mac(stored), None) => stored.equals(&mac(key, &binding.row, code, guess.code)),
-        (Secret::Derived { .. }, None) => Choice::from(0),
-    };
-    let given = guess.context.map(|context| context_mac(key, &binding.row, code, context));
-    let same_context = match (&code.context, &given) {
+/// Whether this text is the code, which was not replaced.
+fn is_newest(key: &Key, row: &Block, code: &Code, text: &str) -> Choice {
+    match digits(key, row, code) {
+        Some(digits) => digits.as_bytes().ct_eq(text.as_bytes()),
+        None => is_kept(code, &mac(key, row, code, text)),
+    }
+}
+
+/// Whether this text is the code, which was replaced.
+fn is_replaced(key: &Key, row: &Block, code: &Code, text: &str) -> Choice {
+    is_kept(code, &replaced(key, &mac(key, row, code, text)))
+}
+
+fn is_kept(code: &Code, mac: &Block) -> Choice {
+    match &code.secret {
+        Secret::Mac(kept) => kept.equals(mac),
+        Secret::Derived { .. } => Choice::from(0),
+    }
+}
+
+/// Whether the context is the one that must be given with the code.
+fn is_approved(key: &Key, row: &Block, code: &Code, context: Option<&str>) -> Choice {
+    let given = context.map(|context| context_mac(key, row, code, context));
+    match (&code.context, &given) {
         (Some(stored), Some(given)) => stored.equals(given),
         (None, None) => Choice::from(1),
         _ => Choice::from(0),
-    };
-    same_code & same_context
+    }
 }
 
 /// A code that nobody has, to compare with where there is none.
 fn nobody() -> Code {
-    let secret = Secret::Mac(Block::default());
     Code {
         key: KeyRing::ANY,
         created: Time::START,
         expires: Time::START,
-        secret,
+        secret: Secret::Mac(Block::default()),
+        max_attempts: 0,
+        subject: Block::default(),
         context: None,
         state: CodeState::Expired,
     }

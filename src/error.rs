@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 pub struct Error {
     outcome: Outcome,
     detail: String,
+    is_damage: bool,
 }
 
 /// The library's `Result`.
@@ -20,7 +21,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into() }
+        Self { outcome, detail: detail.into(), is_damage: false }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -33,6 +34,19 @@ impl Error {
 
     pub(crate) fn store(detail: impl Into<String>) -> Self {
         Self::new(Outcome::Store, detail)
+    }
+
+    /// What was read makes no sense, though reading it went well.
+    pub(crate) fn damaged(detail: impl Into<String>) -> Self {
+        Self { is_damage: true, ..Self::store(detail) }
+    }
+
+    /// Says in which repository the damage is.
+    pub(crate) fn in_repository(self, place: &str) -> Self {
+        match self.is_damage {
+            true => Self { detail: format!("repository {place:?}: {}", self.detail), ..self },
+            false => self,
+        }
     }
 
     pub(crate) fn busy(detail: impl Into<String>) -> Self {

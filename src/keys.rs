@@ -28,6 +28,14 @@ pub const KEY_BYTES: usize = 32;
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
 
+/// Bytes that the smallest sealed part of a record has: a tag, and the text's first byte.
+pub const LEAST_SEALED_BYTES: usize = TAG_BYTES + 1;
+
+/// Bytes of the index key, sealed: with its nonce and a tag.
+pub const INDEX_KEY_SEALED_BYTES: usize = Block::SIZE + KEY_BYTES + TAG_BYTES;
+
+const TAG_BYTES: usize = 16;
+
 type Bytes32 = Zeroizing<[u8; 32]>;
 
 /// A key of HMAC-SHA256 that is wiped on drop.
@@ -206,7 +214,7 @@ impl KeyRing {
             Secret::Derived { nonce, .. } => key.unseal(row, &nonce.0, sealed),
             Secret::Mac(_) => key.unseal_fresh(row, sealed),
         };
-        opened.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))
+        opened.ok_or_else(|| Error::damaged("a sealed row is damaged"))
     }
 
     /// Opens the key ring of a repository; of a new one, makes its index key and, if so configured, its key file.
@@ -223,7 +231,7 @@ impl KeyRing {
         transact(repository, commit, move |transaction| {
             let known = match transaction.get(&META)? {
                 Some(Row::Meta(meta)) => Some(meta),
-                Some(_) => return Err(Error::store("the description of the repository is damaged")),
+                Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
                 None => None,
             };
             let current = Key::derive(&load(source, known.is_none())?)?;
@@ -242,7 +250,7 @@ impl KeyRing {
 
     /// The ring of a new repository.
     fn found(current: Key, previous: Vec<Key>) -> Result<(Self, Meta)> {
-        let index_key = Zeroizing::new(random::<32>()?);
+        let index_key = Zeroizing::new(random::<KEY_BYTES>()?);
         Self::assemble(Meta::default(), current, previous, &*index_key)
     }
 

@@ -14,6 +14,15 @@ const FAILURES_KEPT_MS: u64 = 30 * DAY_MS;
 /// The longest window a send limit may have, and so how long a send is remembered.
 pub const SENDS_KEPT_MS: u64 = DAY_MS;
 
+/// Most failures in a row of one subject: no more are counted, as it is disabled by then.
+pub const MOST_FAILURES: u64 = 100;
+
+/// The longest lock of a subject.
+pub const MOST_LOCK_MINUTES: u64 = 1440;
+
+/// Most messages that a send limit may count, and so how many sends are remembered.
+pub const MOST_SENDS: u64 = 1000;
+
 /// A named set of rules that options may tighten but not loosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -149,6 +158,12 @@ impl Failures {
         if self.disabled { Time::END } else { self.last.plus(FAILURES_KEPT_MS.max(self.lock_ms)) }
     }
 
+    /// What a sweep leaves of them: nothing when they are over, and otherwise what is left by now.
+    pub fn swept(mut self, now: Time) -> Option<Self> {
+        self.settle(now);
+        (!self.is_clear()).then_some(self)
+    }
+
     /// Whether there is nothing to keep.
     pub fn is_clear(&self) -> bool {
         *self == Self::default()
@@ -187,6 +202,12 @@ impl Sends {
         let oldest = self.times.len().checked_sub(limit.count as usize)?;
         let until = self.times.get(oldest)?.plus(limit.window_ms);
         (until > now).then(|| until.since(now))
+    }
+
+    /// What a sweep leaves of them, as of failures.
+    pub fn swept(mut self, now: Time) -> Option<Self> {
+        self.settle(now);
+        (now < self.kept_until()).then_some(self)
     }
 
     /// Until when the row has to be kept.

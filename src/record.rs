@@ -5,25 +5,40 @@
 
 mod delivery;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, hex};
-use crate::clock::{MINUTE_MS, Time};
+use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Standing, SubjectFailures};
 use crate::reply::{Locked, RequestState};
 
-pub use delivery::{Delivery, Step, Via};
+pub use delivery::{Delivery, MOST_STEPS, Step, Via};
 
 /// How many earlier codes a token remembers.
 pub const REMEMBERED: usize = 8;
+
+/// Digits that a derived code may have.
+pub const LENGTHS: RangeInclusive<u64> = 4..=10;
+
+/// How many wrong guesses a code may allow.
+pub const ATTEMPTS: RangeInclusive<u64> = 1..=10;
+
+/// How long a code may be good, in milliseconds.
+pub const VALIDITY_MS: RangeInclusive<u64> = SECOND_MS..=LONGEST_VALIDITY_MS;
+const LONGEST_VALIDITY_MS: u64 = DAY_MS;
+
+/// The longest time that a record may be kept after its codes ended, in minutes.
+pub const MOST_RETENTION_MINUTES: u64 = 43_200;
 
 /// How far a record may have seen the future before it is expired for good.
 const FUTURE_IGNORED_MS: u64 = 2000;
 
 /// What a code is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Secret {
     /// The code follows from the key and this nonce.
     Derived {
@@ -32,7 +47,7 @@ pub enum Secret {
         /// Digits of the code.
         length: u8,
     },
-    /// A MAC of the code: of one that the host brought, or of one that was replaced.
+    /// A MAC of the code: of one that the host brought, or, of another kind, of one that was replaced.
     Mac(Block),
 }
 
@@ -50,7 +65,7 @@ pub enum CodeState {
     Expired,
 }
 
-/// One code of a token.
+/// One code of a token. What it is compared with follows from all other fields but `state`, see [`crate::code`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Code {
@@ -62,6 +77,10 @@ pub struct Code {
     pub expires: Time,
     /// What it is compared with.
     pub secret: Secret,
+    /// How many wrong guesses it allows.
+    pub max_attempts: u8,
+    /// The subject on which failures count, hashed.
+    pub subject: Block,
     /// MAC of the context that must be given with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Block>,
@@ -87,16 +106,15 @@ pub struct Record {
     pub code: Code,
     /// Wrong guesses since it was created.
     pub attempts: u8,
-    /// How many it allows.
-    pub max_attempts: u8,
-    /// The subject on which failures count, hashed.
-    pub subject: Block,
     /// The recipients on which sends count, hashed.
     pub recipients: Vec<Block>,
     /// The latest time this record has seen.
     pub seen: Time,
     /// How long it is kept after its codes ended.
     pub retention_minutes: u32,
+    /// From when on it is kept so long, since a sweep found that its own times come from a future that was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_from: Option<Time>,
     /// Earlier codes, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remembered: Vec<Code>,
@@ -150,28 +168,56 @@ impl Record {
 
     /// Whether nothing of it may be told any more.
     pub fn is_absent(&self, now: Time) -> bool {
-        self.time(now) >= self.kept_until()
+        let was_kept = self.kept_from.is_some_and(|from| now >= from.plus(self.retention_ms()));
+        was_kept && self.is_from_future(now) || self.time(now) >= self.kept_until()
     }
 
-    /// Until when it has to be kept.
+    /// Until when it has to be kept, by its own times.
     pub fn kept_until(&self) -> Time {
-        let retention_ms = u64::from(self.retention_minutes) * MINUTE_MS;
-        let ends = self.remembered.iter().map(|code| code.expires);
-        ends.fold(self.code.expires, Time::max).plus(retention_ms)
+        let ends = self.remembered.iter().map(|code| self.end_of(code));
+        ends.fold(self.code.expires, Time::max).plus(self.retention_ms())
     }
 
     /// Whether an earlier code may still be told.
     pub fn remembers(&self, code: &Code, now: Time) -> bool {
-        self.time(now) < code.expires.plus(u64::from(self.retention_minutes) * MINUTE_MS)
+        self.time(now) < self.end_of(code).plus(self.retention_ms())
+    }
+
+    /// When an earlier code is over. No code outlasts by more than its own length the creation of the one after it,
+    /// but for one of a clock that was ahead.
+    fn end_of(&self, code: &Code) -> Time {
+        code.expires.min(self.code.created.plus(LONGEST_VALIDITY_MS))
+    }
+
+    fn retention_ms(&self) -> u64 {
+        u64::from(self.retention_minutes) * MINUTE_MS
     }
 
     /// Writes down what time has done: a code that ended, or that comes from a future that was none, never lives
     /// again.
     pub fn settle(&mut self, now: Time) {
-        let ended = self.time(now) >= self.code.expires || self.seen.since(now) > FUTURE_IGNORED_MS;
+        let ended = self.time(now) >= self.code.expires || self.is_from_future(now);
         if ended && self.code.state == CodeState::Live {
             self.end(CodeState::Expired);
         }
+    }
+
+    /// Whether it has seen a future that was none.
+    fn is_from_future(&self, now: Time) -> bool {
+        self.seen.since(now) > FUTURE_IGNORED_MS
+    }
+
+    /// What a sweep leaves of it: nothing when it is over; of one from a future that was none an ended code, kept no
+    /// longer than others from now on, since its own times may lie years ahead.
+    pub fn swept(mut self, now: Time) -> Option<Self> {
+        if self.is_absent(now) {
+            return None;
+        }
+        if self.is_from_future(now) {
+            self.settle(now);
+            self.kept_from = Some(self.kept_from.map_or(now, |from| from.min(now)));
+        }
+        Some(self)
     }
 
     /// Notes the time of a write.
@@ -192,12 +238,12 @@ impl Record {
 
     /// Whether the code takes no more guesses.
     pub fn is_locked(&self) -> bool {
-        self.attempts >= self.max_attempts
+        self.attempts >= self.code.max_attempts
     }
 
     /// Wrong guesses that are still allowed.
     pub fn attempts_left(&self) -> u32 {
-        u32::from(self.max_attempts.saturating_sub(self.attempts))
+        u32::from(self.code.max_attempts.saturating_sub(self.attempts))
     }
 
     /// What is locked for this record, when its subject stands so.

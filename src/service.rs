@@ -284,7 +284,7 @@ impl Core {
         let Some(before) = rows::record(transaction, row, now)? else { return self.guess_nothing(row, guess, now) };
         let mut record = before.clone();
         record.settle(now);
-        let mut failures = rows::settled_failures(transaction, &record.subject, now)?;
+        let mut failures = rows::settled_failures(transaction, &record.code.subject, now)?;
         let standing = failures.standing(now);
         let locked = record.locked(standing);
         let outcome = if locked.is_some() {
@@ -294,7 +294,7 @@ impl Core {
             let failed = failures.clone();
             let outcome = record.check(matched, &mut failures, self.config.policy.subject_failures, now);
             if failures != failed {
-                rows::put_failures(transaction, &record.subject, failures);
+                rows::put_failures(transaction, &record.code.subject, failures);
             }
             outcome
         };

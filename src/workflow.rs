@@ -10,12 +10,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
-use crate::clock::{DAY_MS, Time};
-use crate::record::{CodeState, Record, Step};
+use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
+use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
 use crate::reply::DeliveryState;
 
 /// How long a timer that nobody runs is kept after it was due.
 const KEPT_MS: u64 = DAY_MS;
+
+/// The longest wait for a condition.
+pub const LONGEST_WAIT_MS: u64 = DAY_MS;
+
+/// The longest time that a record is kept.
+const LONGEST_KEPT_MS: u64 = *VALIDITY_MS.end() + MOST_RETENTION_MINUTES * MINUTE_MS;
 
 /// When a step has to have met its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +48,11 @@ impl Timer {
         Block(key)
     }
 
-    /// Until when the row has to be kept.
-    pub fn kept_until(&self) -> Time {
-        self.due.plus(KEPT_MS)
+    /// What a sweep leaves of it: nothing when nobody ran it for long, or when it lies so far ahead that only a clock
+    /// that was ahead can have set it. Its record ends with that clock as well.
+    pub fn swept(self, now: Time) -> Option<Self> {
+        let is_from_future = self.due.since(now) > LONGEST_WAIT_MS + SECOND_MS;
+        (now < self.due.plus(KEPT_MS) && !is_from_future).then_some(self)
     }
 }
 
@@ -64,6 +72,15 @@ pub struct Reference {
     pub step: Option<u8>,
     /// Until when the row has to be kept.
     pub until: Time,
+}
+
+impl Reference {
+    /// What a sweep leaves of it: nothing when it is over. No record is kept for longer than the longest, but for one
+    /// of a clock that was ahead.
+    pub fn swept(self, now: Time) -> Option<Self> {
+        let until = self.until.min(now.plus(LONGEST_KEPT_MS));
+        (now < until).then_some(Self { until, ..self })
+    }
 }
 
 /// The timer of a record that waits for a condition.

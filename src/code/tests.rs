@@ -15,18 +15,18 @@ fn ring() -> Arc<KeyRing> {
 fn derived(length: u8) -> Code {
     let secret = Secret::Derived { nonce: Block(random().unwrap()), length };
     let (created, expires) = (Time::from_ms(1000), Time::from_ms(2000));
-    Code { key: 0, created, expires, secret, context: None, state: CodeState::Live }
+    let subject = Block([2; 16]);
+    Code { key: 0, created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
 }
 
 fn record(code: Code, remembered: Vec<Code>) -> Record {
     Record {
         code,
         attempts: 0,
-        max_attempts: 5,
-        subject: Block([2; 16]),
         recipients: Vec::new(),
         seen: Time::from_ms(1000),
         retention_minutes: 10,
+        kept_from: None,
         remembered,
         sealed: Vec::new(),
         idempotency: None,
@@ -36,7 +36,6 @@ fn record(code: Code, remembered: Vec<Code>) -> Record {
 }
 
 const ROW: Block = Block([1; 16]);
-const BINDING: Binding = Binding { row: ROW, subject: Block([2; 16]) };
 
 #[test]
 fn a_number_above_the_last_full_multiple_is_rejected() {
@@ -46,10 +45,10 @@ fn a_number_above_the_last_full_multiple_is_rejected() {
         bytes
     };
     let limit = u64::MAX - u64::MAX % 1_000_000;
-    let digits = |numbers| unbiased(&mac(numbers), 6).map(|text| text.to_string());
-    assert_eq!(digits([limit, u64::MAX, 7, 8]).as_deref(), Some("000007"));
-    assert_eq!(digits([limit - 1, 0, 0, 0]).as_deref(), Some("999999"));
-    assert_eq!(digits([limit, limit, u64::MAX, limit]), None);
+    let cut = |numbers| unbiased(&mac(numbers), 1_000_000);
+    assert_eq!(cut([limit, u64::MAX, 7, 8]), Some(7));
+    assert_eq!(cut([limit - 1, 0, 0, 0]), Some(999_999));
+    assert_eq!(cut([limit, limit, u64::MAX, limit]), None);
 }
 
 /// Chi-square over the first and the last digit of 50,000 codes: a bias or a dropped leading zero would show.
@@ -60,7 +59,7 @@ fn digits_are_evenly_spread() {
     let draws = 50_000u32;
     let mut counts = [[0u32; 10]; 2];
     for _ in 0..draws {
-        let text = digits(key, &BINDING, &derived(6)).unwrap();
+        let text = digits(key, &ROW, &derived(6)).unwrap();
         assert_eq!(text.len(), 6);
         let digit = |place: usize| usize::from(text.as_bytes()[place] - b'0');
         counts[0][digit(0)] += 1;
@@ -74,31 +73,97 @@ fn digits_are_evenly_spread() {
     }
 }
 
+/// The code with one thing changed that must not be changed without the key.
+fn loosened(code: &Code) -> Vec<Code> {
+    let change = |change: fn(&mut Code)| {
+        let mut code = code.clone();
+        change(&mut code);
+        code
+    };
+    vec![
+        change(|code| code.expires = code.expires.plus(1)),
+        change(|code| code.created = Time::from_ms(999)),
+        change(|code| code.max_attempts = 10),
+        change(|code| code.subject = Block([7; 16])),
+        change(|code| code.context = code.context.is_none().then_some(Block([8; 16]))),
+        change(|code| code.context = Some(Block([9; 16]))),
+    ]
+}
+
 #[test]
 fn a_code_follows_from_everything_it_is_bound_to() {
     let ring = ring();
     let key = ring.slot(0).unwrap();
-    let code = derived(10);
-    let text = digits(key, &BINDING, &code).unwrap();
-    assert_eq!(digits(key, &BINDING, &code).unwrap(), text);
-    let mut later = code.clone();
-    later.expires = later.expires.plus(1);
-    let mut earlier = code.clone();
-    earlier.created = Time::from_ms(999);
-    let mut other = code.clone();
-    other.secret = Secret::Derived { nonce: Block([9; 16]), length: 10 };
-    for (binding, code) in [
-        (Binding { row: Block([7; 16]), ..BINDING }, &code),
-        (Binding { subject: Block([7; 16]), ..BINDING }, &code),
-        (BINDING, &later),
-        (BINDING, &earlier),
-        (BINDING, &other),
-    ] {
-        assert_ne!(digits(key, &binding, code).unwrap(), text);
+    for context in [None, Some(Block([6; 16]))] {
+        let code = Code { context, ..derived(10) };
+        let text = digits(key, &ROW, &code).unwrap();
+        assert_eq!(digits(key, &ROW, &code).unwrap(), text);
+        let mut others = loosened(&code);
+        others.push(Code { secret: Secret::Derived { nonce: Block([9; 16]), length: 10 }, ..code.clone() });
+        for other in others {
+            assert_ne!(digits(key, &ROW, &other).unwrap(), text, "{other:?}");
+        }
+        let Secret::Derived { nonce, .. } = code.secret else { panic!("it is derived") };
+        let shorter = Code { secret: Secret::Derived { nonce, length: 9 }, ..code.clone() };
+        assert!(!text.ends_with(digits(key, &ROW, &shorter).unwrap().as_str()), "the length is bound as well");
+        assert_ne!(digits(key, &Block([7; 16]), &code).unwrap(), text, "another row");
+        assert_ne!(digits(self::ring().slot(0).unwrap(), &ROW, &code).unwrap(), text, "another key");
     }
-    assert_ne!(digits(self::ring().slot(0).unwrap(), &BINDING, &code).unwrap(), text, "another key");
     for length in 4..=10 {
-        assert_eq!(digits(key, &BINDING, &derived(length)).unwrap().len(), usize::from(length));
+        assert_eq!(digits(key, &ROW, &derived(length)).unwrap().len(), usize::from(length));
+    }
+    for length in [20, u8::MAX] {
+        assert_eq!(digits(key, &ROW, &derived(length)), None, "no number is so long, and none is looked for");
+    }
+}
+
+#[test]
+fn a_code_of_the_host_s_own_is_bound_as_a_derived_one_is() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    for context in [None, Some("10 EUR")] {
+        let mut code = derived(6);
+        code.context = context.map(|text| context_mac(key, &ROW, &code, text));
+        code.secret = Secret::Mac(mac(key, &ROW, &code, "my code"));
+        assert_eq!(matched(&ring, &record(code.clone(), vec![]), "my code", context), Some(Match::Newest));
+        for other in loosened(&code) {
+            for context in [None, context] {
+                assert_eq!(matched(&ring, &record(other.clone(), vec![]), "my code", context), None, "{other:?}");
+            }
+        }
+    }
+}
+
+/// Whoever can write the file must not be able to make a replaced code the newest again.
+#[test]
+fn a_replaced_code_cannot_take_its_old_place() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let own = Code { secret: Secret::Mac(mac(key, &ROW, &derived(6), "my code")), ..derived(6) };
+    let drawn = derived(10);
+    let text = digits(key, &ROW, &drawn).unwrap();
+    for (code, text) in [(own, "my code"), (drawn, text.as_str())] {
+        let replaced = Code { secret: Secret::Mac(remembered(&ring, &ROW, &code).unwrap()), ..code };
+        let told = record(derived(10), vec![replaced.clone()]);
+        assert_eq!(matched(&ring, &told, text, None), Some(Match::Remembered(0)));
+        assert_eq!(matched(&ring, &record(replaced, vec![]), text, None), None);
+    }
+}
+
+#[test]
+fn what_a_replaced_code_approved_belongs_to_it_still() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let mut code = derived(10);
+    code.context = Some(context_mac(key, &ROW, &code, "10 EUR"));
+    let text = digits(key, &ROW, &code).unwrap();
+    code.secret = Secret::Mac(remembered(&ring, &ROW, &code).unwrap());
+    let told = record(derived(10), vec![code.clone()]);
+    assert_eq!(matched(&ring, &told, &text, Some("10 EUR")), Some(Match::Remembered(0)));
+    assert_eq!(matched(&ring, &told, &text, None), None);
+    assert!(is_remembered(&ring, &ROW, &told.remembered, &text).unwrap());
+    for other in loosened(&code) {
+        assert_eq!(matched(&ring, &record(derived(10), vec![other]), &text, Some("10 EUR")), None);
     }
 }
 
@@ -115,12 +180,12 @@ fn the_newest_and_the_remembered_are_found() {
     for number in 0..REMEMBERED as u64 {
         let mut code = derived(6);
         code.expires = code.expires.plus(number);
-        texts.push(digits(key, &BINDING, &code).unwrap());
-        code.secret = Secret::Mac(super::remembered(&ring, &BINDING, &code).unwrap());
+        texts.push(digits(key, &ROW, &code).unwrap());
+        code.secret = Secret::Mac(super::remembered(&ring, &ROW, &code).unwrap());
         remembered.push(code);
     }
     let newest = derived(10);
-    let text = digits(key, &BINDING, &newest).unwrap();
+    let text = digits(key, &ROW, &newest).unwrap();
     let record = record(newest, remembered);
     assert_eq!(matched(&ring, &record, &text, None), Some(Match::Newest));
     for (index, text) in texts.iter().enumerate() {
@@ -141,10 +206,11 @@ fn a_context_belongs_to_the_code() {
     let ring = ring();
     let key = ring.slot(0).unwrap();
     let mut code = derived(6);
-    let text = digits(key, &BINDING, &code).unwrap();
+    let text = digits(key, &ROW, &code).unwrap();
     assert_eq!(matched(&ring, &record(code.clone(), vec![]), &text, Some("")), None, "none was given");
     for context in ["", "10 EUR to Ann"] {
         code.context = Some(context_mac(key, &ROW, &code, context));
+        let text = digits(key, &ROW, &code).unwrap();
         let record = record(code.clone(), vec![]);
         assert_eq!(matched(&ring, &record, &text, Some(context)), Some(Match::Newest));
         assert_eq!(matched(&ring, &record, &text, None), None);
@@ -162,5 +228,5 @@ fn a_key_that_is_not_at_hand_is_an_error_and_never_a_no() {
         let error = find(&ring, &ROW, Some(&record), &guess, Time::from_ms(1500)).unwrap_err();
         assert_eq!(error.outcome(), crate::Outcome::Config);
     }
-    assert!(remembered(&ring, &BINDING, &code).is_err());
+    assert!(remembered(&ring, &ROW, &code).is_err());
 }

@@ -5,15 +5,14 @@ use super::{Condition, StepConfig};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
 use crate::message::{Texts, most_characters};
-use crate::record::Via;
+use crate::record::{MOST_STEPS, Via};
 use crate::request::OWN_MEMBERS;
 use crate::strict::{Node, Object};
+use crate::workflow::LONGEST_WAIT_MS;
 
 const SENDERS: [Via; 5] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages];
 
 const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
-
-const MAX_STEPS: usize = 5;
 
 /// Sender of an SMS that names none.
 const DEFAULT_SMS_FROM: &str = "NEXMO";
@@ -59,7 +58,7 @@ pub fn read_workflow(
 ) -> Result<Vec<StepConfig>> {
     let mut steps = match root.take("workflow") {
         Some(node) => {
-            let steps = node.list(1..=MAX_STEPS)?;
+            let steps = node.list(1..=MOST_STEPS)?;
             steps.into_iter().map(|step| read_step(step, sender, texts)).collect::<Result<_>>()?
         }
         None => vec![StepConfig::new("messenger"), StepConfig::new("sms")],
@@ -90,7 +89,7 @@ fn read_step(node: Node, sender: Via, texts: &Texts) -> Result<StepConfig> {
         step.from = Some(node.name(64)?);
     }
     if let Some(node) = options.take("expiryTime") {
-        step.expiry_seconds = node.integer(15..=86_400)?;
+        step.expiry_seconds = node.integer(15..=LONGEST_WAIT_MS / SECOND_MS)?;
     }
     if let Some(node) = options.take("conditionStatus") {
         step.condition = node.choice(&[("delivered", Condition::Delivered), ("read", Condition::Read)])?;

@@ -2,7 +2,8 @@
 
 use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::Result;
-use crate::policy::{Policy, Profile, SendLimit, SubjectFailures};
+use crate::policy::{MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Policy, Profile, SendLimit, SubjectFailures};
+use crate::record::{ATTEMPTS, LENGTHS, MOST_RETENTION_MINUTES, VALIDITY_MS};
 use crate::strict::{Node, Object};
 
 /// NIST SP 800-63B-4, 3.1.3.2: at least six digits, at most ten minutes.
@@ -86,8 +87,8 @@ pub fn read(root: &mut Object) -> Result<Limits> {
         None => Profile::Standard,
     };
     let bounds = Bounds::of(profile);
-    let length = |node: &Node| node.integer(4..=10);
-    let attempts = |node: &Node| node.integer(1..=10);
+    let length = |node: &Node| node.integer(LENGTHS);
+    let attempts = |node: &Node| node.integer(ATTEMPTS);
     Ok(Limits {
         otp_length: bounds.at_least(root.take("otpLength"), length, 6, bounds.least_digits)?,
         validity_ms: bounds.at_most(root.take("validityTime"), read_minutes, 5 * MINUTE_MS, bounds.most_validity_ms)?,
@@ -99,7 +100,7 @@ pub fn read(root: &mut Object) -> Result<Limits> {
 /// Minutes, fractions allowed, from a second to a day: as milliseconds.
 fn read_minutes(node: &Node) -> Result<u64> {
     let ms = (node.number()? * MINUTE_MS as f64).round();
-    if (SECOND_MS as f64..=1440.0 * MINUTE_MS as f64).contains(&ms) {
+    if (*VALIDITY_MS.start() as f64..=*VALIDITY_MS.end() as f64).contains(&ms) {
         Ok(ms as u64)
     } else {
         Err(node.error("must be minutes from 1/60 to 1440"))
@@ -124,7 +125,7 @@ fn read_policy(mut options: Object, bounds: &Bounds) -> Result<Policy> {
         policy.countries = Some(node.list(1..=1000)?.iter().map(read_country).collect::<Result<_>>()?);
     }
     if let Some(node) = options.take("retentionMinutes") {
-        policy.retention_minutes = node.integer(0..=43_200)?;
+        policy.retention_minutes = node.integer(0..=MOST_RETENTION_MINUTES)?;
     }
     options.finish()?;
     Ok(policy)
@@ -132,8 +133,8 @@ fn read_policy(mut options: Object, bounds: &Bounds) -> Result<Policy> {
 
 fn read_subject_failures(mut options: Object, bounds: &Bounds) -> Result<SubjectFailures> {
     let default = Policy::default().subject_failures;
-    let count = |node: &Node| node.integer(1..=100);
-    let minutes = |node: &Node| Ok(node.integer::<u64>(1..=1440)? * MINUTE_MS);
+    let count = |node: &Node| node.integer(1..=MOST_FAILURES);
+    let minutes = |node: &Node| Ok(node.integer::<u64>(1..=MOST_LOCK_MINUTES)? * MINUTE_MS);
     let lock_after = options.take("lockAfter");
     let lock_minutes = options.take("lockMinutes");
     let failures = SubjectFailures {
@@ -148,7 +149,7 @@ fn read_subject_failures(mut options: Object, bounds: &Bounds) -> Result<Subject
 fn read_send_limit(node: Node) -> Result<SendLimit> {
     let mut options = node.object()?;
     let limit = SendLimit {
-        count: options.need("count")?.integer(1..=1000)?,
+        count: options.need("count")?.integer(1..=MOST_SENDS)?,
         window_ms: options.need("minutes")?.integer::<u64>(1..=1440)? * MINUTE_MS,
     };
     options.finish()?;

@@ -28,7 +28,8 @@ fn outcome(result: Result<Arc<KeyRing>>) -> Outcome {
 
 fn code(slot: u8, secret: Secret) -> Code {
     let (created, expires) = (Time::from_ms(1), Time::from_ms(2));
-    Code { key: slot, created, expires, secret, context: None, state: CodeState::Live }
+    let subject = Block::default();
+    Code { key: slot, created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
 }
 
 #[test]

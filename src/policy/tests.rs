@@ -113,3 +113,23 @@ fn countries_are_prefixes() {
     }
     assert!(Policy::default().allows("1"));
 }
+
+#[test]
+fn a_sweep_counts_from_now_what_a_clock_that_was_ahead_left() {
+    let limits = SubjectFailures { lock_after: 1, lock_ms: DAY_MS, disable_after: 100 };
+    let mut failures = Failures::default();
+    failures.count(limits, at(365 * DAY_MS));
+    let swept = failures.clone().swept(at(0)).unwrap();
+    assert_eq!((swept.last, swept.lock_ms), (at(0), DAY_MS));
+    assert_eq!(swept.clone().swept(at(DAY_MS)), Some(swept.clone()), "nothing else is changed");
+    assert_eq!(swept.swept(at(FAILURES_KEPT_MS)), None);
+    failures.disabled = true;
+    let disabled = failures.swept(at(0)).unwrap();
+    assert_eq!(disabled.clone().swept(Time::END), Some(disabled), "disabled stays");
+
+    let sends = Sends { times: vec![at(0), at(365 * DAY_MS), at(366 * DAY_MS)] };
+    let swept = sends.swept(at(5)).unwrap();
+    assert_eq!(swept.times, [at(0), at(5), at(5)]);
+    assert!(swept.clone().swept(at(5 + SENDS_KEPT_MS - 1)).is_some());
+    assert_eq!(swept.swept(at(5 + SENDS_KEPT_MS)), None);
+}

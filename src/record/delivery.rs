@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::reply::DeliveryState;
 
+/// Most steps of a workflow.
+pub const MOST_STEPS: usize = 5;
+
 /// Who delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -17,6 +17,8 @@ fn code(created: Time, state: CodeState) -> Code {
         created,
         expires: created.plus(VALIDITY_MS),
         secret: Secret::Mac(Block([1; 16])),
+        max_attempts: 5,
+        subject: Block([2; 16]),
         context: None,
         state,
     }
@@ -26,11 +28,10 @@ fn record(created: Time) -> Record {
     Record {
         code: code(created, CodeState::Live),
         attempts: 0,
-        max_attempts: 5,
-        subject: Block([2; 16]),
         recipients: vec![Block([2; 16])],
         seen: created,
         retention_minutes: RETENTION_MINUTES,
+        kept_from: None,
         remembered: Vec::new(),
         sealed: vec![1, 2, 3],
         idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]) }),
@@ -239,7 +240,7 @@ fn a_delivery_goes_on_only_for_the_code_it_began_with() {
     assert!(other.sealed.is_empty());
 }
 
-/// Random schedules of guesses and clock steps: the code is accepted at most once, never after it was told to be
+/// Random schedules of guesses, sweeps and clock steps: the code is accepted at most once, never after it was told to be
 /// used or expired, and never when it is older than it may be.
 #[test]
 fn no_schedule_revives_a_code() {
@@ -255,6 +256,11 @@ fn no_schedule_revives_a_code() {
             let step = [1000, 2001, 60_000, 300_000, 3_600_000, 86_400_000][draw(6) as usize];
             clock += if draw(2) == 0 { step } else { -step };
             let now = Time::from_ms((1_700_000_000_000 + clock).unsigned_abs());
+            if draw(4) == 0 {
+                let Some(swept) = record.clone().swept(now) else { break };
+                over |= swept.code.state != record.code.state;
+                record = swept;
+            }
             record.settle(now);
             let matched = if draw(3) == 0 { None } else { NEWEST };
             if record.is_locked() {
@@ -269,4 +275,60 @@ fn no_schedule_revives_a_code() {
             over |= matches!(outcome, Outcome::Ok | Outcome::Checked | Outcome::Expired);
         }
     }
+}
+
+#[test]
+fn a_sweep_ends_what_a_clock_that_was_ahead_left() {
+    let (ahead, now) = (at(365 * DAY_MS), at(0));
+    let retention_ms = u64::from(RETENTION_MINUTES) * MINUTE_MS;
+    for (state, left) in [
+        (CodeState::Live, CodeState::Expired),
+        (CodeState::Used(ahead), CodeState::Used(ahead)),
+        (CodeState::Cancelled, CodeState::Cancelled),
+    ] {
+        let mut record = record(ahead);
+        record.code.state = state;
+        record.delivery.due = Some(ahead.plus(120_000));
+        let swept = record.swept(now).unwrap();
+        assert_eq!((swept.code.state, swept.kept_from, swept.seen), (left, Some(now), ahead));
+        if state == CodeState::Live {
+            assert!(swept.sealed.is_empty() && swept.delivery.due.is_none(), "what is sealed is gone");
+        }
+        assert_eq!(swept.clone().swept(now.plus(1000)), Some(swept.clone()), "it counts from the first sweep on");
+        assert!(swept.clone().swept(now.plus(retention_ms - 1)).is_some());
+        assert_eq!(swept.clone().swept(now.plus(retention_ms)), None);
+        assert!(swept.is_absent(now.plus(retention_ms)), "swept or not");
+        // The clock goes further back: then it counts from there.
+        let earlier = Time::from_ms(now.ms() - DAY_MS);
+        assert_eq!(swept.clone().swept(earlier).unwrap().kept_from, Some(earlier));
+        // It was right after all: then all is as without a sweep, but for what ended.
+        let ends = ahead.plus(VALIDITY_MS);
+        assert_eq!(swept.clone().swept(ends).unwrap().code.state, left);
+        assert_eq!(swept.swept(ends.plus(retention_ms)), None);
+    }
+}
+
+#[test]
+fn a_sweep_leaves_alone_what_is_of_its_time() {
+    for (seen, now) in [(at(0), at(0)), (at(2000), at(0)), (at(0), at(VALIDITY_MS + 1))] {
+        let record = record(seen);
+        assert_eq!(record.clone().swept(now), Some(record));
+    }
+    let retention_ms = u64::from(RETENTION_MINUTES) * MINUTE_MS;
+    assert!(record(at(0)).swept(at(VALIDITY_MS + retention_ms - 1)).is_some());
+    assert_eq!(record(at(0)).swept(at(VALIDITY_MS + retention_ms)), None);
+}
+
+/// A code of a clock that was ahead must not keep the record that replaced it, and what is sealed in that, for years.
+#[test]
+fn what_is_remembered_of_a_wrong_clock_ends_as_soon_as_the_longest_code_could() {
+    let remembered = record(at(365 * DAY_MS)).into_remembered(Block([9; 16]), at(0));
+    assert_eq!(remembered.len(), 1);
+    let mut newest = record(at(0));
+    newest.remembered = remembered;
+    let end = at(DAY_MS + u64::from(RETENTION_MINUTES) * MINUTE_MS);
+    assert_eq!(newest.kept_until(), end);
+    assert!(newest.remembers(&newest.remembered[0], at(DAY_MS)));
+    assert!(!newest.remembers(&newest.remembered[0], end));
+    assert_eq!(newest.swept(end), None);
 }

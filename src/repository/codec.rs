@@ -27,17 +27,21 @@ const REFERENCE: u8 = 6;
 const HAS_IDEMPOTENCY: u8 = 1;
 const HAS_DISPATCH_UUID: u8 = 1 << 1;
 const HAS_REMEMBERED: u8 = 1 << 2;
-const HAS_SUBJECT: u8 = 1 << 3; // otherwise it is the first recipient
-const HAS_DUE: u8 = 1 << 4;
-const IS_CLAIMED: u8 = 1 << 5;
+const HAS_DUE: u8 = 1 << 3;
+const IS_CLAIMED: u8 = 1 << 4;
+const HAS_KEPT_FROM: u8 = 1 << 5;
 
 /// Flags of a code's state byte, beside the two lowest bits.
 const HAS_CONTEXT: u8 = 1 << 2;
+const HAS_SUBJECT: u8 = 1 << 3; // otherwise it is the one before it in the row
 const LENGTH_SHIFT: u8 = 4; // of a derived code; 0 for a MAC
 
 /// Flags of a step's status byte, beside the four lowest bits.
 const HAS_MESSAGE_UUID: u8 = 1 << 4;
 const HAS_ERROR: u8 = 1 << 5;
+
+/// More bytes than any row has: a sealed part comes from a request of 16 KiB at most.
+const MOST_BYTES: usize = 32 * 1024;
 
 /// Channels that take one byte; their place is their number, and 0 is written before any other name.
 const CHANNELS: [&str; 6] = ["", "messenger", "sms", "whatsapp", "viber_service", "rcs"];
@@ -101,10 +105,11 @@ pub fn encode(row: &Row) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// `Store` when they are not a row.
+/// Damage when they are not a row as [`encode`] writes it, bit for bit, or when it has a value that is never written.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
-    let mut from = Reader(bytes);
-    read_row(&mut from).filter(|_| from.0.is_empty()).ok_or_else(|| Error::store("a row of the repository is damaged"))
+    let row = Some(bytes).filter(|bytes| bytes.len() <= MOST_BYTES).and_then(|bytes| read_row(&mut Reader(bytes)));
+    let row = row.filter(|row| row.is_valid() && encode(row) == bytes);
+    row.ok_or_else(|| Error::damaged("a row is damaged"))
 }
 
 fn read_row(from: &mut Reader<'_>) -> Option<Row> {
@@ -187,29 +192,27 @@ impl Writer {
     }
 
     fn record(&mut self, record: &Record) {
-        let own_subject = record.recipients.first() != Some(&record.subject);
         let mut flags = 0;
         for (flag, holds) in [
             (HAS_IDEMPOTENCY, record.idempotency.is_some()),
             (HAS_DISPATCH_UUID, record.delivery.dispatch_uuid.is_some()),
             (HAS_REMEMBERED, !record.remembered.is_empty()),
-            (HAS_SUBJECT, own_subject),
             (HAS_DUE, record.delivery.due.is_some()),
             (IS_CLAIMED, record.delivery.claimed),
+            (HAS_KEPT_FROM, record.kept_from.is_some()),
         ] {
             flags |= if holds { flag } else { 0 };
         }
         self.byte(RECORD);
         self.byte(flags);
-        self.code(&record.code);
-        self.byte(record.attempts);
-        self.byte(record.max_attempts);
-        self.near(record.seen, record.code.created);
-        self.integer(u64::from(record.retention_minutes));
         self.integer(record.recipients.len() as u64);
         record.recipients.iter().for_each(|recipient| self.block(recipient));
-        if own_subject {
-            self.block(&record.subject);
+        self.code(&record.code, record.recipients.first());
+        self.byte(record.attempts);
+        self.near(record.seen, record.code.created);
+        self.integer(u64::from(record.retention_minutes));
+        if let Some(kept_from) = record.kept_from {
+            self.near(kept_from, record.code.created);
         }
         if let Some(idempotency) = &record.idempotency {
             self.block(&idempotency.key);
@@ -217,14 +220,15 @@ impl Writer {
         }
         if !record.remembered.is_empty() {
             self.integer(record.remembered.len() as u64);
-            record.remembered.iter().for_each(|code| self.code(code));
+            record.remembered.iter().for_each(|code| self.code(code, Some(&record.code.subject)));
         }
         self.integer(u64::from(record.deliveries));
         self.delivery(&record.delivery, record.code.created);
         self.0.extend_from_slice(&record.sealed);
     }
 
-    fn code(&mut self, code: &Code) {
+    /// A code, whose subject is written unless it is the usual one.
+    fn code(&mut self, code: &Code, usual: Option<&Block>) {
         let (length, block) = match &code.secret {
             Secret::Derived { nonce, length } => (*length, nonce),
             Secret::Mac(mac) => (0, mac),
@@ -236,13 +240,18 @@ impl Writer {
             CodeState::Expired => (3, None),
         };
         let context = if code.context.is_some() { HAS_CONTEXT } else { 0 };
-        self.byte(state | context | length << LENGTH_SHIFT);
+        let subject = if usual == Some(&code.subject) { 0 } else { HAS_SUBJECT };
+        self.byte(state | context | subject | length << LENGTH_SHIFT);
         self.byte(code.key);
         self.block(block);
         self.integer(code.created.ms());
         self.near(code.expires, code.created);
         if let Some(used) = used {
             self.near(used, code.created);
+        }
+        self.byte(code.max_attempts);
+        if subject != 0 {
+            self.block(&code.subject);
         }
         if let Some(context) = &code.context {
             self.block(context);

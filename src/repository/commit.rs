@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Storage that one thread at a time works with. [`GroupCommit`] adds threads, waiting and fork.
 pub(super) trait Engine: Send {
+    /// Where it lies, to tell by: what is said of a damaged row begins with it.
+    fn place(&self) -> String;
+
     /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
     /// handles out. `false` when somebody else has it. `synced` says whether the commit must survive a power cut.
     fn try_begin(&mut self, synced: bool) -> Result<bool>;
@@ -88,6 +91,7 @@ pub(super) struct GroupCommit<E: Engine, R: Reader> {
     engine: Mutex<E>,
     reader: R,
     log_bytes: AtomicU64,
+    place: String,
 }
 
 #[derive(Default)]
@@ -124,8 +128,9 @@ type Answers = Vec<(Arc<Caller>, Result<Swept>)>;
 
 impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     pub(super) fn new(engine: E, reader: R, durability: Durability) -> Result<Arc<Self>> {
-        let (queue, log_bytes) = (Mutex::default(), AtomicU64::new(0));
-        let repository = Arc::new(Self { durability, queue, engine: Mutex::new(engine), reader, log_bytes });
+        let place = engine.place();
+        let (queue, engine, log_bytes) = (Mutex::default(), Mutex::new(engine), AtomicU64::new(0));
+        let repository = Arc::new(Self { durability, queue, engine, reader, log_bytes, place });
         let member: Arc<dyn ForkAware> = repository.clone();
         fork::register(Arc::downgrade(&member))?;
         Ok(repository)
@@ -140,7 +145,8 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
             queue.waiting.push_back(Pending { caller: caller.clone(), commit, work });
             !std::mem::replace(&mut queue.led, true)
         });
-        if leads { self.lead(&caller, deadline) } else { self.follow(&caller, deadline) }
+        let answer = if leads { self.lead(&caller, deadline) } else { self.follow(&caller, deadline) };
+        answer.map_err(|error| error.in_repository(&self.place))
     }
 
     /// Waits to be answered, or to be made the leader.
@@ -336,6 +342,7 @@ impl<E: Engine> Transaction for Staged<'_, E> {
     }
 
     fn put(&mut self, key: &Key, row: Row) {
+        debug_assert!(row.is_valid(), "a row is written that reading will refuse");
         self.stage(key, Some(row));
     }
 
@@ -359,7 +366,7 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
         loop {
             match fork::shared(|| self.reader.read(key)) {
                 Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
-                answer => return answer,
+                answer => return answer.map_err(|error| error.in_repository(&self.place)),
             }
             // What keeps a reader out, as a database that was switched to another mode, a writer puts right.
             self.update(Commit { synced: false, sweep: None }, Box::new(|_| Ok(())))?;

@@ -41,7 +41,7 @@ fn key(number: u8) -> Key {
 }
 
 fn row(count: u32) -> Row {
-    Row::Failures(Failures { count, last: Time::from_ms(1000), lock_ms: 0, disabled: false })
+    Row::Reference(Reference { record: key(0), delivery: count, step: None, until: Time::from_ms(30 * DAY_MS) })
 }
 
 fn moment(time: Time) -> Moment {
@@ -116,9 +116,11 @@ fn scans_in_order(repository: &dyn Repository) {
 }
 
 fn sweeps_what_is_over(repository: &dyn Repository) {
-    let far = Row::Failures(Failures { count: 1, last: Time::from_ms(90 * DAY_MS), lock_ms: 0, disabled: false });
+    let failed = |days| Failures { count: 1, last: Time::from_ms(days * DAY_MS), lock_ms: 0, disabled: false };
+    let recent = Row::Failures(failed(20));
     let disabled = Row::Failures(Failures { count: 100, last: Time::START, lock_ms: 0, disabled: true });
-    put(repository, PLAIN, 3, far.clone());
+    put(repository, PLAIN, 3, recent.clone());
+    put(repository, PLAIN, 4, Row::Failures(failed(400)));
     put(repository, PLAIN, 6, disabled.clone());
     put(repository, PLAIN, 9, row(9));
     let now = Time::from_ms(31 * DAY_MS);
@@ -130,7 +132,8 @@ fn sweeps_what_is_over(repository: &dyn Repository) {
         ends += u32::from(swept.wrapped);
     }
     assert_eq!(purged, 2, "the rows 1 and 9 are over");
-    assert_eq!(repository.read(&key(3)).unwrap(), Some(far));
+    assert_eq!(repository.read(&key(3)).unwrap(), Some(recent));
+    assert_eq!(repository.read(&key(4)).unwrap(), Some(Row::Failures(failed(31))), "of a clock that was ahead");
     assert_eq!(repository.read(&key(6)).unwrap(), Some(disabled));
     // A sweep beside a write.
     put(repository, PLAIN, 1, row(1));
@@ -162,8 +165,8 @@ fn counts_from_many_threads(repository: &Arc<dyn Repository>) {
 
 fn add_one(repository: &dyn Repository) {
     let added = transact(repository, PLAIN, |transaction| {
-        let Some(Row::Failures(failures)) = transaction.get(&key(20))? else { panic!("the row is gone") };
-        transaction.put(&key(20), row(failures.count + 1));
+        let Some(Row::Reference(counter)) = transaction.get(&key(20))? else { panic!("the row is gone") };
+        transaction.put(&key(20), row(counter.delivery + 1));
         Ok(())
     });
     added.unwrap();

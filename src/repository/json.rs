@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use super::commit::{Engine, GroupCommit, Reader};
 use super::files::{self, FileLock, Temporary};
-use super::{Key, Repository, Row, Swept};
+use super::{Fate, Key, Repository, Row, Swept};
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::Result;
@@ -99,15 +99,22 @@ impl Json {
         }
     }
 
-    /// Removes the row if it is over. One that cannot be read is left to whoever needs it: it must not stop the sweep.
+    /// Sweeps the row. True when it was over and is gone. One that cannot be read is left to whoever needs it: it must
+    /// not stop the sweep.
     fn sweep_row(&mut self, key: &Key, now: Time) -> bool {
         let row = match self.rows.get(key) {
             Some(row) => row.now.clone(),
             None => self.folder.row(key).unwrap_or_default(),
         };
-        let Some(row) = row.filter(|row| row.is_over(now)) else { return false };
-        self.rows.entry(*key).or_insert(Staged { before: Some(row), now: None }).now = None;
-        true
+        let Some(row) = row else { return false };
+        let left = match row.swept(now) {
+            Fate::Keep => return false,
+            Fate::Remove => None,
+            Fate::Replace(row) => Some(row),
+        };
+        let is_over = left.is_none();
+        self.rows.entry(*key).or_insert(Staged { before: Some(row), now: None }).now = left;
+        is_over
     }
 
     fn store(&mut self) -> Result<()> {
@@ -174,6 +181,10 @@ impl Json {
 }
 
 impl Engine for Json {
+    fn place(&self) -> String {
+        self.folder.place()
+    }
+
     fn try_begin(&mut self, synced: bool) -> Result<bool> {
         self.synced = synced;
         self.folder.check()?;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::commit::{Engine, GroupCommit, Reader};
-use super::{Key, Repository, Row, Swept};
+use super::{Fate, Key, Repository, Row, Swept};
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -51,6 +51,10 @@ fn after(key: Option<&Key>) -> (Bound<Key>, Bound<Key>) {
 }
 
 impl Engine for Memory {
+    fn place(&self) -> String {
+        "memory:".to_owned()
+    }
+
     fn try_begin(&mut self, _synced: bool) -> Result<bool> {
         check_process(self.process)?;
         self.undo.clear();
@@ -81,11 +85,18 @@ impl Engine for Memory {
         let looked_at: Vec<_> = rows.range(after(self.cursor.as_ref())).take(limit).collect();
         let wrapped = looked_at.len() < limit;
         self.cursor = if wrapped { None } else { looked_at.last().map(|(key, _)| **key) };
-        let over: Vec<Key> = looked_at.into_iter().filter(|(_, row)| row.is_over(now)).map(|(key, _)| *key).collect();
-        for key in &over {
-            self.undo.push((*key, rows.remove(key)));
+        let fates: Vec<_> = looked_at.into_iter().map(|(key, row)| (*key, row.swept(now))).collect();
+        let mut purged = 0;
+        for (key, fate) in fates {
+            let before = match fate {
+                Fate::Keep => continue,
+                Fate::Remove => rows.remove(&key),
+                Fate::Replace(row) => rows.insert(key, row),
+            };
+            purged += u64::from(!rows.contains_key(&key));
+            self.undo.push((key, before));
         }
-        Ok(Swept { purged: over.len() as u64, wrapped })
+        Ok(Swept { purged, wrapped })
     }
 
     fn commit(&mut self) -> Result<()> {

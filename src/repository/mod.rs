@@ -10,6 +10,9 @@ pub(crate) mod conformance;
 pub mod files;
 mod json;
 mod memory;
+mod range;
+#[cfg(test)]
+mod samples;
 mod sqlite;
 
 use std::sync::Arc;
@@ -33,8 +36,8 @@ pub type Key = Block;
 /// The key of the one row that describes the repository itself. No hash will ever be equal to it.
 pub const META: Key = Block([0; Block::SIZE]);
 
-/// What a repository keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a repository keeps. It is read by the codecs alone, which hold it to what may be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Row {
     /// The repository itself.
@@ -64,23 +67,33 @@ pub struct Meta {
     pub index_key: Vec<u8>,
 }
 
-impl Row {
-    /// From when on the row may be removed: [`Time::END`] is never.
-    pub fn kept_until(&self) -> Time {
-        match self {
-            Row::Meta(_) => Time::END,
-            Row::Record(record) => record.kept_until(),
-            Row::Failures(failures) => failures.kept_until(),
-            Row::Sends(sends) => sends.kept_until(),
-            Row::Timer(timer) => timer.kept_until(),
-            Row::Reference(reference) => reference.until,
-        }
-    }
+/// What a sweep does with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// It is over.
+    Remove,
+    /// It was written while a clock was ahead: this takes its place, which is kept no longer than others are.
+    Replace(Row),
+}
 
-    /// Whether the row may be removed at this time.
-    pub fn is_over(&self, now: Time) -> bool {
-        let until = self.kept_until();
-        until <= now && until < Time::END
+impl Row {
+    /// What becomes of the row when it is swept at this time.
+    pub fn swept(&self, now: Time) -> Fate {
+        let left = match self.clone() {
+            Row::Meta(_) => return Fate::Keep,
+            Row::Record(record) => record.swept(now).map(|record| Row::Record(Box::new(record))),
+            Row::Failures(failures) => failures.swept(now).map(Row::Failures),
+            Row::Sends(sends) => sends.swept(now).map(Row::Sends),
+            Row::Timer(timer) => timer.swept(now).map(Row::Timer),
+            Row::Reference(reference) => reference.swept(now).map(Row::Reference),
+        };
+        match left {
+            None => Fate::Remove,
+            Some(row) if row == *self => Fate::Keep,
+            Some(row) => Fate::Replace(row),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use self::database::Database;
 use self::shared::{Lease, Shared};
 use super::commit::{Engine, GroupCommit, Reader};
 use super::files::{self, FileLock};
-use super::{Key, Repository, Row, Swept, codec};
+use super::{Fate, Key, Repository, Row, Swept, codec};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::config::Durability;
@@ -197,6 +197,10 @@ fn no_transaction() -> Error {
 }
 
 impl Engine for Sqlite {
+    fn place(&self) -> String {
+        self.shared.database.path.display().to_string()
+    }
+
     fn try_begin(&mut self, synced: bool) -> Result<bool> {
         if !self.lock.try_lock()? {
             return Ok(false);
@@ -245,18 +249,28 @@ impl Engine for Sqlite {
 
     fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
         let from = self.cursor;
-        let (last, purged) = self.run(|connection| {
-            let last = connection
-                .prepare_cached("SELECT k FROM item WHERE k > ?1 ORDER BY k LIMIT 1 OFFSET ?2")?
-                .query_row(params![from.0, limit.saturating_sub(1) as i64], |row| row.get(0))
-                .optional()?
-                .map(Block);
-            let purged = connection
-                .prepare_cached("DELETE FROM item WHERE k > ?1 AND k <= ?2 AND is_over(v, ?3)")?
-                .execute(params![from.0, last.unwrap_or(LAST_KEY).0, now.ms() as i64])?;
-            Ok((last, purged as u64))
+        let fates = self.run(|connection| {
+            // One that cannot be read is left to whoever needs it: it must not stop the sweep.
+            let sql = "SELECT k, v FROM item WHERE k > ?1 AND length(k) = ?2 ORDER BY k LIMIT ?3";
+            let mut select = connection.prepare_cached(sql)?;
+            let fates = select.query_map(params![from.0, Block::SIZE as i64, limit as i64], |row| {
+                let read = row.get_ref(1)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok());
+                Ok((Block(row.get(0)?), read.map_or(Fate::Keep, |row| row.swept(now))))
+            })?;
+            fates.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        self.changed |= purged > 0;
+        let last = fates.last().filter(|_| fates.len() == limit).map(|(key, _)| *key);
+        let mut purged = 0;
+        for (key, fate) in &fates {
+            match fate {
+                Fate::Keep => {}
+                Fate::Remove => {
+                    self.write(key, None)?;
+                    purged += 1;
+                }
+                Fate::Replace(row) => self.write(key, Some(row))?,
+            }
+        }
         // The first key of all belongs to the repository itself and is never over.
         self.cursor = last.unwrap_or(super::META);
         Ok(Swept { purged, wrapped: last.is_none() })
@@ -321,8 +335,6 @@ impl Sqlite {
         Ok(())
     }
 }
-
-const LAST_KEY: Key = Block([0xff; Block::SIZE]);
 
 /// The row, or why its bytes are none.
 fn fetch(connection: &rusqlite::Connection, key: &Key) -> rusqlite::Result<Option<Result<Row>>> {

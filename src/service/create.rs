@@ -6,7 +6,7 @@ use super::deliver::{Job, PlannedStep};
 use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
 use crate::clock::{MINUTE_MS, SECOND_MS, Time};
-use crate::code::{self, Binding};
+use crate::code;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
@@ -322,11 +322,10 @@ impl Core {
     pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
         let sealed = self.keys.unseal(&self.sealed_to(row), &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
-        let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
-        let binding = Binding { row: *row, subject: record.subject };
-        let derived = code::digits(self.keys.slot(record.code.key)?, &binding, &record.code);
+        let envelope = envelope.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
+        let derived = code::digits(self.keys.slot(record.code.key)?, row, &record.code);
         let code = derived.or_else(|| envelope.code.clone());
-        let code = code.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
+        let code = code.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
         Ok((envelope, code))
     }
 
@@ -336,7 +335,7 @@ impl Core {
         };
         let mut record = before.clone();
         record.settle(now);
-        let standing = rows::settled_failures(transaction, &record.subject, now)?.standing(now);
+        let standing = rows::settled_failures(transaction, &record.code.subject, now)?.standing(now);
         match (record.resendable(standing), record.locked(standing)) {
             (Outcome::Ok, _) => {}
             (outcome, locked) => {

@@ -6,7 +6,7 @@ use super::Core;
 use super::create::Order;
 use crate::block::Block;
 use crate::clock::Time;
-use crate::code::{self, Binding};
+use crate::code;
 use crate::error::{Error, Result};
 use crate::random::random;
 use crate::record::{Code, CodeState, Delivery, Record, Secret};
@@ -20,25 +20,20 @@ impl Core {
         let deliveries = older.as_ref().map_or(0, |record| record.deliveries);
         let remembered = match older {
             Some(record) => {
-                let binding = Binding { row: order.row, subject: record.subject };
-                let newest = code::remembered(&self.keys, &binding, &record.code)?;
+                let newest = code::remembered(&self.keys, &order.row, &record.code)?;
                 record.into_remembered(newest, now)
             }
             None => Vec::new(),
         };
-        let (mut code, text) = self.draw_unlike(order, &remembered, now)?;
-        if let Some(context) = &order.context {
-            code.context = Some(code::context_mac(self.keys.slot(code.key)?, &order.row, &code, context));
-        }
+        let (code, text) = self.draw_unlike(order, &remembered, now)?;
         let sealed = self.keys.seal(&self.sealed_to(&order.row), &code, &order.envelope.encode())?;
         let mut record = Record {
             code,
             attempts: 0,
-            max_attempts: self.config.max_attempts,
-            subject: order.subject,
             recipients: order.recipients.clone(),
             seen: now,
             retention_minutes: self.config.policy.retention_minutes,
+            kept_from: None,
             remembered,
             sealed,
             idempotency: order.idempotency,
@@ -51,23 +46,26 @@ impl Core {
 
     fn draw_unlike(&self, order: &Order, remembered: &[Code], now: Time) -> Result<(Code, Zeroizing<String>)> {
         let key = self.keys.slot(self.keys.current())?;
-        let binding = Binding { row: order.row, subject: order.subject };
         for _ in 0..DRAWS {
             let mut code = Code {
                 key: self.keys.current(),
                 created: now,
                 expires: now.plus(self.config.validity_ms),
                 secret: Secret::Derived { nonce: Block(random()?), length: self.config.otp_length },
+                max_attempts: self.config.max_attempts,
+                subject: order.subject,
                 context: None,
                 state: CodeState::Live,
             };
+            // First the context: what the code is compared with follows from it.
+            code.context = order.context.as_ref().map(|context| code::context_mac(key, &order.row, &code, context));
             let own = order.envelope.code.clone();
             let text = match &own {
                 Some(text) => {
                     code.secret = Secret::Mac(code::mac(key, &order.row, &code, text));
                     text.clone()
                 }
-                None => code::digits(key, &binding, &code).ok_or_else(|| Error::internal("a code has no length"))?,
+                None => code::digits(key, &order.row, &code).ok_or_else(|| Error::internal("a code has no length"))?,
             };
             if !code::is_remembered(&self.keys, &order.row, remembered, &text)? {
                 return Ok((code, text));

@@ -10,7 +10,7 @@ use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
-use crate::record::{Record, Step, Via};
+use crate::record::{MOST_STEPS, Record, Step, Via};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
 use crate::repository::{Row, Transaction, transact};
 use crate::sender::vonage::Leg;
@@ -245,14 +245,12 @@ fn place(record: &Record, channel: Option<&str>, uuid: Option<&str>) -> Option<u
 /// A step that the carrier began by itself.
 fn add_step(record: &mut Record, channel: Option<&str>, now: Time) -> usize {
     let steps = &mut record.delivery.steps;
-    if let (Some(channel), true) = (channel, steps.len() < MAX_STEPS) {
+    if let (Some(channel), true) = (channel, steps.len() < MOST_STEPS) {
         let channel = channel.to_owned();
         steps.push(Step { channel, status: DeliveryState::Accepted, at: now, message_uuid: None, error: None });
     }
     steps.len().saturating_sub(1)
 }
-
-const MAX_STEPS: usize = 5;
 
 /// Moves a step forward. True if that changed its state.
 fn hear(record: &mut Record, place: usize, told: Option<DeliveryState>, uuid: Option<&str>, at: Time) -> bool {

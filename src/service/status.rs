@@ -23,7 +23,7 @@ impl Service {
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
             let now = moment.now();
             let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
-            let standing = rows::settled_failures(transaction, &before.subject, now)?.standing(now);
+            let standing = rows::settled_failures(transaction, &before.code.subject, now)?.standing(now);
             let mut record = before.clone();
             record.settle(now);
             // A code that was told to be expired must stay so.

@@ -67,7 +67,7 @@ impl Model {
         let mut next = Self::new(wall);
         if !self.is_absent(now) {
             next.remembered = std::iter::once(self.expires()).chain(self.remembered.iter().copied()).collect();
-            next.remembered.retain(|ends| now.max(self.seen) < (ends + KEPT).min(END));
+            next.remembered.retain(|ends| now.max(self.seen) < (self.end_of(*ends) + KEPT).min(END));
             next.remembered.truncate(REMEMBERED);
         }
         next
@@ -77,8 +77,13 @@ impl Model {
         (self.created + T).min(END)
     }
 
+    /// When a remembered code is over: a day after this one was created at the latest.
+    fn end_of(&self, ends: i64) -> i64 {
+        ends.min((self.created + DAY).min(END))
+    }
+
     fn is_absent(&self, now: i64) -> bool {
-        let ends = self.remembered.iter().fold(self.expires(), |last, ends| last.max(*ends));
+        let ends = self.remembered.iter().fold(self.expires(), |last, ends| last.max(self.end_of(*ends)));
         self.gone || now.max(self.seen) >= (ends + KEPT).min(END)
     }
 

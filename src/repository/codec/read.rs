@@ -1,8 +1,8 @@
 //! Reading bytes, whatever they are: every step may find that they are no row.
 
 use super::{
-    CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_MESSAGE_UUID, HAS_REMEMBERED,
-    HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, STATES, VIAS,
+    CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_KEPT_FROM, HAS_MESSAGE_UUID,
+    HAS_REMEMBERED, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, STATES, VIAS,
 };
 use crate::block::Block;
 use crate::clock::Time;
@@ -85,19 +85,19 @@ impl Reader<'_> {
     pub fn record(&mut self) -> Option<Record> {
         let flags = self.byte()?;
         let has = |flag| flags & flag != 0;
-        let code = self.code()?;
-        let base = code.created;
-        let (attempts, max_attempts, seen) = (self.byte()?, self.byte()?, self.near(base)?);
-        let retention_minutes = u32::try_from(self.integer()?).ok()?;
         let count = self.size()?;
         let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
-        let subject = if has(HAS_SUBJECT) { self.block()? } else { *recipients.first()? };
+        let code = self.code(recipients.first())?;
+        let base = code.created;
+        let (attempts, seen) = (self.byte()?, self.near(base)?);
+        let retention_minutes = u32::try_from(self.integer()?).ok()?;
+        let kept_from = if has(HAS_KEPT_FROM) { Some(self.near(base)?) } else { None };
         let idempotency = match has(HAS_IDEMPOTENCY) {
             true => Some(Idempotency { key: self.block()?, request: self.block()? }),
             false => None,
         };
         let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
-        let remembered = (0..count).map(|_| self.code()).collect::<Option<_>>()?;
+        let remembered = (0..count).map(|_| self.code(Some(&code.subject))).collect::<Option<_>>()?;
         let deliveries = u32::try_from(self.integer()?).ok()?;
         let delivery =
             Delivery { claimed: has(IS_CLAIMED), ..self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)? };
@@ -105,11 +105,10 @@ impl Reader<'_> {
         Some(Record {
             code,
             attempts,
-            max_attempts,
-            subject,
             recipients,
             seen,
             retention_minutes,
+            kept_from,
             remembered,
             sealed,
             idempotency,
@@ -118,7 +117,7 @@ impl Reader<'_> {
         })
     }
 
-    fn code(&mut self) -> Option<Code> {
+    fn code(&mut self, usual: Option<&Block>) -> Option<Code> {
         let (flags, key, block) = (self.byte()?, self.byte()?, self.block()?);
         let secret = match flags >> LENGTH_SHIFT {
             0 => Secret::Mac(block),
@@ -132,8 +131,10 @@ impl Reader<'_> {
             2 => CodeState::Cancelled,
             _ => CodeState::Expired,
         };
+        let max_attempts = self.byte()?;
+        let subject = if flags & HAS_SUBJECT != 0 { self.block()? } else { *usual? };
         let context = if flags & HAS_CONTEXT != 0 { Some(self.block()?) } else { None };
-        Some(Code { key, created, expires, secret, context, state })
+        Some(Code { key, created, expires, secret, max_attempts, subject, context, state })
     }
 
     fn delivery(&mut self, has_dispatch_uuid: bool, has_due: bool, base: Time) -> Option<Delivery> {

@@ -59,6 +59,11 @@ impl Folder {
         Ok(())
     }
 
+    /// Where it lies, to tell by.
+    pub fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// The path of the lock.
     pub fn lock_file(&self) -> PathBuf {
         self.path.join(LOCK_FILE)

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::super::{FORMAT_VERSION, Key, META, Meta, Row};
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::policy::{Failures, Sends};
+use crate::record::Record;
+use crate::workflow::{Reference, Timer};
 
 /// Says that a folder is a repository of this library.
 const FORMAT: &str = "libotp";
@@ -35,12 +38,37 @@ struct MetaFile {
     meta: Option<Meta>,
 }
 
-/// The file of any other row.
-#[derive(Serialize, Deserialize)]
-struct RowFile<R> {
+/// The file of any other row, to be written.
+#[derive(Serialize)]
+struct RowFile<'a> {
     version: u32,
     #[serde(flatten)]
-    row: R,
+    row: &'a Row,
+}
+
+/// The file of any other row, as it is read: with one row, and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Found {
+    #[serde(rename = "version")]
+    _version: u32,
+    record: Option<Box<Record>>,
+    failures: Option<Failures>,
+    sends: Option<Sends>,
+    timer: Option<Timer>,
+    reference: Option<Reference>,
+}
+
+impl Found {
+    fn row(self) -> Option<Row> {
+        let record = self.record.map(Row::Record);
+        let failures = self.failures.map(Row::Failures);
+        let sends = self.sends.map(Row::Sends);
+        let timer = self.timer.map(Row::Timer);
+        let reference = self.reference.map(Row::Reference);
+        let mut rows = [record, failures, sends, timer, reference].into_iter().flatten();
+        rows.next().filter(|_| rows.next().is_none())
+    }
 }
 
 /// A transaction of several files.
@@ -90,7 +118,13 @@ pub fn meta_text(meta: Option<Meta>) -> Result<String> {
 fn unreadable(path: &Path, cause: &serde_json::Error) -> Error {
     // The cause itself would quote from the file.
     let (line, column) = (cause.line(), cause.column());
-    Error::store(format!("cannot read {path:?}: damaged, or not of this library, at line {line}, column {column}"))
+    Error::damaged(format!("cannot read {path:?}: damaged, or not of this library, at line {line}, column {column}"))
+}
+
+/// The row, if all it says can be.
+fn valid(row: Option<Row>, path: &Path) -> Result<Row> {
+    let row = row.filter(Row::is_valid);
+    row.ok_or_else(|| Error::damaged(format!("cannot read {path:?}: damaged: a value is out of range")))
 }
 
 /// Reads the text of the file at `path`.
@@ -99,6 +133,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
 }
 
 fn refuse_newer(Version { version }: Version, path: &Path) -> Result<()> {
+    if version == 0 {
+        return Err(Error::damaged(format!("cannot read {path:?}: damaged: it has version 0")));
+    }
     if version <= FORMAT_VERSION {
         return Ok(());
     }
@@ -117,9 +154,10 @@ pub fn row(key: &Key, bytes: &[u8], path: &Path) -> Result<Option<Row>> {
     }
     refuse_newer(parse(bytes, path)?, path)?;
     if *key == META {
-        return parse::<MetaFile>(bytes, path).map(|file| file.meta.map(Row::Meta));
+        let meta = parse::<MetaFile>(bytes, path)?.meta;
+        return meta.map(|meta| valid(Some(Row::Meta(meta)), path)).transpose();
     }
-    parse::<RowFile<Row>>(bytes, path).map(|file| Some(file.row))
+    valid(parse::<Found>(bytes, path)?.row(), path).map(Some)
 }
 
 /// The text of a journal.
@@ -146,3 +184,6 @@ fn checksum(changes: &[Change]) -> Block {
     }
     Block::truncated(context.finish().as_ref())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,14 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{OpenFlags, ffi};
 
-use super::super::{FORMAT_VERSION, codec};
+use super::super::FORMAT_VERSION;
 use super::database::Database;
 use super::log::Log;
 use super::sides::Sides;
-use crate::clock::Time;
 use crate::error::{Error, Result};
 
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
@@ -71,8 +69,7 @@ impl Connection {
             Kind::Reader => require_log(&sqlite, database)?,
             Kind::Writer => {
                 prepare(&sqlite, database)?;
-                let prepared = count_pages(&mut sqlite, &pages).and_then(|()| add_is_over(&sqlite));
-                prepared.map_err(|cause| database.failed(&cause))?;
+                count_pages(&mut sqlite, &pages).map_err(|cause| database.failed(&cause))?;
             }
         }
         sides.guard(database)?;
@@ -199,16 +196,6 @@ fn count_pages(connection: &mut rusqlite::Connection, pages: &Arc<AtomicU64>) ->
         counter.store(u64::from(used.unsigned_abs()), Ordering::Relaxed);
         Ok(())
     }))
-}
-
-/// Adds the function by which a sweep tells rows that may be removed.
-fn add_is_over(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    connection.create_scalar_function("is_over", 2, flags, |context: &mut Context<'_>| {
-        let now = Time::from_ms(context.get::<i64>(1)?.unsigned_abs());
-        let row = context.get_raw(0).as_blob().ok().and_then(|bytes| codec::decode(bytes).ok());
-        Ok(row.is_some_and(|row| row.is_over(now)))
-    })
 }
 
 impl Database {

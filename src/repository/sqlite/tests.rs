@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::*;
-use crate::policy::Failures;
 use crate::repository::conformance::Folder;
 use crate::repository::{Commit, transact};
+use crate::workflow::Reference;
 
 const COMMIT: Commit = Commit { synced: false, sweep: None };
 
@@ -22,7 +22,7 @@ fn key(number: u32) -> Key {
 }
 
 fn row(count: u32) -> Row {
-    Row::Failures(Failures { count, last: Time::from_ms(1000), lock_ms: 0, disabled: false })
+    Row::Reference(Reference { record: key(0), delivery: count, step: None, until: Time::from_ms(1000) })
 }
 
 fn put(repository: &dyn Repository, number: u32) {

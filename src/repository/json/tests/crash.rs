@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::repository::{Commit, transact};
+use crate::workflow::Reference;
 
 /// One transaction after the other, each with more than one shape of change in it.
 fn script() -> Vec<Changes> {
@@ -154,12 +155,13 @@ fn count(repository: &dyn Repository) -> Result<u32> {
     let commit = Commit { synced: false, sweep: Some((2, crate::clock::Moment::new(Time::START))) };
     transact(repository, commit, |transaction| {
         let counts = [1, 2, 3].map(|number| match transaction.get(&key(number)) {
-            Ok(Some(Row::Failures(failures))) => failures.count,
+            Ok(Some(Row::Reference(counter))) => counter.delivery,
             Ok(None) => 0,
             other => panic!("{other:?}"),
         });
         assert!(counts[0] == counts[1] && counts[1] == counts[2], "{counts:?}");
-        [1, 2, 3].iter().for_each(|number| transaction.put(&key(*number), failures(counts[0] + 1).unwrap()));
+        let row = Reference { record: key(0), delivery: counts[0] + 1, step: None, until: Time::from_ms(DAY_MS) };
+        [1, 2, 3].iter().for_each(|number| transaction.put(&key(*number), Row::Reference(row)));
         Ok(counts[0] + 1)
     })
 }
