@@ -25,7 +25,7 @@ const KINDS: [&str; 3] = ["memory", "sqlite", "json"];
 struct Clocked {
     service: Service,
     clock: Arc<AtomicI64>,
-    _folder: Option<Folder>,
+    folder: Option<Folder>,
 }
 
 impl Clocked {
@@ -38,11 +38,17 @@ impl Clocked {
         let clock = Arc::new(AtomicI64::new(T0));
         let time = clock.clone();
         service.on_clock(Some(Arc::new(move || time.load(SeqCst)))).unwrap();
-        Self { service, clock, _folder: folder }
+        Self { service, clock, folder }
     }
 
     fn unlimited(kind: &str) -> Self {
         Self::new(kind, r#""policy":{"cooldownSeconds":0,"sendLimits":[]}"#)
+    }
+
+    /// All that lies in the repository's folder.
+    fn files(&self) -> String {
+        let entries = std::fs::read_dir(self.folder.as_ref().unwrap().path().join("otp")).unwrap();
+        entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
     fn at(&self, time: i64) -> &Self {
@@ -168,6 +174,29 @@ fn a_clock_that_was_a_year_ahead_leaves_nothing_behind() {
         assert_eq!((limited.outcome, limited.retry_after_seconds), (Outcome::RateLimited, Some(30)), "{kind}");
         let third = clocked.at(T0 + 30 * MINUTE + 30 * SECOND).create("third", phone);
         assert_eq!(clocked.verify("third", &third), Outcome::Ok, "{kind}");
+    }
+}
+
+/// Nobody asks for it again: the sweep alone has to end it, and all that is sealed in it.
+#[test]
+fn a_sweep_ends_what_a_clock_that_was_ahead_left() {
+    for kind in KINDS {
+        let clocked = Clocked::unlimited(kind);
+        let code = clocked.at(T0 + YEAR).create("token", r#"{"phoneNumber":"393331234567"}"#);
+        let sealed = |clocked: &Clocked| match kind {
+            "json" => clocked.files().contains("\"sealed\""),
+            _ => false,
+        };
+        assert_eq!(sealed(&clocked), kind == "json", "{kind}");
+        assert_eq!(clocked.at(T0).service.run_due().unwrap().purged, 0, "{kind}");
+        assert!(!sealed(&clocked), "{kind}: what is sealed is there still");
+        // Neither where it was created nor anywhere else it is good again.
+        assert_eq!(clocked.at(T0 + YEAR).verify("token", &code), Outcome::Expired, "{kind}");
+        assert_eq!(clocked.at(T0).verify("token", &code), Outcome::Expired, "{kind}");
+        // Retention has passed since the clock was right: the record goes, and with it what was counted.
+        let purged = clocked.at(T0 + DAY + 1).service.run_due().unwrap().purged;
+        assert_eq!(purged, 2, "{kind}: the record, and the send");
+        assert_eq!(clocked.state("token"), None, "{kind}");
     }
 }
 

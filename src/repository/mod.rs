@@ -205,3 +205,6 @@ pub fn transact<T: Send + 'static>(
     )?;
     receiver.try_recv().map_err(|_| Error::internal("an operation did not run"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub fn json(text: &str, other: &str, draw: &mut Draw<'_>) -> String {
         }
         // Two parts of the row change places, or one stands twice.
         1 => {
-            let from = pick(&root, draw);
+            let from = if draw(2) == 0 { pick(&root, draw) } else { pick_like(&root, &at, draw) };
             let (here, there) = (root.pointer(&at).unwrap().clone(), root.pointer(&from).unwrap().clone());
             *root.pointer_mut(&at).unwrap() = there;
             if draw(2) == 0
@@ -73,6 +73,22 @@ fn repeat_line(text: &str, draw: &mut Draw<'_>) -> String {
 
 /// Where a value stands, any of them.
 fn pick(root: &Value, draw: &mut Draw<'_>) -> String {
+    let mut found = places(root);
+    found.swap_remove(draw(found.len()))
+}
+
+/// Where a value stands that is of the same kind as the one there: objects end with the same members.
+fn pick_like(root: &Value, at: &str, draw: &mut Draw<'_>) -> String {
+    let kind = |at: &str| {
+        let value = root.pointer(at).unwrap();
+        let members = value.as_object().map(|members| members.keys().rev().take(3).cloned().collect::<Vec<_>>());
+        (std::mem::discriminant(value), members)
+    };
+    let mut found: Vec<_> = places(root).into_iter().filter(|other| kind(other) == kind(at)).collect();
+    found.swap_remove(draw(found.len()))
+}
+
+fn places(root: &Value) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut next = 0;
     while let Some(at) = found.get(next).cloned() {
@@ -83,7 +99,7 @@ fn pick(root: &Value, draw: &mut Draw<'_>) -> String {
         }
         next += 1;
     }
-    found.swap_remove(draw(found.len()))
+    found
 }
 
 fn remove(root: &mut Value, at: &str) {
