@@ -83,9 +83,9 @@ impl Scene {
 
     /// Asks all there is to ask, with the right code last, and before it with fewer wrong ones than lock the code.
     fn ask(&self, token: &Token, random: &mut Random, asked: &mut Asked) {
-        let wrong_codes = self.wrong_codes(token);
-        for context in [token.context, token.context, None, None, Some("")] {
-            let code = random.pick(&wrong_codes);
+        let (cut, others) = (cut_codes(token), self.other_codes(token));
+        let codes = [&cut[..], &cut, &cut, &others, &others].map(|codes| random.pick(codes));
+        for (code, context) in codes.into_iter().zip([token.context, token.context, None, token.context, Some("")]) {
             assert_ne!(self.verify(token, code, context), Outcome::Ok, "{}: {code}, {context:?}", token.name);
         }
         for context in [None, Some(""), Some("10.00 EUR to Bob")].into_iter().filter(|it| *it != token.context) {
@@ -98,16 +98,18 @@ impl Scene {
         self.told(self.service.cancel(token.name).map(|reply| reply.outcome));
     }
 
-    /// Codes that are wrong whatever the row says: shorter or longer than any, ends of the right one as a shorter
-    /// length would cut it, and those of other tokens and other times.
-    fn wrong_codes(&self, token: &Token) -> Vec<String> {
-        let mut codes: Vec<String> =
-            ["0", "7", "00", "000", "00000000000", "00000000000000000000"].map(str::to_owned).into();
-        codes.extend((1..=2).map(|cut| token.code[cut..].to_owned()));
+    /// Codes longer than any, of other tokens, and of other times.
+    fn other_codes(&self, token: &Token) -> Vec<String> {
+        let mut codes = vec!["0".repeat(11), "0".repeat(20)];
         codes.extend(self.tokens.iter().filter(|other| other.code != token.code).map(|other| other.code.clone()));
         codes.extend(self.tokens.iter().filter_map(|token| token.older.clone()));
         codes
     }
+}
+
+/// Codes shorter than any, and ends of the right one, as a shorter length might cut it.
+fn cut_codes(token: &Token) -> [String; 4] {
+    ["0".to_owned(), "7".to_owned(), token.code[1..].to_owned(), token.code[2..].to_owned()]
 }
 
 /// Long codes, so that none is guessed by chance, and enough attempts for all that is asked.

@@ -10,6 +10,9 @@ pub(crate) mod conformance;
 pub mod files;
 mod json;
 mod memory;
+#[cfg(test)]
+#[path = "../../tests/values/mutate.rs"]
+mod mutate;
 mod range;
 #[cfg(test)]
 mod samples;

@@ -16,6 +16,11 @@ const VIAS: [Via; 5] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, V
 
 const CHANNELS: [&str; 7] = ["sms", "messenger", "whatsapp", "viber_service", "rcs", "email", "x"];
 
+/// How many rows are changed and read: some thousands, or a million with `OTP_TEST_SIZE=full`.
+pub fn rounds() -> u64 {
+    if std::env::var("OTP_TEST_SIZE").as_deref() == Ok("full") { 1_000_000 } else { 5000 }
+}
+
 /// A small generator; the seed is the number of the case.
 pub struct Draw(pub u64);
 

@@ -1,16 +1,8 @@
 use super::*;
 use crate::record::Step;
 use crate::repository::Row;
-use crate::repository::samples::Draw;
-
-#[path = "../../../tests/values/mutate.rs"]
-#[allow(dead_code, reason = "bytes are changed here, JSON elsewhere")]
-mod mutate;
-
-/// How many rows are changed and read: few, or a million with `OTP_TEST_SIZE=full`.
-pub fn rounds() -> u64 {
-    if std::env::var("OTP_TEST_SIZE").as_deref() == Ok("full") { 1_000_000 } else { 5000 }
-}
+use crate::repository::mutate;
+use crate::repository::samples::{Draw, rounds};
 
 #[test]
 fn rows_come_back_from_bytes() {
