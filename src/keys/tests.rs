@@ -19,7 +19,7 @@ fn key(byte: u8) -> Zeroizing<Vec<u8>> {
 
 fn given(repository: &dyn Repository, current: u8, previous: &[u8]) -> Result<Arc<KeyRing>> {
     let previous = previous.iter().map(|byte| key(*byte)).collect();
-    KeyRing::open(repository, KeySource::Given(key(current)), previous)
+    KeyRing::open(repository, KeySource::Given(key(current)), previous, &mut Vec::new())
 }
 
 fn outcome(result: Result<Arc<KeyRing>>) -> Outcome {
@@ -110,7 +110,8 @@ fn what_is_sealed_opens_only_where_it_was() {
 fn a_key_file_is_made_with_the_repository_and_never_again() {
     let folder = Folder::new("keys");
     let path = folder.path().join("otp.key");
-    let from_file = |repository: &dyn Repository| KeyRing::open(repository, KeySource::Beside(path.clone()), vec![]);
+    let source = KeySource::Beside(path.clone());
+    let from_file = |repository: &dyn Repository| KeyRing::open(repository, source.clone(), vec![], &mut Vec::new());
     let repository = memory();
     let first = from_file(&*repository).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
