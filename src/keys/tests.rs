@@ -134,3 +134,28 @@ fn a_key_file_is_made_with_the_repository_and_never_again() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
 }
+
+#[test]
+fn a_key_file_that_is_named_may_be_what_orchestrators_mount() {
+    let folder = Folder::new("named");
+    let (path, link) = (folder.path().join("otp.key"), folder.path().join("link"));
+    let open = |source| {
+        let mut warnings = Vec::new();
+        let ring = KeyRing::open(&*memory(), source, vec![], &mut warnings);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        ring
+    };
+    open(KeySource::File(path.clone())).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "made as ours");
+    std::os::unix::fs::symlink("otp.key", &link).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    for named in [&path, &link] {
+        open(KeySource::File(named.clone())).unwrap();
+        assert_eq!(outcome(open(KeySource::Beside(named.clone()))), Outcome::Config);
+    }
+    for nowhere in [folder.path().join("none/otp.key"), path.join("otp.key"), folder.path().to_owned()] {
+        assert_eq!(outcome(open(KeySource::File(nowhere.clone()))), Outcome::Config, "{nowhere:?}");
+    }
+    std::fs::write(&path, "A".repeat(4097)).unwrap();
+    assert_eq!(outcome(open(KeySource::File(path.clone()))), Outcome::Config);
+}

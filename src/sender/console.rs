@@ -53,3 +53,44 @@ fn print(mut output: &File, line: &[u8]) -> usize {
     }
     printed
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+    use crate::repository::conformance::Folder;
+
+    fn message(text: String) -> Message {
+        Message {
+            token: "token".to_owned(),
+            channel: "sms".to_owned(),
+            to: Zeroizing::new("393331234567".to_owned()),
+            from: String::new(),
+            text: Zeroizing::new(text),
+            code: Zeroizing::new("123456".to_owned()),
+            expires_in_seconds: None,
+            locale: None,
+        }
+    }
+
+    #[test]
+    fn what_was_printed_decides() {
+        let folder = Folder::new("console");
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        let mut reader = open(OpenOptions::new().read(true));
+        let console = Console { output: open(OpenOptions::new().write(true)) };
+        assert_eq!(console.send(&message("the code:\n123456".to_owned())), Sent::Sent);
+        let mut printed = [0; 100];
+        let size = reader.read(&mut printed).unwrap();
+        assert_eq!(&printed[..size], b"[sms to 393331234567] the code: 123456\n");
+        assert_eq!(console.send(&message("1".repeat(1 << 20))), Sent::InDoubt, "there was room for some of it");
+        assert_eq!(console.send(&message("1".to_owned())), Sent::NotSent, "there was room for nothing");
+        drop(reader);
+        assert_eq!(console.send(&message("1".to_owned())), Sent::NotSent, "nobody reads");
+    }
+}

@@ -1,4 +1,5 @@
 mod crash;
+mod foreign;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
