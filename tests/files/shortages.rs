@@ -34,24 +34,25 @@ fn descriptors_that_are_short_for_a_moment_harm_nothing_afterwards() {
     call(|| {
         let service = Service::open(Some(&config(&scratch.path().join("otp")))).unwrap().0;
         for more in 0..5 {
-            let mut failed = 0;
+            let mut done = Vec::new();
             for (name, call) in CALLS {
                 let token = format!("{name} {more}");
                 let code = create(&service, &token).unwrap();
                 let answer = with_descriptors(more, || call(&service, &token, &code));
                 match answer {
-                    Ok(outcome) => assert_eq!(outcome, Outcome::Ok, "{token}"),
-                    Err(error) => {
-                        assert_eq!(error.outcome(), Outcome::Store, "{token}: {error}");
-                        failed += 1;
+                    Ok(outcome) => {
+                        assert_eq!(outcome, Outcome::Ok, "{token}");
+                        done.push(name);
                     }
+                    Err(error) => assert_eq!(error.outcome(), Outcome::Store, "{token}: {error}"),
                 }
                 // It has passed: the same call works, and so does everything else.
                 let again = call(&service, &token, &code).unwrap();
                 assert!([Outcome::Ok, Outcome::Checked].contains(&again), "{token}: {again:?}");
                 use_code(&service, &format!("after {token}"));
             }
-            assert!(more > 0 || failed == CALLS.len(), "{failed} calls felt that there were no descriptors");
+            // A sweep passes over what it cannot read; it comes by again.
+            assert!(more > 0 || done.iter().all(|name| *name == "run_due"), "without descriptors: {done:?}");
         }
     });
 }

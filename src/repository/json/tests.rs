@@ -210,6 +210,8 @@ fn what_is_not_ours_is_refused() {
     fs::write(scratch.file("lock"), "").unwrap();
     fs::write(scratch.file(".repository.json.1.0.tmp"), "half").unwrap();
     assert!(open().is_ok(), "another opener may have come this far");
+    assert_eq!(scratch.names(), [".repository.json.1.0.tmp", "lock", "repository.json"]);
+    sweep(&mut scratch.engine(), 10, Time::START);
     assert_eq!(scratch.names(), ["lock", "repository.json"]);
 }
 
