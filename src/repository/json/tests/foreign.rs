@@ -9,12 +9,13 @@ use crate::repository::{Commit, transact};
 
 const COMMIT: Commit = Commit { synced: true, sweep: None };
 
-/// Says yes once, as a verification does. `meanwhile` runs in the transaction, by a thread of its own.
-fn use_once(repository: &dyn Repository, meanwhile: impl FnOnce() + Send + 'static) -> Result<bool> {
-    transact(repository, COMMIT, |transaction| {
+/// Says yes once, as a verification does, and leaves `mark`. `meanwhile` runs in the transaction, by a thread of its
+/// own.
+fn use_once(repository: &dyn Repository, mark: u32, meanwhile: impl FnOnce() + Send + 'static) -> Result<bool> {
+    transact(repository, COMMIT, move |transaction| {
         let before = transaction.get(&key(1))?;
         std::thread::spawn(meanwhile).join().unwrap();
-        transaction.put(&key(1), failures(1).unwrap());
+        transaction.put(&key(1), failures(mark).unwrap());
         Ok(before.is_none())
     })
 }
@@ -29,16 +30,17 @@ fn a_lock_replaced_in_a_transaction_gives_no_second_yes() {
         let scratch = Scratch::new("second-yes");
         let (first, second) = (open_full(&scratch.path()), open_full(&scratch.path()));
         let (lock, other) = (scratch.file("lock"), second.clone());
-        let answer = use_once(&*first, move || {
+        let answer = use_once(&*first, 1, move || {
             fs::remove_file(&lock).unwrap();
             if replaced_by_another {
                 fs::write(&lock, "").unwrap();
             }
-            assert_eq!(use_once(&*other, || ()), Ok(true));
+            assert_eq!(use_once(&*other, 2, || ()), Ok(true));
         });
         assert_store_error(answer, "lock");
+        assert_eq!(second.read(&key(1)).unwrap(), failures(2), "nothing else was committed");
         for repository in [first, second] {
-            assert_eq!(use_once(&*repository, || ()), Ok(false), "it goes on with the new lock");
+            assert_eq!(use_once(&*repository, 3, || ()), Ok(false), "it goes on with the new lock");
         }
     }
 }
@@ -67,14 +69,14 @@ fn a_folder_replaced_in_a_transaction_gives_no_second_yes() {
     let scratch = Scratch::new("moved");
     let first = open_full(&scratch.path());
     let (path, moved) = (scratch.path(), scratch.0.join("moved"));
-    let answer = use_once(&*first, move || {
+    let answer = use_once(&*first, 1, move || {
         fs::rename(&path, &moved).unwrap();
         fs::create_dir(&path).unwrap();
         fs::copy(moved.join("repository.json"), path.join("repository.json")).unwrap();
-        assert_eq!(use_once(&*open_full(&path), || ()), Ok(true));
+        assert_eq!(use_once(&*open_full(&path), 2, || ()), Ok(true));
     });
     assert_store_error(answer, "no longer the one that was opened");
-    assert!(!scratch.0.join("moved").join(format!("{}.json", key(1))).exists(), "nothing was committed");
+    assert_eq!(open_full(&scratch.path()).read(&key(1)).unwrap(), failures(2), "nothing else was committed");
     // Also who reads, and about what is in neither.
     for number in [1, 2] {
         assert_store_error(first.read(&key(number)), "no longer the one that was opened");
