@@ -74,9 +74,12 @@ fn a_folder_of_another_user_is_refused() {
 
 #[test]
 fn no_umask_shuts_us_out() {
-    for umask in [0, 0o077, 0o177, 0o277, 0o777] {
+    for (umask, kind) in
+        [0, 0o077, 0o177, 0o277, 0o777].into_iter().flat_map(|umask| [(umask, "json"), (umask, "sqlite")])
+    {
         let scratch = Scratch::new("umask");
         let repository = scratch.path().join("otp");
+        let config = config(&repository).replace("json:", &format!("{kind}:"));
         if is_root() {
             chown(scratch.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
@@ -88,16 +91,17 @@ fn no_umask_shuts_us_out() {
             // SAFETY: touches no memory, and this process ends soon.
             unsafe { libc::umask(umask) };
             for token in ["made", "opened again"] {
-                let (service, _) = Service::open(Some(&config(&repository))).unwrap();
+                let (service, _) = Service::open(Some(&config)).unwrap();
                 use_code(&service, token);
             }
         });
-        assert_eq!(mode(&repository), 0o700, "{umask:o}");
-        let files: Vec<_> = fs::read_dir(&repository).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(files.len() > 2);
+        let inside = if kind == "json" { repository.as_path() } else { scratch.path() };
+        let files: Vec<_> = fs::read_dir(inside).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(files.len() > 2, "{files:?}");
         for file in files.iter().chain([&scratch.path().join("otp.key")]) {
             assert_eq!(mode(file), 0o600, "{umask:o} {file:?}");
         }
+        assert!(kind != "json" || mode(&repository) == 0o700, "{umask:o}");
     }
 }
 

@@ -76,7 +76,7 @@ pub fn own(file: &File, path: &Path) -> Attempt<Metadata> {
 }
 
 /// Makes a file that must not be there yet, for its owner alone and whatever the umask.
-fn make(path: &Path) -> io::Result<File> {
+pub fn make(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(PRIVATE).custom_flags(OPEN_FLAGS);
     let file = options.open(path)?;

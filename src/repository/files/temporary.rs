@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,14 +53,10 @@ fn place_draft(file: &File, draft: &Path, path: &Path, bytes: &[u8]) -> Attempt<
         return Ok(false);
     }
     // A crash may have left something in it.
-    let written = file.set_len(0).and_then(|()| write_all(file, bytes)).and_then(|()| file.sync_all());
-    written.map_err(|cause| Failure::of("write", draft, &cause))?;
+    let write = || file.set_len(0).and_then(|()| (&*file).write_all(bytes)).and_then(|()| file.sync_all());
+    sys::without_write_signals(write).map_err(|cause| Failure::of("write", draft, &cause))?;
     fs::rename(draft, path).map_err(|cause| Failure::of("make", path, &cause))?;
     Ok(true)
-}
-
-fn write_all(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    sys::without_write_signals(|| file.write_all(bytes))
 }
 
 /// New content beside its target; removed again unless it takes the target's place.
@@ -73,14 +69,14 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Writes the content: to the disk if `synced`, else to the system.
+    /// Writes the content: to the disk if `synced`, else to the system. The caller holds back the signals of writing.
     ///
     /// # Errors
     ///
     /// `Store` when it cannot be written.
     pub fn write(target: &Path, bytes: &[u8], synced: bool) -> Result<Self> {
         let temporary = Self::claim(target)?;
-        let written = write_all(&temporary.file, bytes);
+        let written = (&temporary.file).write_all(bytes);
         let done = written.and_then(|()| if synced { temporary.file.sync_all() } else { Ok(()) });
         done.map_err(|cause| Failure::of("write", &temporary.path, &cause))?;
         Ok(temporary)
