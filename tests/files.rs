@@ -66,7 +66,7 @@ fn a_folder_of_another_user_is_refused() {
         become_user(NOBODY, NOBODY);
         let error = Service::open(Some(&with_key(&folder))).err().expect("it is refused");
         assert_eq!(error.outcome(), Outcome::Store);
-        let why = format!("file {folder:?} is refused: it belongs to user 12345, and this process is user {NOBODY}");
+        let why = format!("folder {folder:?} is refused: it belongs to user 12345, and this process is user {NOBODY}");
         assert_eq!(error.detail(), why);
     });
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
