@@ -21,7 +21,9 @@ mod simulate;
 use std::convert::Infallible;
 use std::env::{self, VarError};
 use std::error::Error;
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Most bytes of a request's body, and of a webhook's: what libotp takes.
 const REQUEST_BYTES: usize = 16 * 1024;
 const WEBHOOK_BYTES: usize = 64 * 1024;
+
+/// Longest file that is taken for a configuration.
+const CONFIG_BYTES: u64 = 64 * 1024;
 
 /// How long a client may take for the head of a request, and again for its body.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -117,7 +122,19 @@ fn configuration() -> Result<Option<String>, String> {
     }
     // The value is not repeated: it might be mistyped JSON with a secret in it.
     let unreadable = |cause| format!("OTP_CONFIG: neither a JSON object nor a file that can be read: {cause}");
-    std::fs::read_to_string(value).map(Some).map_err(unreadable)
+    read_regular(&value).map(Some).map_err(unreadable)
+}
+
+/// Reads a file that is one: a pipe is not waited for, and what does not end is not read.
+fn read_regular(path: &str) -> io::Result<String> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > CONFIG_BYTES {
+        return Err(io::Error::other("not a regular file of at most 64 KiB"));
+    }
+    let mut text = String::new();
+    file.take(CONFIG_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn open(config: Option<&str>) -> Result<Arc<Service>, Box<dyn Error>> {

@@ -6,7 +6,7 @@
 //! key, and never changes: rotation moves no row.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::block::Block;
 use crate::config::KeySource;
 use crate::error::{Error, Result};
+use crate::file::Failure;
 use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
@@ -217,24 +218,28 @@ impl KeyRing {
         opened.ok_or_else(|| Error::damaged("a sealed row is damaged"))
     }
 
-    /// Opens the key ring of a repository; of a new one, makes its index key and, if so configured, its key file.
+    /// Opens the key ring of a repository; of a new one, makes its index key and, if so configured, its key file. Adds
+    /// what its owner should know to the warnings.
     ///
     /// # Errors
     ///
-    /// `Config` when the key is missing, malformed, not private, or not the repository's; those of a transaction.
+    /// `Config` when the key is missing, malformed, not private, or not the repository's; `Store` when it cannot be
+    /// read or made at this moment; those of a transaction.
     pub fn open(
         repository: &dyn Repository,
         source: KeySource,
         previous: Vec<Zeroizing<Vec<u8>>>,
+        warnings: &mut Vec<String>,
     ) -> Result<Arc<KeyRing>> {
         let commit = Commit { synced: true, sweep: None };
-        transact(repository, commit, move |transaction| {
+        let (ring, told) = transact(repository, commit, move |transaction| {
             let known = match transaction.get(&META)? {
                 Some(Row::Meta(meta)) => Some(meta),
                 Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
                 None => None,
             };
-            let current = Key::derive(&load(source, known.is_none())?)?;
+            let mut warnings = Vec::new();
+            let current = Key::derive(&load(source, known.is_none(), &mut warnings)?)?;
             let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
             let before = known.clone();
             let (ring, meta) = match known {
@@ -244,8 +249,10 @@ impl KeyRing {
             if before.as_ref() != Some(&meta) {
                 transaction.put(&META, Row::Meta(meta));
             }
-            Ok(Arc::new(ring))
-        })
+            Ok((Arc::new(ring), warnings))
+        })?;
+        warnings.extend(told);
+        Ok(ring)
     }
 
     /// The ring of a new repository.
@@ -292,34 +299,57 @@ impl KeyRing {
 }
 
 /// The bytes of the current key. A file is made only together with a new repository.
-fn load(source: KeySource, new_repository: bool) -> Result<Zeroizing<Vec<u8>>> {
-    match source {
-        KeySource::Given(key) => Ok(key),
-        KeySource::None => Ok(Zeroizing::new(random::<KEY_BYTES>()?.to_vec())),
-        KeySource::File(path) | KeySource::Beside(path) => match read_key_file(&path)? {
-            Some(key) => Ok(key),
-            None if new_repository => make_key_file(path),
-            None => {
-                Err(Error::config(format!("keyFile {path:?} is missing, and without it the repository is of no use")))
-            }
-        },
+fn load(source: KeySource, new_repository: bool, warnings: &mut Vec<String>) -> Result<Zeroizing<Vec<u8>>> {
+    let file = match source {
+        KeySource::Given(key) => return Ok(key),
+        KeySource::None => return Ok(Zeroizing::new(random::<KEY_BYTES>()?.to_vec())),
+        KeySource::File(path) => KeyFile { path, is_named: true },
+        KeySource::Beside(path) => KeyFile { path, is_named: false },
+    };
+    if let Some(key) = file.read(warnings)? {
+        return Ok(key);
+    }
+    if !new_repository {
+        return Err(file.error("is missing, and without it the repository is of no use"));
+    }
+    file.make()?;
+    // Another opener may have been faster: the file decides.
+    file.read(warnings)?.ok_or_else(|| file.error("vanished"))
+}
+
+/// A file with a key.
+struct KeyFile {
+    path: PathBuf,
+    /// Whether the configuration names it: then it may be what orchestrators mount. Ours must be as we made it.
+    is_named: bool,
+}
+
+impl KeyFile {
+    fn read(&self, warnings: &mut Vec<String>) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let read = if self.is_named {
+            files::read_mounted(&self.path, KEY_FILE_LIMIT, "keyFile", warnings)
+        } else {
+            files::read_private(&self.path, KEY_FILE_LIMIT)
+        };
+        let Some(text) = read.map_err(of_key_file)? else { return Ok(None) };
+        parse_key(&text).map(Some).ok_or_else(|| self.error("is not a key in Base64"))
+    }
+
+    /// Writes a new key into it, unless it is there by now.
+    fn make(&self) -> Result<()> {
+        let key = Zeroizing::new(random::<KEY_BYTES>()?);
+        let mut text = Zeroizing::new(STANDARD.encode(*key));
+        text.push('\n');
+        files::write_new(&self.path, text.as_bytes()).map(|_| ()).map_err(of_key_file)
+    }
+
+    fn error(&self, cause: &str) -> Error {
+        Error::config(format!("keyFile {:?} {cause}", self.path))
     }
 }
 
-fn read_key_file(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let read = files::read_secret(path, KEY_FILE_LIMIT).map_err(|error| Error::config(format!("keyFile: {error}")))?;
-    let Some(text) = read else { return Ok(None) };
-    let key = parse_key(&text).ok_or_else(|| Error::config(format!("keyFile {path:?} is not a key in Base64")))?;
-    Ok(Some(key))
-}
-
-fn make_key_file(path: PathBuf) -> Result<Zeroizing<Vec<u8>>> {
-    let key = Zeroizing::new(random::<KEY_BYTES>()?);
-    let mut text = Zeroizing::new(STANDARD.encode(*key));
-    text.push('\n');
-    // Another opener may have been faster: the file decides.
-    files::write_new(&path, text.as_bytes()).map_err(|error| Error::config(format!("keyFile: {error}")))?;
-    read_key_file(&path)?.ok_or_else(|| Error::config(format!("keyFile {path:?} vanished")))
+fn of_key_file(failure: Failure) -> Error {
+    failure.of_option("keyFile")
 }
 
 /// A key in Base64: at least 32 bytes.

@@ -40,6 +40,7 @@ mod config;
 mod envelope;
 mod error;
 pub mod ffi;
+mod file;
 mod fork;
 mod hooks;
 mod jwt;

@@ -108,10 +108,16 @@ impl Service {
         let mut warnings = std::mem::take(&mut config.warnings);
         let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
         let previous = std::mem::take(&mut config.previous_keys);
-        let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
+        let source = std::mem::replace(&mut config.key, KeySource::None);
+        let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
         let console = match config.sender {
             Via::Console => {
-                let cannot = |cause| Error::config(format!("sender: console: no standard error: {cause}"));
+                let cannot = |cause: std::io::Error| {
+                    let detail = format!("sender: console: no standard error: {cause}");
+                    // Anything else, as when descriptors are short, passes.
+                    let is_closed = cause.raw_os_error() == Some(libc::EBADF);
+                    if is_closed { Error::config(detail) } else { Error::store(detail) }
+                };
                 Some(Arc::new(Console::open().map_err(cannot)?) as Arc<dyn Sender>)
             }
             _ => None,

@@ -14,7 +14,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, size};
+use common::{Folder, Watchdog, size};
 use server::{Server, answer, ask, get, request};
 
 const RECIPIENT: &str = r#"{"messengerId":"8192836451","phoneNumber":"393331234567"}"#;
@@ -251,10 +251,14 @@ fn configuration_is_text_or_a_file_and_is_refused_by_name() {
     let mut server = Server::start(folder.path(), Some("long.json"));
     assert_eq!(server.code_for("token", "393331234567").len(), 8);
     server.stop();
+    assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    let _watchdog = Watchdog::new("a service that is refused its configuration", 60);
     let refused = [
         ("OTP_CONFIG", r#"{"otpLength": 3}"#, "otpLength"),
         ("OTP_CONFIG", r#"{"sender": {"type": "none"}}"#, "sender: none"),
         ("OTP_CONFIG", r#"["planted"]"#, "OTP_CONFIG"),
+        ("OTP_CONFIG", "pipe", "not a regular file"),
+        ("OTP_CONFIG", "/dev/zero", "not a regular file"),
         ("PORT", "planted", "PORT"),
     ];
     for (variable, value, named) in refused {

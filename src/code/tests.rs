@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 fn ring() -> Arc<KeyRing> {
     let repository = repository::open(&RepositoryUrl::Memory, Durability::Process, &mut Vec::new()).unwrap();
-    KeyRing::open(&*repository, KeySource::None, Vec::new()).unwrap()
+    KeyRing::open(&*repository, KeySource::None, Vec::new(), &mut Vec::new()).unwrap()
 }
 
 fn derived(length: u8) -> Code {

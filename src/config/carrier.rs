@@ -1,15 +1,15 @@
 //! The carrier's options of `sender`: credentials and where requests go.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _};
+use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::storage::absolute;
 use crate::error::{Error, Result};
+use crate::file::{self, Attempt};
 use crate::strict::{Object, is_host_name, is_visible_ascii};
 
 const DEFAULT_BASE_URL: &str = "https://api.nexmo.com";
@@ -18,7 +18,9 @@ const DEFAULT_BASE_URL: &str = "https://api.nexmo.com";
 const TUTORIAL_KEY_FILE: &str = "private.key";
 
 /// Longest file that is taken for a key: an RSA key of 16384 bits has some 13 KB in PEM.
-const MAX_KEY_BYTES: u64 = 64 * 1024;
+const MAX_KEY_BYTES: usize = 64 * 1024;
+
+const OPTION: &str = "sender.privateKey";
 
 /// How the carrier is reached.
 #[derive(Clone)]
@@ -63,27 +65,23 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// `Config` when the file cannot be read, is not a regular file, or is longer than 64 KiB.
+    /// `Config` when the file is missing, cannot be opened, is not a regular file, or is longer than 64 KiB; `Store`
+    /// when that may pass, as when descriptors are short.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
         let path = match self {
             Self::Pem(text) => return Ok(Zeroizing::new(text.as_bytes().to_vec())),
             Self::File(path) => path,
         };
-        let failed = |cause: &str| Error::config(format!("sender.privateKey: {}: {cause}", path.display()));
-        let mut file = File::open(path).map_err(|cause| match cause.kind() {
-            ErrorKind::NotFound => failed("there is no such file"),
-            _ => failed(&cause.to_string()),
-        })?;
-        let metadata = file.metadata().map_err(|cause| failed(&cause.to_string()))?;
-        if !metadata.is_file() {
-            return Err(failed("not a regular file"));
-        }
-        let length = usize::try_from(metadata.len()).ok().filter(|_| metadata.len() <= MAX_KEY_BYTES);
-        // All the room at once: a buffer that grew would leave copies behind.
-        let mut pem = Zeroizing::new(vec![0; length.ok_or_else(|| failed("longer than 64 KiB"))?]);
-        file.read_exact(&mut pem).map_err(|cause| failed(&cause.to_string()))?;
-        Ok(pem)
+        read_key_file(path)
+            .map_err(|failure| failure.of_option(OPTION))?
+            .ok_or_else(|| Error::config(format!("{OPTION}: there is no file {path:?}")))
     }
+}
+
+fn read_key_file(path: &Path) -> Attempt<Option<Zeroizing<Vec<u8>>>> {
+    let Some(file) = file::open(path, 0)? else { return Ok(None) };
+    let metadata = file::regular(&file, path)?;
+    file::read(&file, &metadata, path, MAX_KEY_BYTES).map(Some)
 }
 
 impl CarrierConfig {

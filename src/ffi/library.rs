@@ -31,10 +31,13 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// defaults:
 ///
 /// - `repository` ("sqlite:otp.db"): "sqlite:PATH", "json:FOLDER" or "memory:". Any number of processes may open the
-///   same one. Made when there is none, readable for this user alone.
+///   same one. Made when there is none, readable for this user alone. Files of other users, and files with a second
+///   name (hard link), are OTP_E_STORE; the folder they lie in may be root's.
 /// - `keyFile` (the path of the repository and ".key"), or instead of it `key`: 32 bytes or more in Base64. All codes
 ///   are derived from it. A key file is made, with mode 0600, only together with a new repository: a repository whose
-///   key is lost, or is another, is OTP_E_CONFIG. `previousKeys` (an array of keys) still verify.
+///   key is lost, or is another, is OTP_E_CONFIG. One that is named here may be a symbolic link, root's, and readable
+///   by its group; by everybody only if it is root's on a read-only mount. It is read now and not again. `previousKeys`
+///   (an array of keys) still verify.
 /// - `namespace` ("default"): 1 to 64 bytes. Tenants that share a repository never meet.
 /// - `otpLength` (6): 4 to 10 digits.
 /// - `validityTime` (5): minutes, from 1 second to 1440 minutes; fractions are allowed.

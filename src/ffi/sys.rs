@@ -155,6 +155,21 @@ pub fn allocate(file: &File, length: i64) -> io::Result<()> {
     }
 }
 
+/// Whether nobody may write to where the file is mounted.
+///
+/// # Errors
+///
+/// The system does not tell.
+pub fn is_read_only(file: &File) -> io::Result<bool> {
+    // SAFETY: the structure is plain data, for which zero is valid.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open, and there is room for the answer.
+    match unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut found) } {
+        0 => Ok(found.f_flag & libc::ST_RDONLY != 0),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Whether something is mounted at this very path, a symbolic link itself and not what it leads to; `None` when the
 /// system does not tell.
 pub fn is_mount_point(path: &CStr) -> Option<bool> {

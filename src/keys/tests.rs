@@ -19,7 +19,7 @@ fn key(byte: u8) -> Zeroizing<Vec<u8>> {
 
 fn given(repository: &dyn Repository, current: u8, previous: &[u8]) -> Result<Arc<KeyRing>> {
     let previous = previous.iter().map(|byte| key(*byte)).collect();
-    KeyRing::open(repository, KeySource::Given(key(current)), previous)
+    KeyRing::open(repository, KeySource::Given(key(current)), previous, &mut Vec::new())
 }
 
 fn outcome(result: Result<Arc<KeyRing>>) -> Outcome {
@@ -111,7 +111,8 @@ fn what_is_sealed_opens_only_where_it_was() {
 fn a_key_file_is_made_with_the_repository_and_never_again() {
     let folder = Folder::new("keys");
     let path = folder.path().join("otp.key");
-    let from_file = |repository: &dyn Repository| KeyRing::open(repository, KeySource::Beside(path.clone()), vec![]);
+    let source = KeySource::Beside(path.clone());
+    let from_file = |repository: &dyn Repository| KeyRing::open(repository, source.clone(), vec![], &mut Vec::new());
     let repository = memory();
     let first = from_file(&*repository).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -133,4 +134,29 @@ fn a_key_file_is_made_with_the_repository_and_never_again() {
     assert!(from_file(&*memory()).is_ok(), "a key file beside a new repository is used");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
+}
+
+#[test]
+fn a_key_file_that_is_named_may_be_what_orchestrators_mount() {
+    let folder = Folder::new("named");
+    let (path, link) = (folder.path().join("otp.key"), folder.path().join("link"));
+    let open = |source| {
+        let mut warnings = Vec::new();
+        let ring = KeyRing::open(&*memory(), source, vec![], &mut warnings);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        ring
+    };
+    open(KeySource::File(path.clone())).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "made as ours");
+    std::os::unix::fs::symlink("otp.key", &link).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    for named in [&path, &link] {
+        open(KeySource::File(named.clone())).unwrap();
+        assert_eq!(outcome(open(KeySource::Beside(named.clone()))), Outcome::Config);
+    }
+    for nowhere in [folder.path().join("none/otp.key"), path.join("otp.key"), folder.path().to_owned()] {
+        assert_eq!(outcome(open(KeySource::File(nowhere.clone()))), Outcome::Config, "{nowhere:?}");
+    }
+    std::fs::write(&path, "A".repeat(4097)).unwrap();
+    assert_eq!(outcome(open(KeySource::File(path.clone()))), Outcome::Config);
 }

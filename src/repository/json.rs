@@ -36,8 +36,8 @@ use format::Change;
 /// # Errors
 ///
 /// `Store` when the folder cannot be made or read, holds something else, or was written by a newer library.
-pub fn open(folder: &Path, durability: Durability, _warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
-    let folder = Folder::open(folder)?;
+pub fn open(folder: &Path, durability: Durability, warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
+    let folder = Folder::open(folder, warnings)?;
     Ok(GroupCommit::new(Json::new(folder.clone(), durability), folder, durability)?)
 }
 
@@ -171,6 +171,12 @@ impl Json {
         self.folder.sync()
     }
 
+    /// Refuses to go on when others are no longer kept out: another lock or folder took the place of ours.
+    fn check(&self) -> Result<()> {
+        self.folder.check()?;
+        self.lock.check()
+    }
+
     fn step(&mut self) -> Result<()> {
         #[cfg(test)]
         if let Some(hook) = &mut self.hook {
@@ -247,7 +253,12 @@ impl Engine for Json {
                 swept.wrapped = true;
                 break;
             };
-            let key = match self.folder.entry(entry)? {
+            let entry = self.folder.entry(entry);
+            if entry.is_err() {
+                // It would go on as if it had come to the end.
+                self.cursor = None;
+            }
+            let key = match entry? {
                 Entry::Row(key) => key,
                 Entry::Temporary(path) => {
                     files::remove_stale(&path);
@@ -262,7 +273,9 @@ impl Engine for Json {
     }
 
     fn commit(&mut self) -> Result<()> {
-        let stored = self.store();
+        // Before, so that nothing is written where others are at work; and after, so that nobody is told yes here who
+        // may be told so there as well.
+        let stored = self.check().and_then(|()| self.store()).and_then(|()| self.check());
         if stored.is_err() {
             self.close();
         } else {

@@ -221,7 +221,9 @@ class OtpService(Case):
     def test_configuration_and_refusals(self) -> None:
         (self.folder / "nexmo.json").write_text('{"otpLength": 8, "repository": "memory:"}')
         self.assertEqual(len(self.start().code_for("token", "393331234567")), 8)
+        os.mkfifo(self.folder / "pipe")
         refused = [("OTP_CONFIG", '{"otpLength": 3}', "otpLength"), ("OTP_CONFIG", '["planted"]', "OTP_CONFIG"),
+                   ("OTP_CONFIG", "pipe", "OTP_CONFIG"), ("OTP_CONFIG", "/dev/zero", "OTP_CONFIG"),
                    ("OTP_CONFIG", '{"sender": {"type": "none"}}', "sender: none"), ("PORT", "planted", "PORT")]  # fmt: skip
         for variable, value, named in refused:
             environment = {**clean(), variable: value}

@@ -6,7 +6,7 @@
 // * PORT: 3000 unless set; 0 takes any free one.
 // * HOST: 127.0.0.1 unless set. Whoever reaches this service chooses token and recipient, and so receives the token's
 //   code: it belongs behind your own application, not on the open network.
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Service } from 'libotp';
 import { createApp } from './app.js';
@@ -21,14 +21,29 @@ const FAREWELL_MS = 25_000;
 /** How often due steps of deliveries are looked for. */
 const UPKEEP_MS = 1_000;
 
+/** Longest file that is taken for a configuration. */
+const CONFIG_BYTES = 64 * 1024;
+
 function configuration() {
   const value = process.env.OTP_CONFIG ?? (existsSync('nexmo.json') ? 'nexmo.json' : '{}');
   if (value.trimStart().startsWith('{')) return value;
   try {
-    return readFileSync(value, 'utf8');
+    return readRegular(value);
   } catch (cause) {
     // The value is not repeated: it might be mistyped JSON with a secret in it.
-    throw new Error(`OTP_CONFIG: neither a JSON object nor a file that can be read: ${cause.code}`);
+    throw new Error(`OTP_CONFIG: neither a JSON object nor a file that can be read: ${cause.code ?? cause.message}`);
+  }
+}
+
+/** Reads a file that is one: a pipe is not waited for, and what does not end is not read. */
+function readRegular(path) {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.size > CONFIG_BYTES) throw new Error('not a regular file of at most 64 KiB');
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
   }
 }
 

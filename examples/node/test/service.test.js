@@ -1,7 +1,11 @@
 // otp-service, as the tutorial's users meet it.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ask, start, stop, until } from './server.js';
@@ -107,7 +111,14 @@ test('webhooks are believed by their signature', async (t) => {
 });
 
 test('configurations come from OTP_CONFIG or nexmo.json, and bad ones end the start', async (t) => {
-  const flawed = { OTP_CONFIG: ['{"otpLenght": 6}', 'missing.json', '{"sender": {"type": "none"}}'], PORT: ['x', '70000'] };
+  const folder = mkdtempSync(path.join(tmpdir(), 'otp-pipe-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const pipe = path.join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const flawed = {
+    OTP_CONFIG: ['{"otpLenght": 6}', 'missing.json', '{"sender": {"type": "none"}}', pipe, '/dev/zero'],
+    PORT: ['x', '70000'],
+  };
   for (const [name, values] of Object.entries(flawed)) {
     for (const value of values) {
       const server = await start(t, SERVICE, { [name]: value });

@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import stat
 import sys
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,8 @@ from werkzeug.routing import BaseConverter
 #: Most bytes of a request's body, and of a webhook's: what libotp takes.
 REQUEST_BYTES = 16 * 1024
 WEBHOOK_BYTES = 64 * 1024
+#: Longest file that is taken for a configuration.
+CONFIG_BYTES = 64 * 1024
 #: How long a client may be silent.
 PATIENCE_SECONDS = 10
 #: How many requests are worked on at once: each may wait for the disk or for the carrier.
@@ -70,13 +73,25 @@ def configuration() -> Optional[str]:
         value = "nexmo.json"
     if value is not None and not value.lstrip().startswith("{"):
         try:
-            value = pathlib.Path(value).read_text(encoding="utf-8")
+            value = read_regular(value)
         except (OSError, ValueError):
             # Without the value: it might be mistyped JSON with a secret in it.
             raise ValueError("OTP_CONFIG: neither a JSON object nor a file that can be read") from None
     if value is not None and hands_over(value):
         raise ValueError("sender: none leaves delivery to the host, but nobody delivers here")
     return value
+
+
+def read_regular(path: str) -> str:
+    """Reads a file that is one: a pipe is not waited for, and what does not end is not read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > CONFIG_BYTES:
+            raise ValueError("not a regular file of at most 64 KiB")
+        return os.read(descriptor, CONFIG_BYTES).decode()
+    finally:
+        os.close(descriptor)
 
 
 def hands_over(config: str) -> bool:

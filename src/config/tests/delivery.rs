@@ -170,7 +170,7 @@ fn a_private_key_that_others_may_read_is_warned_of() {
     let error = private_key.read().err().unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(warned, [false, false, true, true, true]);
-    assert!(error.detail().ends_with(": longer than 64 KiB"), "{error}");
+    assert!(error.detail().ends_with("it is longer than 65536 bytes"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,15 @@
-use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, symlink};
+mod new;
+mod refused;
+mod secret;
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::*;
+use crate::error::Error;
 use crate::outcome::Outcome;
 
 /// A folder that is removed with all that is in it.
@@ -39,8 +46,8 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[track_caller]
-fn assert_refused<T>(result: Result<T>, outcome: Outcome, why: &str) {
-    let error = result.err().expect("this must be refused");
+fn assert_refused<T, E: Into<Error>>(result: std::result::Result<T, E>, outcome: Outcome, why: &str) {
+    let error = result.err().expect("this must be refused").into();
     assert_eq!(error.outcome(), outcome, "{error}");
     assert!(error.detail().contains(why), "{error}");
     assert!(!error.detail().contains('\n'));
@@ -69,109 +76,15 @@ fn private_file() {
 }
 
 #[test]
-fn secret() {
-    let folder = Scratch::new("secret");
-    let path = folder.file("key");
-    assert!(read_secret(&path, 10).unwrap().is_none());
-    assert!(write_new(&path, b"0123456789").unwrap());
-    assert_eq!(mode(&path), 0o600);
-    assert_eq!(read_secret(&path, 10).unwrap().unwrap().as_slice(), b"0123456789");
-    assert_refused(read_secret(&path, 9), Outcome::Config, "longer than 9 bytes");
-    for open in [0o640, 0o604, 0o620, 0o602, 0o777] {
-        fs::set_permissions(&path, Permissions::from_mode(open)).unwrap();
-        assert_refused(read_secret(&path, 10), Outcome::Config, "group or others");
-    }
-    fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
-    assert!(read_secret(&path, 10).unwrap().is_some());
-
-    symlink(&path, folder.file("link")).unwrap();
-    assert_refused(read_secret(&folder.file("link"), 10), Outcome::Config, "symbolic link");
-    assert_refused(read_secret(&folder.0, 10), Outcome::Config, "not a regular file");
-    fs::hard_link(&path, folder.file(".another.1.0.tmp")).unwrap();
-    assert_refused(read_secret(&path, 10), Outcome::Config, "hard link");
-    assert!(folder.file(".another.1.0.tmp").exists());
-}
-
-#[test]
-fn a_file_of_another_user_is_refused() {
-    // Only root can make one, or be refused one that is readable.
-    let (path, ours) = (Path::new("/proc/version"), sys::effective_uid());
-    if ours != 0 {
-        assert_refused(read(path), Outcome::Store, "another user");
-        return;
-    }
-    let folder = Scratch::new("owner");
-    let path = folder.file("file");
-    fs::write(&path, "text").unwrap();
-    std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
-    assert_refused(read(&path), Outcome::Store, "another user");
-    assert_refused(open_or_make(&path), Outcome::Store, "another user");
-    assert_refused(read_secret(&path, 10), Outcome::Config, "another user");
-    assert_refused(FileLock::new(path).try_lock(), Outcome::Store, "another user");
-}
-
-#[test]
-fn a_new_file_is_written_once() {
-    let folder = Scratch::new("new");
-    let path = folder.file("key");
-    assert!(write_new(&path, b"first").unwrap());
-    assert!(!write_new(&path, b"second").unwrap());
-    assert_eq!(read(&path).unwrap().unwrap(), b"first");
-    assert_eq!(folder.names(), ["key"]);
-
-    let made = folder.file("racing");
-    let winners: Vec<u8> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8u8)
-            .map(|number| {
-                let made = &made;
-                scope.spawn(move || {
-                    let won = write_new(made, &[number; 100]).unwrap();
-                    // Whoever comes second finds the whole file, while the first may not have tidied up yet.
-                    let found = read_secret(made, 100).unwrap().unwrap();
-                    (won, found[0], found.len())
-                })
-            })
-            .collect();
-        let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        assert!(results.iter().all(|(_, found, length)| (*found, *length) == (results[0].1, 100)));
-        results.iter().filter(|(won, ..)| *won).map(|(_, found, _)| *found).collect()
-    });
-    assert_eq!(winners.len(), 1);
-    assert_eq!(folder.names(), ["key", "racing"]);
-
-    assert_refused(write_new(&folder.file("none/key"), b"text"), Outcome::Store, "none");
-    assert_refused(write_new(&folder.file(&"n".repeat(250)), b"text"), Outcome::Store, "cannot make");
-    assert_eq!(folder.names(), ["key", "racing"]);
-}
-
-#[test]
-fn what_a_crash_left_is_removed() {
-    let folder = Scratch::new("stale");
-    let path = folder.file("key");
-    fs::write(folder.file(".key.1.0.tmp"), "half").unwrap();
-    let alive = Temporary::write(&path, b"of a living writer", false).unwrap();
-    assert!(write_new(&path, b"text").unwrap());
-    let kept = alive.path.file_name().unwrap().to_str().unwrap().to_owned();
-    assert_eq!(folder.names(), [kept.as_str(), "key"]);
-    drop(alive);
-    assert_eq!(folder.names(), ["key"]);
-
-    // It died between the final name and the removal of the temporary one.
-    fs::hard_link(&path, folder.file(".key.1.0.tmp")).unwrap();
-    assert_eq!(read_secret(&path, 10).unwrap().unwrap().as_slice(), b"text");
-    assert_eq!(folder.names(), ["key"]);
-}
-
-#[test]
 fn temporary_files() {
     let folder = Scratch::new("temporary");
     let path = folder.file("file");
     fs::write(&path, "old").unwrap();
     let (first, second) =
         (Temporary::write(&path, b"first", false).unwrap(), Temporary::write(&path, b"second", true).unwrap());
-    assert_eq!(read(&path).unwrap().unwrap(), b"old");
+    assert_eq!(read(&path, 100).unwrap().unwrap().as_slice(), b"old");
     second.place().unwrap();
-    assert_eq!(read(&path).unwrap().unwrap(), b"second");
+    assert_eq!(read(&path, 100).unwrap().unwrap().as_slice(), b"second");
     assert_eq!(mode(&path), 0o600);
     for name in folder.names() {
         assert_eq!(is_temporary(OsStr::new(&name)), name != "file", "{name}");
@@ -189,20 +102,21 @@ fn temporary_files() {
 fn folders() {
     let folder = Scratch::new("folder");
     let path = folder.file("made");
-    let opened = open_folder(&path).unwrap();
+    let open = |path: &Path| open_folder(path, &mut Vec::new());
+    let opened = open(&path).unwrap();
     assert_eq!(mode(&path), 0o700);
     assert!(is_at(&opened, &path).unwrap());
-    assert!(is_at(&open_folder(&path).unwrap(), &path).unwrap());
+    assert!(is_at(&open(&path).unwrap(), &path).unwrap());
     fs::remove_dir(&path).unwrap();
     assert!(!is_at(&opened, &path).unwrap());
     fs::create_dir(&path).unwrap();
     assert!(!is_at(&opened, &path).unwrap());
 
-    assert_refused(open_folder(&folder.file("none/made")), Outcome::Store, "none/made");
+    assert_refused(open(&folder.file("none/made")), Outcome::Store, "none/made");
     symlink(&path, folder.file("link")).unwrap();
-    assert_refused(open_folder(&folder.file("link")), Outcome::Store, "link");
+    assert_refused(open(&folder.file("link")), Outcome::Store, "link");
     fs::write(folder.file("file"), "").unwrap();
-    assert_refused(open_folder(&folder.file("file")), Outcome::Store, "file");
+    assert_refused(open(&folder.file("file")), Outcome::Store, "file");
 }
 
 #[test]
@@ -238,6 +152,22 @@ fn lock_keeps_others_out() {
     drop(first);
     assert!(second.try_lock().unwrap());
     assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn a_held_lock_knows_that_it_was_replaced() {
+    let folder = Scratch::new("held");
+    let path = folder.file("lock");
+    let mut lock = FileLock::new(path.clone());
+    assert_refused(lock.check(), Outcome::Store, "lock");
+    assert!(lock.try_lock().unwrap());
+    lock.check().unwrap();
+    fs::rename(&path, folder.file("moved")).unwrap();
+    assert_refused(lock.check(), Outcome::Store, "replaced or removed");
+    fs::write(&path, "").unwrap();
+    assert_refused(lock.check(), Outcome::Store, path.to_str().unwrap());
+    fs::rename(folder.file("moved"), &path).unwrap();
+    lock.check().unwrap();
 }
 
 #[test]

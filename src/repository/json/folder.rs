@@ -25,21 +25,26 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder of a repository. A folder that does not exist, or is empty, becomes one.
+    /// Opens the folder of a repository. A folder that does not exist, or is empty, becomes one. Warns of what is open
+    /// to others.
     ///
     /// # Errors
     ///
-    /// `Store` when it is the folder of something else, was written by a newer library, or cannot be made or read.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// `Store` when it is the folder of something or somebody else, was written by a newer library, or cannot be made
+    /// or read.
+    pub fn open(path: &Path, warnings: &mut Vec<String>) -> Result<Self> {
         // Without a slash at the end, behind which a symbolic link would be followed.
         let path: PathBuf = path.components().collect();
-        let folder = Self { opened: Arc::new(files::open_folder(&path)?), path };
+        let folder = Self { opened: Arc::new(files::open_folder(&path, warnings)?), path };
         let meta = folder.file(&META);
         if files::identity(&meta)?.is_none() {
             folder.refuse_foreign()?;
             files::write_new(&meta, format::meta_text(None)?.as_bytes())?;
         }
         folder.row(&META)?;
+        for path in [meta, folder.lock_file(), folder.journal_file()] {
+            files::look(&path, warnings)?;
+        }
         Ok(folder)
     }
 
@@ -90,7 +95,7 @@ impl Folder {
     /// The row in its file.
     pub fn row(&self, key: &Key) -> Result<Option<Row>> {
         let path = self.file(key);
-        match files::read(&path)? {
+        match files::read(&path, format::ROW_BYTES)? {
             Some(bytes) => format::row(key, &bytes, &path),
             None if *key == META => Err(Error::store(format!("cannot open {path:?}: it was removed"))),
             None => Ok(None),
@@ -100,12 +105,18 @@ impl Folder {
     /// The committed transaction that may not have reached all its files.
     pub fn journal(&self) -> Result<Option<Vec<Change>>> {
         let path = self.journal_file();
-        files::read(&path)?.map_or(Ok(None), |bytes| format::journal(&bytes, &path))
+        files::read(&path, format::JOURNAL_BYTES)?.map_or(Ok(None), |bytes| format::journal(&bytes, &path))
     }
 
     /// The row as last committed: a transaction counts from its journal on.
     pub fn committed(&self, key: &Key) -> Result<Option<Row>> {
+        let row = self.at_path(key);
+        // Afterwards: only then it is known where the row came from.
         self.check()?;
+        row
+    }
+
+    fn at_path(&self, key: &Key) -> Result<Option<Row>> {
         let changed = self.journal()?.and_then(|changes| changes.into_iter().find(|change| change.key == *key));
         match changed {
             Some(Change { text: Some(text), .. }) => format::row(key, text.as_bytes(), &self.journal_file()),

@@ -13,6 +13,12 @@ use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::workflow::{Reference, Timer};
 
+/// Most bytes of a row's file. No row comes near it: it keeps a file that is not ours from being read whole.
+pub const ROW_BYTES: usize = 1 << 20;
+
+/// Most bytes of a journal: more than a whole batch of the longest rows.
+pub const JOURNAL_BYTES: usize = 64 << 20;
+
 /// Says that a folder is a repository of this library.
 const FORMAT: &str = "libotp";
 
@@ -99,8 +105,17 @@ impl Change {
             Some(row) => Some(text(&RowFile { version: FORMAT_VERSION, row })?),
             None => None,
         };
+        refuse_longer(text.as_ref().map_or(0, String::len), ROW_BYTES)?;
         Ok(Self { key: *key, text })
     }
+}
+
+/// What could not be read again is not written.
+fn refuse_longer(length: usize, limit: usize) -> Result<()> {
+    if length <= limit {
+        return Ok(());
+    }
+    Err(Error::store(format!("a file of the repository would be longer than {limit} bytes")))
 }
 
 fn text(file: &impl Serialize) -> Result<String> {
@@ -162,7 +177,10 @@ pub fn row(key: &Key, bytes: &[u8], path: &Path) -> Result<Option<Row>> {
 
 /// The text of a journal.
 pub fn journal_text(changes: &[Change]) -> Result<String> {
-    text(&JournalFile { version: FORMAT_VERSION, checksum: checksum(changes), changes: changes.to_vec() })
+    let file = JournalFile { version: FORMAT_VERSION, checksum: checksum(changes), changes: changes.to_vec() };
+    let text = text(&file)?;
+    refuse_longer(text.len(), JOURNAL_BYTES)?;
+    Ok(text)
 }
 
 /// The changes in a journal; `None` when it was not written to its end.

@@ -1,4 +1,5 @@
 mod crash;
+mod foreign;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -55,7 +56,7 @@ type State = BTreeMap<Key, Row>;
 type Changes = Vec<(Key, Option<Row>)>;
 
 fn engine(path: &Path, durability: Durability) -> Json {
-    Json::new(Folder::open(path).unwrap(), durability)
+    Json::new(Folder::open(path, &mut Vec::new()).unwrap(), durability)
 }
 
 fn key(number: u8) -> Key {
@@ -166,7 +167,7 @@ fn files_are_readable_and_private() {
     assert!(fs::read_to_string(scratch.file(&second)).unwrap().contains("\"failures\": {\n    \"count\": 3,"));
     assert!(fs::read_to_string(scratch.file("repository.json")).unwrap().contains("\"indexKey\": \"ffff"));
 
-    let reader = Folder::open(&scratch.path()).unwrap();
+    let reader = Folder::open(&scratch.path(), &mut Vec::new()).unwrap();
     for (key, row) in &rows {
         assert_eq!(reader.read(key).unwrap(), *row);
     }
@@ -179,8 +180,8 @@ fn files_are_readable_and_private() {
 #[test]
 fn what_is_not_ours_is_refused() {
     let scratch = Scratch::new("foreign");
-    let open = || Folder::open(&scratch.path());
-    assert_store_error(Folder::open(&scratch.file("below")), "below");
+    let open = || Folder::open(&scratch.path(), &mut Vec::new());
+    assert_store_error(Folder::open(&scratch.file("below"), &mut Vec::new()), "below");
     fs::create_dir(scratch.path()).unwrap();
     fs::write(scratch.file("notes.txt"), "theirs").unwrap();
     assert_store_error(open(), "other files");
@@ -201,7 +202,7 @@ fn what_is_not_ours_is_refused() {
     fs::create_dir(scratch.0.join("elsewhere")).unwrap();
     symlink("elsewhere", scratch.path()).unwrap();
     assert_store_error(open(), "cannot open");
-    assert_store_error(Folder::open(&scratch.path().join("")), "cannot open");
+    assert_store_error(Folder::open(&scratch.path().join(""), &mut Vec::new()), "cannot open");
     fs::remove_file(scratch.path()).unwrap();
     fs::write(scratch.path(), "a file").unwrap();
     assert_store_error(open(), "cannot open");
@@ -211,6 +212,8 @@ fn what_is_not_ours_is_refused() {
     fs::write(scratch.file("lock"), "").unwrap();
     fs::write(scratch.file(".repository.json.1.0.tmp"), "half").unwrap();
     assert!(open().is_ok(), "another opener may have come this far");
+    assert_eq!(scratch.names(), [".repository.json.1.0.tmp", "lock", "repository.json"]);
+    sweep(&mut scratch.engine(), 10, Time::START);
     assert_eq!(scratch.names(), ["lock", "repository.json"]);
 }
 

@@ -130,8 +130,7 @@ impl Database {
 
 /// Makes the file if there is none.
 fn make(path: &Path) -> io::Result<()> {
-    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(flags).open(path) {
+    match files::make(path) {
         Err(cause) if cause.kind() != ErrorKind::AlreadyExists => Err(cause),
         _ => Ok(()),
     }

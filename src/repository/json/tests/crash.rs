@@ -33,7 +33,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// What a reader that takes no lock sees of the keys of the script.
 fn seen(path: &Path) -> State {
-    let reader = Folder::open(path).unwrap();
+    let reader = Folder::open(path, &mut Vec::new()).unwrap();
     let keys = std::iter::once(META).chain((1..=6).map(key));
     keys.filter_map(|key| reader.read(&key).unwrap().map(|row| (key, row))).collect()
 }

@@ -76,9 +76,9 @@ fn keys_that_are_none() {
     let folder = PrivateKey::File("/".into());
     let endless = PrivateKey::File("/dev/zero".into());
     for (key, expected) in [
-        (missing, "sender.privateKey: /nowhere/private.key: there is no such file"),
-        (folder, "sender.privateKey: /: not a regular file"),
-        (endless, "sender.privateKey: /dev/zero: not a regular file"),
+        (missing, "sender.privateKey: there is no file \"/nowhere/private.key\""),
+        (folder, "sender.privateKey: file \"/\" is refused: it is not a regular file"),
+        (endless, "sender.privateKey: file \"/dev/zero\" is refused: it is not a regular file"),
         (PrivateKey::Pem(Zeroizing::new("-----BEGIN X-----\n-----END X-----".to_owned())), "sender.privateKey: n"),
         (PrivateKey::Pem(Zeroizing::new(KEY.replace('M', "N"))), "sender.privateKey: n"),
     ] {
