@@ -9,6 +9,8 @@ mod deliver;
 mod draw;
 pub mod driver;
 mod flow;
+mod pace;
+mod passed;
 mod plan;
 mod rows;
 mod status;
@@ -37,6 +39,7 @@ use crate::sender::Sender;
 use crate::sender::console::Console;
 use crate::sender::host::{Host, SendFn};
 use crate::sender::vonage::Carrier;
+use crate::tenant::Tenant;
 use crate::webhook::Verifier;
 use deliver::Way;
 use driver::Driver;
@@ -70,6 +73,7 @@ struct Core {
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
     alarm: Alarm,
+    memory: passed::Memory,
 }
 
 /// When the log hears of a storage that cannot tidy up: from 64 MiB on, and again whenever that has doubled.
@@ -123,7 +127,8 @@ impl Service {
         let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
         let previous = std::mem::take(&mut config.previous_keys);
         let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
-        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm: Alarm::default() });
+        let (alarm, memory) = (Alarm::default(), passed::Memory::default());
+        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
@@ -269,6 +274,11 @@ impl Core {
     fn row(&self, token: &str) -> Result<Block> {
         check_name(token, "token", NAME_BYTES)?;
         Ok(self.keys.index("token", &self.config.namespace, token))
+    }
+
+    /// Where everything of this tenant lies.
+    fn tenant(&self) -> Tenant {
+        self.keys.tenant(&self.config.namespace)
     }
 
     /// What a row's sealed part is bound to: the row, and the namespace, so that no tenant sends another's messages.

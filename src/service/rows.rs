@@ -10,7 +10,7 @@ use crate::workflow::{self, Timer};
 
 #[cold]
 fn mixed_up() -> Error {
-    Error::store("a row of the repository is of another kind than its key")
+    Error::damaged("a row of the repository is of another kind than its key")
 }
 
 /// The record in this row, unless it is past retention: then it is removed, or a clock that goes back would bring it
@@ -22,6 +22,15 @@ pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Resu
             Ok(None)
         }
         Some(Row::Record(record)) => Ok(Some(*record)),
+        Some(_) => Err(mixed_up()),
+        None => Ok(None),
+    }
+}
+
+/// The timer in this row.
+pub fn timer(transaction: &mut dyn Transaction, row: &Block) -> Result<Option<Timer>> {
+    match transaction.get(row)? {
+        Some(Row::Timer(timer)) => Ok(Some(timer)),
         Some(_) => Err(mixed_up()),
         None => Ok(None),
     }

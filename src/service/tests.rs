@@ -2,10 +2,12 @@
 
 mod after;
 mod answers;
+mod bounds;
 mod claims;
 mod events;
 mod faulty;
 mod flow;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

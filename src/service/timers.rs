@@ -1,29 +1,34 @@
 //! Going on with a workflow when it is time: steps are begun, or taken over from an owner that died, by one process
 //! of many.
+//!
+//! Timers are found without a transaction, and looked at again in one. A timer that cannot be run, since its record
+//! is damaged, or has a key or a text that only others can use, is passed over and left to them.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::after::Series;
+use super::pace::Pace;
+use super::passed::Passed;
 use super::plan::{Job, PlannedStep};
-use super::{Core, DURABLE, Service, rows};
+use super::{Core, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Record, Via};
 use crate::reply::RunDueReply;
-use crate::repository::{META, Row, Transaction, transact};
+use crate::repository::{Key, Transaction};
+use crate::tenant;
 use crate::workflow::{self, Timer};
 
-/// Timers looked at in one transaction.
-const TIMERS: usize = 8;
-
-/// What a look at the timers came to.
-pub enum Claim {
-    /// A step was begun, and is to be sent.
-    Begun(Box<Job>),
-    /// Nothing is due before this time, if at all.
-    Nothing(Option<Time>),
+/// What a look at some timers came to.
+#[derive(Default)]
+pub struct Look {
+    /// How many it saw.
+    pub seen: usize,
+    /// A step of the last one, which was begun and is to be sent.
+    pub job: Option<Box<Job>>,
+    /// Those that were passed over.
+    pub passed: Vec<Passed>,
 }
 
 /// What a record holds sealed: the steps with their messages, and the locale that was asked for.
@@ -32,76 +37,106 @@ struct Material {
     steps: Arc<[PlannedStep]>,
 }
 
+/// How long timers are run.
+struct Limit {
+    until: Instant,
+    /// Most steps that are sent.
+    steps: u64,
+}
+
 impl Service {
-    /// Sends the steps that are due, as long as `until` has not come. Tells how many, and when the next is due.
-    ///
-    /// # Errors
-    ///
-    /// `Store`, `Busy`; what was done is told all the same.
-    pub(super) fn run_timers(&self, series: &mut Series, until: Instant, done: &mut RunDueReply) -> Result<()> {
-        loop {
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let claim = series.run(|| {
-                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))
-            });
-            match claim? {
-                Claim::Nothing(due) => {
-                    done.next_due_in_milliseconds = due.map(|due| due.since(self.hooks.time()));
-                    return Ok(());
-                }
-                Claim::Begun(job) => {
-                    (done.ran, done.next_due_in_milliseconds) = (done.ran + 1, Some(0));
-                    self.deliver_alone(*job);
-                    if Instant::now() >= until {
-                        return Ok(());
-                    }
-                }
-            }
-        }
+    /// Sends the steps that are due, as long as `until` has not come. Tells how many, and when the next is due, in
+    /// milliseconds from now; also where it fails.
+    pub(super) fn run_timers(&self, pace: &mut Pace, until: Instant, done: &mut RunDueReply) -> Result<()> {
+        self.run_some_timers(&Limit { until, steps: u64::MAX }, pace, done)
     }
 
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
-        if self.core.config.sender == Via::Messages {
-            let mut done = RunDueReply::default();
-            let ran = self.run_timers(&mut Series::default(), Instant::now(), &mut done);
+        if self.via() == Via::Messages {
+            let (limit, mut done) = (Limit { until: Instant::now(), steps: 1 }, RunDueReply::default());
+            let ran = self.run_some_timers(&limit, &mut Pace::new(), &mut done);
             let _ = self.told("run_due", None, ran.map(|()| done));
         }
+    }
+
+    fn run_some_timers(&self, limit: &Limit, pace: &mut Pace, done: &mut RunDueReply) -> Result<()> {
+        if self.via() != Via::Messages {
+            return Ok(());
+        }
+        let next = self.run_timers_of(limit, pace, &mut done.ran);
+        // After a failure it is worth another try at once.
+        let due = next.as_ref().copied().unwrap_or(Some(Time::START));
+        done.next_due_in_milliseconds = due.map(|due| due.since(self.hooks.time()));
+        next.map(|_| ())
+    }
+
+    /// Goes on where the last look ended. Gives when the next timer is due: at once if time ended first.
+    fn run_timers_of(&self, limit: &Limit, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
+        let core = &self.core;
+        for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.hooks.time())) {
+            let keys: Vec<Key> = page?.into_iter().map(|(key, _)| key).collect();
+            let now = self.hooks.time();
+            let (mut due, later) = keys.split_at(keys.partition_point(|key| tenant::due(key) <= now));
+            while !due.is_empty() {
+                let seen = self.look(due.iter().take(pace.rows()).copied().collect(), pace, ran)?;
+                let (looked_at, left) = due.split_at(seen.min(due.len()));
+                if Instant::now() >= limit.until || *ran >= limit.steps {
+                    core.memory.ended_at(looked_at.last().copied());
+                    return Ok(Some(Time::START));
+                }
+                due = left;
+            }
+            if let Some(next) = later.first() {
+                core.memory.ended_at(None);
+                return Ok(Some(tenant::due(next)));
+            }
+        }
+        core.memory.ended_at(None);
+        Ok(None)
+    }
+
+    /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.
+    fn look(&self, timers: Vec<Key>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        let Look { seen, job, passed } =
+            pace.transact(&*self.core.repository, move |transaction| core.look(transaction, &timers, moment.now()))?;
+        self.tell_passed("run_due", &passed);
+        if let Some(job) = job {
+            *ran += 1;
+            self.deliver_alone(*job);
+        }
+        Ok(seen)
     }
 }
 
 impl Core {
-    /// Begins the first step that is due. Of many that look at the same time one begins it.
-    pub(super) fn claim(&self, transaction: &mut dyn Transaction, now: Time) -> Result<Claim> {
-        if self.config.sender != Via::Messages {
-            return Ok(Claim::Nothing(None));
-        }
-        let mut after = META;
-        loop {
-            let rows = transaction.scan(Some(&after), TIMERS)?;
-            if rows.is_empty() {
-                return Ok(Claim::Nothing(None));
-            }
-            for (key, row) in rows {
-                let Row::Timer(timer) = row else { return Ok(Claim::Nothing(None)) };
-                if timer.due > now {
-                    return Ok(Claim::Nothing(Some(timer.due)));
+    /// Begins the first step that is due of these timers. Of many that look at the same time one begins it.
+    pub(super) fn look(&self, transaction: &mut dyn Transaction, timers: &[Key], now: Time) -> Result<Look> {
+        let mut look = Look::default();
+        for key in timers {
+            look.seen += 1;
+            let (about, ran) = match rows::timer(transaction, key) {
+                Ok(Some(timer)) if timer.due <= now => (timer.record, self.run(transaction, key, &timer, now)),
+                Ok(_) => continue,
+                Err(error) => (*key, Err(error)),
+            };
+            match ran {
+                Ok(None) => {}
+                Ok(job) => {
+                    look.job = job;
+                    break;
                 }
-                if let Some(job) = self.run(transaction, &key, &timer, now)? {
-                    return Ok(Claim::Begun(job));
+                Err(error) if error.is_of_one_row() => {
+                    look.passed.push(Passed { key: *key, about, outcome: error.outcome() });
                 }
-                after = key;
+                Err(error) => return Err(error),
             }
         }
+        Ok(look)
     }
 
-    fn run(
-        &self,
-        transaction: &mut dyn Transaction,
-        key: &Block,
-        timer: &Timer,
-        now: Time,
-    ) -> Result<Option<Box<Job>>> {
+    fn run(&self, transaction: &mut dyn Transaction, key: &Key, timer: &Timer, now: Time) -> Result<Option<Box<Job>>> {
         let before = rows::record(transaction, &timer.record, now)?;
         let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
             transaction.delete(key);
@@ -111,8 +146,7 @@ impl Core {
         record.settle(now);
         let mut job = None;
         if workflow::may_go_on(&record, record.deliveries, step) {
-            // Another tenant's, or under a key that only others have: theirs to run, and in nobody's way.
-            let Ok(material) = self.material(&timer.record, &record, now) else { return Ok(None) };
+            let material = self.material(&timer.record, &record, now)?;
             job = self.begin_step(&timer.record, &mut record, material, now);
         }
         if job.is_none() {
@@ -122,9 +156,9 @@ impl Core {
         Ok(job)
     }
 
-    /// What the messages of a record need. Other tenants' records cannot be opened.
+    /// What the messages of a record need.
     fn material(&self, row: &Block, record: &Record, now: Time) -> Result<Material> {
-        let (envelope, steps) = self.plan_stored("", row, record, now)?;
+        let (envelope, steps) = self.plan_stored("", row, record, now).map_err(Error::of_one_row)?;
         Ok(Material { locale: envelope.locale, steps })
     }
 
