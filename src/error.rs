@@ -11,6 +11,8 @@ use crate::outcome::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     outcome: Outcome,
+    /// Whether only one row is in the way, and the others can be read.
+    damaged: bool,
     detail: String,
 }
 
@@ -20,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into() }
+        Self { outcome, damaged: false, detail: detail.into() }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -33,6 +35,15 @@ impl Error {
 
     pub(crate) fn store(detail: impl Into<String>) -> Self {
         Self::new(Outcome::Store, detail)
+    }
+
+    /// As `store`, about one row that cannot be read. Who goes over many passes over this one.
+    pub(crate) fn damaged(detail: impl Into<String>) -> Self {
+        Self { damaged: true, ..Self::store(detail) }
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged
     }
 
     pub(crate) fn busy(detail: impl Into<String>) -> Self {

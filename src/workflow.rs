@@ -13,6 +13,7 @@ use crate::block::Block;
 use crate::clock::{DAY_MS, Time};
 use crate::record::{CodeState, Record, Step};
 use crate::reply::DeliveryState;
+use crate::tenant::Tenant;
 
 /// How long a timer that nobody runs is kept after it was due.
 const KEPT_MS: u64 = DAY_MS;
@@ -32,14 +33,9 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Where it lies: six zero bytes, then the time, so that timers come before all other rows and in their order.
-    /// Hashes do not begin so. The record's first bytes tell timers of the same millisecond apart.
+    /// Where it lies: among the timers of its record's tenant.
     pub fn key(&self) -> Block {
-        let mut key = [0; Block::SIZE];
-        let [_, _, due @ ..] = self.due.ms().to_be_bytes();
-        let bytes = due.into_iter().chain(self.record.0);
-        key.iter_mut().skip(TIMER_PREFIX.len()).zip(bytes).for_each(|(to, from)| *to = from);
-        Block(key)
+        Tenant::timer(self.due, &self.record)
     }
 
     /// Until when the row has to be kept.
@@ -47,9 +43,6 @@ impl Timer {
         self.due.plus(KEPT_MS)
     }
 }
-
-/// How the key of every timer begins.
-pub const TIMER_PREFIX: [u8; 6] = [0; 6];
 
 /// What a provider's identifier stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,10 +27,11 @@ const PRIVATE: u32 = 0o600;
 const TRIES: u32 = 100;
 
 fn failed(what: &str, path: &Path, cause: &io::Error) -> Error {
-    if cause.raw_os_error() == Some(libc::ELOOP) {
-        return Error::store(format!("cannot {what} {path:?}: symbolic links are not followed"));
+    match cause.raw_os_error() {
+        Some(libc::ELOOP) => Error::damaged(format!("cannot {what} {path:?}: symbolic links are not followed")),
+        Some(libc::EACCES | libc::EPERM) => Error::damaged(format!("cannot {what} {path:?}: {cause}")),
+        _ => Error::store(format!("cannot {what} {path:?}: {cause}")),
     }
-    Error::store(format!("cannot {what} {path:?}: {cause}"))
 }
 
 /// The error about a file that is not used.
@@ -54,10 +55,10 @@ pub fn parent(path: &Path) -> &Path {
 pub fn own(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(|cause| failed("examine", path, &cause))?;
     if !metadata.is_file() {
-        return Err(refused(path, "it is not a regular file"));
+        return Err(refused(path, "it is not a regular file").of_one_row());
     }
     if metadata.uid() != sys::effective_uid() {
-        return Err(refused(path, &of_another_user(metadata.uid())));
+        return Err(refused(path, &of_another_user(metadata.uid())).of_one_row());
     }
     Ok(metadata)
 }

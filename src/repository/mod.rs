@@ -27,10 +27,10 @@ use crate::workflow::{Reference, Timer};
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The key of a row: a hash, or [`META`].
+/// The key of a row, see [`crate::tenant`].
 pub type Key = Block;
 
-/// The key of the one row that describes the repository itself. No hash will ever be equal to it.
+/// The key of the one row that describes the repository itself. No other row has one that begins with two zero bits.
 pub const META: Key = Block([0; Block::SIZE]);
 
 /// What a repository keeps.

@@ -10,7 +10,7 @@ use crate::workflow::{self, Timer};
 
 #[cold]
 fn mixed_up() -> Error {
-    Error::store("a row of the repository is of another kind than its key")
+    Error::damaged("a row of the repository is of another kind than its key")
 }
 
 /// The record in this row, unless it is past retention: then it is removed, or a clock that goes back would bring it

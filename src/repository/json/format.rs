@@ -90,7 +90,7 @@ pub fn meta_text(meta: Option<Meta>) -> Result<String> {
 fn unreadable(path: &Path, cause: &serde_json::Error) -> Error {
     // The cause itself would quote from the file.
     let (line, column) = (cause.line(), cause.column());
-    Error::store(format!("cannot read {path:?}: damaged, or not of this library, at line {line}, column {column}"))
+    Error::damaged(format!("cannot read {path:?}: damaged, or not of this library, at line {line}, column {column}"))
 }
 
 /// Reads the text of the file at `path`.
@@ -102,7 +102,7 @@ fn refuse_newer(Version { version }: Version, path: &Path) -> Result<()> {
     if version <= FORMAT_VERSION {
         return Ok(());
     }
-    Err(Error::store(format!(
+    Err(Error::damaged(format!(
         "cannot read {path:?}: it has version {version}, and this library reads up to version {FORMAT_VERSION}"
     )))
 }
