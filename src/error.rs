@@ -11,8 +11,8 @@ use crate::outcome::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     outcome: Outcome,
-    /// Whether only one row is in the way, and the others can be read.
-    damaged: bool,
+    /// Whether it is about one row alone.
+    of_one_row: bool,
     detail: String,
 }
 
@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, damaged: false, detail: detail.into() }
+        Self { outcome, of_one_row: false, detail: detail.into() }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -37,13 +37,18 @@ impl Error {
         Self::new(Outcome::Store, detail)
     }
 
-    /// As `store`, about one row that cannot be read. Who goes over many passes over this one.
+    /// As `store`, about one row that cannot be read.
     pub(crate) fn damaged(detail: impl Into<String>) -> Self {
-        Self { damaged: true, ..Self::store(detail) }
+        Self::store(detail).of_one_row()
     }
 
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged
+    /// The same, about one row alone: who goes over many passes over this one.
+    pub(crate) fn of_one_row(self) -> Self {
+        Self { of_one_row: true, ..self }
+    }
+
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        self.of_one_row
     }
 
     pub(crate) fn busy(detail: impl Into<String>) -> Self {

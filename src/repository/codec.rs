@@ -104,7 +104,9 @@ pub fn encode(row: &Row) -> Vec<u8> {
 /// `Store` when they are not a row.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
     let mut from = Reader(bytes);
-    read_row(&mut from).filter(|_| from.0.is_empty()).ok_or_else(|| Error::damaged("a row of the repository is damaged"))
+    read_row(&mut from)
+        .filter(|_| from.0.is_empty())
+        .ok_or_else(|| Error::damaged("a row of the repository is damaged"))
 }
 
 fn read_row(from: &mut Reader<'_>) -> Option<Row> {

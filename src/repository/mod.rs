@@ -7,11 +7,13 @@ mod codec;
 mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod engine;
 pub mod files;
 mod json;
 mod memory;
 mod sqlite;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -94,11 +96,13 @@ pub trait Transaction {
 
     /// Removes the row, if there is one.
     fn delete(&mut self, key: &Key);
-
-    /// Up to `limit` rows in the order of their keys, beginning after `after`, or with the first. Rows written in
-    /// this transaction may be missing.
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>>;
 }
+
+/// Some rows, each with its key, or why it cannot be read: an error that [`Error::is_of_one_row`].
+pub type Page = Vec<(Key, Result<Row>)>;
+
+/// A look at many rows, page by page; a page may be empty. It is over after an error.
+pub type Scan<'a> = Box<dyn Iterator<Item = Result<Page>> + 'a>;
 
 /// How an operation is committed.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +148,15 @@ pub trait Repository: Send + Sync {
     ///
     /// `Store` when it cannot be read.
     fn read(&self, key: &Key) -> Result<Option<Row>>;
+
+    /// The rows of a range in the order of their keys, each as it was last committed when its page is read. Nobody
+    /// waits for who looks: what is there from the beginning to the end is found, and what comes or goes meanwhile
+    /// may be. (With `json:`, a few file systems may hide a row that is written at this very moment.)
+    ///
+    /// # Errors
+    ///
+    /// An item is `Store` when the storage fails.
+    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_>;
 
     /// Bytes of what is written down and not yet where it belongs, after the last change by this handle. They grow
     /// while a foreign reader keeps the storage from tidying up.
