@@ -21,9 +21,6 @@ use crate::ffi::sys;
 use crate::fork::{self, ForkAware, lock};
 use crate::outcome::Outcome;
 
-/// Most operations in one transaction: bounds how long a fork, and other processes, wait.
-const BATCH: usize = 128;
-
 /// Rows that are swept before it is asked whether it took too long.
 const SWEPT_AT_ONCE: usize = 16;
 
@@ -171,7 +168,7 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
         let mut engine = lock(&self.engine);
         // The queue stands still while the transaction begins: what is in it decides whether that will be synced.
         let mut queue = lock(&self.queue);
-        let size = queue.waiting.len().min(BATCH);
+        let size = queue.waiting.len().min(E::BATCH);
         let asked = queue.waiting.iter().take(size).any(|pending| pending.commit.synced);
         let synced = asked && self.durability == Durability::Full;
         let begun = catch_unwind(AssertUnwindSafe(|| engine.try_begin(synced))).unwrap_or_else(|_| Err(broken()));
@@ -372,3 +369,6 @@ fn busy() -> Error {
 fn broken() -> Error {
     Error::internal("an operation of the repository panicked")
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,9 @@ pub const PAGE: usize = 256;
 
 /// Storage that one thread at a time works with. [`super::commit::GroupCommit`] adds threads, waiting and fork.
 pub trait Engine: Send {
+    /// Most operations in one transaction: bounds how long a fork, and other processes, wait.
+    const BATCH: usize = 128;
+
     /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
     /// handles out. `false` when somebody else has it. `synced` says whether the commit must survive a power cut.
     fn try_begin(&mut self, synced: bool) -> Result<bool>;

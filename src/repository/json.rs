@@ -181,6 +181,9 @@ impl Json {
 }
 
 impl Engine for Json {
+    /// Each operation waits for the disk, once for every file.
+    const BATCH: usize = 16;
+
     fn try_begin(&mut self, synced: bool) -> Result<bool> {
         self.synced = synced;
         self.folder.check()?;

@@ -23,8 +23,9 @@ const BUDGET: Duration = Duration::from_millis(100);
 const STEP: usize = 250;
 
 impl Service {
-    /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works for a full round or 100 milliseconds, whichever ends
-    /// first; the next call goes on where this one ended.
+    /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works
+    /// for a full round or 100 milliseconds, whichever ends first; the next call goes on where this one ended. What
+    /// cannot be run is passed over, and told to the log once.
     ///
     /// # Errors
     ///
@@ -107,12 +108,13 @@ impl Service {
         self.told("unlock", None, answer)
     }
 
-    /// Removes every record of a recipient, whichever kind of address the text may mean. Counters and locks stay:
-    /// they hold hashes, and end by themselves.
+    /// Removes every record of a recipient that is there now, whichever kind of address the text may mean. Counters
+    /// and locks stay: they hold hashes, and end by themselves. A record that cannot be read is passed over, and told
+    /// to the log once.
     ///
     /// # Errors
     ///
-    /// `Argument`, `Store`, `Busy`.
+    /// `Argument`, `Busy`, `Store`; after the last, some may be gone.
     pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
         self.start_driver()?;
         check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
