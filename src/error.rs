@@ -11,8 +11,19 @@ use crate::outcome::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     outcome: Outcome,
+    scope: Scope,
     detail: String,
-    is_damage: bool,
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// The call: it cannot go on.
+    Call,
+    /// One row, which others do not need.
+    Row,
+    /// One row that is damaged.
+    Damage,
 }
 
 /// The library's `Result`.
@@ -21,7 +32,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into(), is_damage: false }
+        Self { outcome, scope: Scope::Call, detail: detail.into() }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -36,16 +47,28 @@ impl Error {
         Self::new(Outcome::Store, detail)
     }
 
-    /// What was read makes no sense, though reading it went well.
+    /// What was read of one row makes no sense, though reading it went well.
     pub(crate) fn damaged(detail: impl Into<String>) -> Self {
-        Self { is_damage: true, ..Self::store(detail) }
+        Self { scope: Scope::Damage, ..Self::store(detail) }
+    }
+
+    /// The same, about one row alone: who goes over many passes over this one.
+    pub(crate) fn of_one_row(self) -> Self {
+        match self.scope {
+            Scope::Call => Self { scope: Scope::Row, ..self },
+            Scope::Row | Scope::Damage => self,
+        }
+    }
+
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        self.scope != Scope::Call
     }
 
     /// Says in which repository the damage is.
     pub(crate) fn in_repository(self, place: &str) -> Self {
-        match self.is_damage {
-            true => Self { detail: format!("repository {place:?}: {}", self.detail), ..self },
-            false => self,
+        match self.scope {
+            Scope::Damage => Self { detail: format!("repository {place:?}: {}", self.detail), ..self },
+            Scope::Call | Scope::Row => self,
         }
     }
 

@@ -78,7 +78,9 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Error::store(failure.detail)
+        // A file may hold one row of many.
+        let error = Error::store(failure.detail);
+        if failure.is_lasting { error.of_one_row() } else { error }
     }
 }
 

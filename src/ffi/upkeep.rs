@@ -16,7 +16,8 @@ const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
 /// `body_size` is 0.
 ///
 /// A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
-/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`).
+/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
+/// changes nothing about the result: see otp_status() and the log.
 ///
 /// Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
 /// `text`.
@@ -50,7 +51,12 @@ pub unsafe extern "C" fn otp_webhook(
 /// Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
 /// cannot be under way any more, unless its message may have left.
 ///
-/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
+/// A record that cannot be read, whose key is not at hand or whose text lacks one of its `params`, is passed over and
+/// left to others. Of each there is one log event "run_due" of level 1 in every process. Where time ended before
+/// everything was looked at, `nextDueInMilliseconds` is 0, and the next call goes on there.
+///
+/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due). What was done before
+/// a failure is told with OTP_OK, and the failure goes to the log; it is the result where nothing was done before it.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[unsafe(no_mangle)]
@@ -81,6 +87,10 @@ pub unsafe extern "C" fn otp_unlock(
 /// Erases all records with this recipient, a phone number or another address of a request: at most 64 bytes. Counters
 /// and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
 /// OTP_OK. The reply has no members of its own.
+///
+/// It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
+/// record that cannot be read is passed over, with one log event "erase" of level 1: nobody can tell whose it is.
+/// OTP_E_STORE may come after some were erased; call it again.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]

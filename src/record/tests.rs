@@ -34,7 +34,7 @@ fn record(created: Time) -> Record {
         kept_from: None,
         remembered: Vec::new(),
         sealed: vec![1, 2, 3],
-        idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]) }),
+        idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]), answer: None }),
         deliveries: 1,
         delivery: Delivery::new(Via::None),
     }

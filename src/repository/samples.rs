@@ -5,7 +5,7 @@ use crate::block::Block;
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
 use crate::keys::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES};
 use crate::policy::{Failures, Sends};
-use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step, Via};
+use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step, Via};
 use crate::reply::DeliveryState;
 use crate::workflow::{Reference, Timer};
 
@@ -111,7 +111,11 @@ impl Draw {
             kept_from: (code.state != CodeState::Live && self.chance()).then_some(code.created),
             remembered,
             sealed: self.bytes(sealed),
-            idempotency: self.chance().then(|| Idempotency { key: self.block(), request: self.block() }),
+            idempotency: self.chance().then(|| Idempotency {
+                key: self.block(),
+                request: self.block(),
+                answer: [None, Some(FirstAnswer::Sent), Some(FirstAnswer::InDoubt)][self.number(3) as usize],
+            }),
             deliveries: self.number(1 << 32) as u32,
             delivery: Delivery {
                 via: VIAS[self.number(VIAS.len() as u64) as usize],

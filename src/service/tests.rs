@@ -1,8 +1,13 @@
 //! The rules through the service, on every repository, with the host's clock.
 
+mod after;
+mod answers;
+mod bounds;
 mod claims;
 mod events;
+mod faulty;
 mod flow;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -108,7 +108,7 @@ fn descriptors(repository: &str) {
         for spare in 0..12 {
             let token = format!("{name} {spare}");
             let (_, code) = create(&service, 1000 * number + spare).unwrap();
-            service.create(&token, Some(REQUEST)).unwrap();
+            let _ = service.create(&token, Some(REQUEST)).unwrap();
             fork();
             let first_free = File::open("/dev/null").unwrap().as_raw_fd() as u64;
             let answer = with_limit(libc::RLIMIT_NOFILE, first_free + spare as u64, || call(&service, &token));
@@ -151,7 +151,7 @@ fn permissions(repository: &str) {
     for side in ["", "-wal", "-shm"] {
         for (number, (name, call, expected)) in CALLS.into_iter().enumerate() {
             let token = format!("{name}{side}");
-            service.create(&token, Some(REQUEST)).unwrap();
+            let _ = service.create(&token, Some(REQUEST)).unwrap();
             let code = create(&service, number).unwrap();
             fork();
             let file = format!("{path}{side}");

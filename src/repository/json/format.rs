@@ -154,7 +154,7 @@ fn refuse_newer(Version { version }: Version, path: &Path) -> Result<()> {
     if version <= FORMAT_VERSION {
         return Ok(());
     }
-    Err(Error::store(format!(
+    Err(Error::damaged(format!(
         "cannot read {path:?}: it has version {version}, and this library reads up to version {FORMAT_VERSION}"
     )))
 }

@@ -31,7 +31,7 @@ fn record() -> Record {
         retention_minutes: 1440,
         kept_from: None,
         sealed: vec![0; 30],
-        idempotency: Some(Idempotency { key: Block([6; 16]), request: Block([7; 16]) }),
+        idempotency: Some(Idempotency { key: Block([6; 16]), request: Block([7; 16]), answer: None }),
         deliveries: 1,
         delivery: Delivery {
             steps: vec![Step {

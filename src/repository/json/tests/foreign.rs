@@ -169,10 +169,10 @@ fn nothing_is_read_that_is_longer_than_we_write() {
         }
         _ => None,
     };
-    commit(&mut engine, &vec![(key(1), sealed(400_000))], true).unwrap();
-    assert_eq!(engine.folder.read(&key(1)).unwrap(), sealed(400_000));
+    commit(&mut engine, &vec![(key(1), sealed(16_000))], true).unwrap();
+    assert_eq!(engine.folder.read(&key(1)).unwrap(), sealed(16_000));
     assert_store_error(commit(&mut engine, &vec![(key(1), sealed(600_000))], true), "longer than");
-    assert_eq!(state(&mut engine).unwrap()[&key(1)], sealed(400_000).unwrap(), "and nothing is written");
+    assert_eq!(state(&mut engine).unwrap()[&key(1)], sealed(16_000).unwrap(), "and nothing is written");
 
     // With holes: three gibibytes that take no room, and that there may be no memory for.
     for name in [format!("{}.json", key(1)), "journal.json".to_owned()] {
