@@ -36,7 +36,13 @@ impl From<RangeInclusive<Key>> for Place {
 impl Place {
     /// The next rows; an empty page as long as names are read.
     pub fn next(&mut self, folder: &Folder) -> Result<Option<Page>> {
+        let page = self.step(folder);
+        // Afterwards: only then it is known where the rows came from.
         folder.check()?;
+        page
+    }
+
+    fn step(&mut self, folder: &Folder) -> Result<Option<Page>> {
         match &mut self.keys {
             Keys::NotListed => {
                 // First: what it changes may get its file when the listing has passed the name.

@@ -12,7 +12,7 @@ use crate::fork::lock;
 use crate::policy::Failures;
 use crate::repository::conformance::Folder;
 use crate::repository::{Key, Row};
-use crate::service::pace::MOST;
+use crate::service::pace::{FIRST, MOST};
 use crate::workflow;
 
 /// Rows that one timer may touch: itself, its record, and the timer that follows.
@@ -151,17 +151,17 @@ fn a_call_ends_after_a_while_says_so_and_still_sweeps() {
 fn timers_that_cannot_be_run_do_not_hold_up_those_behind_them() {
     let (mut fixture, carrier) = fixture("messages");
     let _ = fixture.send("t");
-    fixture.multiply("t", 60);
+    fixture.multiply("t", 3 * FIRST as u64);
     assert_eq!(fixture.service.cancel("t").unwrap().outcome, Outcome::Ok);
     let _ = fixture.later(1).send("last");
     let watch = watch(&mut fixture);
     fixture.later(DUE_MS);
     *lock(&watch.delay) = Duration::from_millis(110);
     let calls = (1..20).find(|_| fixture.due().0 == 1).unwrap();
-    assert_eq!((calls, carrier.channels().last().unwrap().as_str()), (4, "sms"), "60 timers, by 16");
+    assert_eq!((calls, carrier.channels().last().unwrap().as_str()), (4, "sms"), "three calls for the others");
     // Those that are left are looked at by the next call, and are no reason to call at once.
     *lock(&watch.delay) = Duration::ZERO;
-    assert_eq!((fixture.run_all(), fixture.keys().len()), (0, 60));
+    assert_eq!((fixture.run_all(), fixture.keys().len()), (0, 3 * FIRST));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_webhook_looks_at_a_few_timers_only() {
     watch.transactions();
     let _ = fixture.report(&message, "delivered");
     let touched: usize = watch.transactions().iter().skip(1).map(|keys| keys.len()).sum();
-    assert!((1..=ROWS_OF_A_TIMER * 16).contains(&touched), "{touched} rows beside those of the report");
+    assert!((1..=ROWS_OF_A_TIMER * FIRST).contains(&touched), "{touched} rows beside those of the report");
 }
 
 /// Each of these is in front of one that is in order.
