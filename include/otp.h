@@ -509,6 +509,10 @@ otp_result otp_webhook(otp_service *service,
  * Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
  * cannot be under way any more, unless its message may have left.
  *
+ * A record that cannot be read, whose key is not at hand or whose text lacks one of its `params`, is passed over and
+ * left to others. Of each there is one log event "run_due" of level 1 in every process. Where time ended before
+ * everything was looked at, `nextDueInMilliseconds` is 0, and the next call goes on there.
+ *
  * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
@@ -530,6 +534,10 @@ OTP_NODISCARD otp_result otp_unlock(otp_service *service, const char *subject, c
  * Erases all records with this recipient, a phone number or another address of a request: at most 64 bytes. Counters
  * and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
  * OTP_OK. The reply has no members of its own.
+ *
+ * It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
+ * record that cannot be read is passed over, with one log event "erase" of level 1: nobody can tell whose it is.
+ * OTP_E_STORE may come after some were erased; call it again.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */

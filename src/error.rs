@@ -13,6 +13,8 @@ pub struct Error {
     outcome: Outcome,
     detail: String,
     is_damage: bool,
+    /// Whether it is about one row alone.
+    of_one_row: bool,
 }
 
 /// The library's `Result`.
@@ -21,7 +23,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into(), is_damage: false }
+        Self { outcome, detail: detail.into(), is_damage: false, of_one_row: false }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -38,7 +40,21 @@ impl Error {
 
     /// What was read makes no sense, though reading it went well.
     pub(crate) fn damaged(detail: impl Into<String>) -> Self {
-        Self { is_damage: true, ..Self::store(detail) }
+        Self { is_damage: true, ..Self::store(detail) }.of_one_row()
+    }
+
+    /// The same, about one row alone: who goes over many passes over this one.
+    pub(crate) fn of_one_row(self) -> Self {
+        Self { of_one_row: true, ..self }
+    }
+
+    /// The same, where no row can be told.
+    pub(crate) fn of_all_rows(self) -> Self {
+        Self { of_one_row: false, ..self }
+    }
+
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        self.of_one_row
     }
 
     /// Says in which repository the damage is.

@@ -78,7 +78,9 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Error::store(failure.detail)
+        let error = Error::store(failure.detail);
+        // Other files may well be in order.
+        if failure.is_lasting { error.of_one_row() } else { error }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::file::Failure;
 use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
+use crate::tenant::Tenant;
 
 /// Least bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -180,9 +181,16 @@ impl KeyRing {
         key.ok_or_else(|| Error::config("a record was made with a key that is not among key, keyFile and previousKeys"))
     }
 
-    /// The hash under which something is kept. `kind` says what it is, so that a token is never taken for a subject.
+    /// The key under which something is kept: a hash, among those of its tenant. `kind` says what it is, so that a
+    /// token is never taken for a subject.
     pub fn index(&self, kind: &str, namespace: &str, text: &str) -> Block {
-        Block::truncated(&*self.index.mac(kind, &[namespace.as_bytes(), text.as_bytes()]))
+        let hash = self.index.mac(kind, &[namespace.as_bytes(), text.as_bytes()]);
+        self.tenant(namespace).key(&Block::truncated(&*hash))
+    }
+
+    /// Where everything of a namespace is kept.
+    pub fn tenant(&self, namespace: &str) -> Tenant {
+        Tenant::of(&Block::truncated(&*self.index.mac("tenant", &[namespace.as_bytes()])))
     }
 
     /// A hash of bytes for which equality is all that matters.

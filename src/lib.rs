@@ -57,6 +57,7 @@ mod request;
 pub mod sender;
 mod service;
 mod strict;
+mod tenant;
 mod webhook;
 mod workflow;
 

@@ -8,6 +8,8 @@ mod deliver;
 mod draw;
 pub mod driver;
 mod flow;
+mod pace;
+mod passed;
 mod rows;
 mod status;
 mod timers;
@@ -35,6 +37,7 @@ use crate::sender::Sender;
 use crate::sender::console::Console;
 use crate::sender::host::{Host, SendFn};
 use crate::sender::vonage::Carrier;
+use crate::tenant::Tenant;
 use crate::webhook::Verifier;
 use driver::Driver;
 
@@ -67,6 +70,7 @@ struct Core {
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
     alarm: Alarm,
+    memory: passed::Memory,
 }
 
 /// When the log hears of a storage that cannot tidy up: from 64 MiB on, and again whenever that has doubled.
@@ -125,7 +129,8 @@ impl Service {
         let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
         let driver = if config.background { Some(Driver::new()?) } else { None };
-        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm: Alarm::default() });
+        let (alarm, memory) = (Alarm::default(), passed::Memory::default());
+        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
@@ -267,6 +272,11 @@ impl Core {
     fn row(&self, token: &str) -> Result<Block> {
         check_name(token, "token", NAME_BYTES)?;
         Ok(self.keys.index("token", &self.config.namespace, token))
+    }
+
+    /// Where everything of this tenant lies.
+    fn tenant(&self) -> Tenant {
+        self.keys.tenant(&self.config.namespace)
     }
 
     /// What a row's sealed part is bound to: the row, and the namespace, so that no tenant sends another's messages.

@@ -13,6 +13,7 @@ use crate::block::Block;
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
 use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
 use crate::reply::DeliveryState;
+use crate::tenant::Tenant;
 
 /// How long a timer that nobody runs is kept after it was due.
 const KEPT_MS: u64 = DAY_MS;
@@ -38,14 +39,9 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Where it lies: six zero bytes, then the time, so that timers come before all other rows and in their order.
-    /// Hashes do not begin so. The record's first bytes tell timers of the same millisecond apart.
+    /// Where it lies: among the timers of its record's tenant.
     pub fn key(&self) -> Block {
-        let mut key = [0; Block::SIZE];
-        let [_, _, due @ ..] = self.due.ms().to_be_bytes();
-        let bytes = due.into_iter().chain(self.record.0);
-        key.iter_mut().skip(TIMER_PREFIX.len()).zip(bytes).for_each(|(to, from)| *to = from);
-        Block(key)
+        Tenant::timer(self.due, &self.record)
     }
 
     /// What a sweep leaves of it: nothing when nobody ran it for long, or when it lies so far ahead that only a clock
@@ -55,9 +51,6 @@ impl Timer {
         (now < self.due.plus(KEPT_MS) && !is_from_future).then_some(self)
     }
 }
-
-/// How the key of every timer begins.
-pub const TIMER_PREFIX: [u8; 6] = [0; 6];
 
 /// What a provider's identifier stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! and the disk.
 
 mod bare;
-mod server;
+pub mod server;
 mod slow;
 
 use std::path::Path;

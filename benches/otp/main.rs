@@ -1,5 +1,5 @@
 //! Measurements of libotp: `cargo bench`, or parts of it, such as `cargo bench -- durable carrier`. There are `durable`,
-//! `carrier`, `processes`, `scale`, `border`, `library` and `peers`.
+//! `carrier`, `processes`, `scale`, `due`, `border`, `library` and `peers`.
 //!
 //! `OTP_BENCH_SIZE=small` (the default) is a quick look, `full` takes the numbers that count. Everything durable is
 //! compared with R, the rate of 4 KiB overwrites with fdatasync on the same disk, taken just before and just after
@@ -8,6 +8,7 @@
 mod border;
 mod carrier;
 mod disk;
+mod due;
 mod durable;
 mod library;
 mod load;
@@ -36,11 +37,33 @@ pub struct Size {
     pub scales: &'static [usize],
     /// Items with two addresses, to weigh them.
     pub weighed: usize,
+    /// Timers that are due at once in a database, and other rows in it.
+    pub due_timers: usize,
+    pub due_rows: usize,
+    /// Files of a folder in which timers are due.
+    pub due_files: usize,
 }
 
-const SMALL: Size = Size { rounds: 3, cell_ms: 300, base: 3_000, scales: &[1_000, 10_000, 100_000], weighed: 20_000 };
-const FULL: Size =
-    Size { rounds: 5, cell_ms: 800, base: 30_000, scales: &[1_000, 100_000, 1_000_000], weighed: 100_000 };
+const SMALL: Size = Size {
+    rounds: 3,
+    cell_ms: 300,
+    base: 3_000,
+    scales: &[1_000, 10_000, 100_000],
+    weighed: 20_000,
+    due_timers: 10_000,
+    due_rows: 100_000,
+    due_files: 10_000,
+};
+const FULL: Size = Size {
+    rounds: 5,
+    cell_ms: 800,
+    base: 30_000,
+    scales: &[1_000, 100_000, 1_000_000],
+    weighed: 100_000,
+    due_timers: 100_000,
+    due_rows: 1_000_000,
+    due_files: 100_000,
+};
 
 fn main() -> ExitCode {
     if let Ok(role) = std::env::var(ROLE) {
@@ -61,7 +84,7 @@ fn main() -> ExitCode {
         }
     };
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let known = ["durable", "carrier", "processes", "scale", "border", "library", "peers"];
+    let known = ["durable", "carrier", "processes", "scale", "due", "border", "library", "peers"];
     if let Some(part) = parts.iter().find(|part| !known.contains(part)) {
         eprintln!("there is no part {part:?}; there are {}", known.join(", "));
         return ExitCode::FAILURE;
@@ -77,6 +100,9 @@ fn main() -> ExitCode {
     }
     if wanted("scale") {
         scale::measure(&mut table, size);
+    }
+    if wanted("due") {
+        due::measure(&mut table, size);
     }
     if wanted("border") {
         border::measure(&mut table, size);

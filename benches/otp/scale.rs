@@ -207,7 +207,7 @@ fn purge(table: &mut Table, store: &Store, other: &Store, size: Size) {
         sweep(&purger, rows(store) - purged);
     });
     let purger = open_later(&other.database);
-    let held = longest_hold(&other.database, || {
+    let held = longest_hold(Path::new(&format!("{}-lock", other.database.display())), || {
         let (purged, ..) = sweep(&purger, rows(other));
         assert!(purged >= rows(other), "all of it is past retention");
     });
@@ -231,10 +231,10 @@ fn purge(table: &mut Table, store: &Store, other: &Store, size: Size) {
 }
 
 /// Tells the other thread when the work is over, also when it panics.
-struct Beside<'a>(&'a AtomicBool);
+pub struct Beside<'a>(pub &'a AtomicBool);
 
 impl Beside<'_> {
-    fn run(self, work: impl FnOnce()) {
+    pub fn run(self, work: impl FnOnce()) {
         work();
     }
 }
@@ -247,9 +247,8 @@ impl Drop for Beside<'_> {
 
 /// Runs the work, and meanwhile takes the lock in every gap between two holders: the longest time from one gap to the
 /// next bounds the longest hold. Never sleeps, so that it misses no gap.
-fn longest_hold(database: &Path, work: impl FnOnce()) -> Samples {
-    let file =
-        File::options().write(true).open(format!("{}-lock", database.display())).expect("the lock of the database");
+pub fn longest_hold(lock: &Path, work: impl FnOnce()) -> Samples {
+    let file = File::options().write(true).open(lock).expect("the lock between processes");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let prober = scope.spawn(|| {

@@ -16,6 +16,10 @@ impl Samples {
         Self(values.into_iter().collect())
     }
 
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut values = self.0.clone();
         values.sort_by(f64::total_cmp);

@@ -4,14 +4,16 @@
 //! transaction, commits once, hands the lead to the next in the queue and answers. Leading lasts one batch, so no
 //! caller works for others for long.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{Commit, Key, Operation, Repository, Row, Swept, Transaction};
+use super::engine::{Engine, Reader};
+use super::{Commit, Key, Operation, Repository, Row, Scan, Swept, Transaction};
 use crate::clock::{Moment, Time};
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -19,70 +21,17 @@ use crate::ffi::sys;
 use crate::fork::{self, ForkAware, lock};
 use crate::outcome::Outcome;
 
-/// Most operations in one transaction: bounds how long a fork, and other processes, wait.
-const BATCH: usize = 128;
+/// Rows that are swept before it is asked whether it took too long.
+const SWEPT_AT_ONCE: usize = 16;
+
+/// How long a transaction sweeps. Reading a row may be slow, where it is a file.
+const SWEEP_TIME: Duration = Duration::from_millis(5);
 
 /// Pause between two tries to get the lock from another process. Constant: doubling pauses starve the slowest.
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// How long an operation waits before it is withdrawn.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Storage that one thread at a time works with. [`GroupCommit`] adds threads, waiting and fork.
-pub(super) trait Engine: Send {
-    /// Where it lies, to tell by: what is said of a damaged row begins with it.
-    fn place(&self) -> String;
-
-    /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
-    /// handles out. `false` when somebody else has it. `synced` says whether the commit must survive a power cut.
-    fn try_begin(&mut self, synced: bool) -> Result<bool>;
-
-    /// Whether the transaction still stands. An error of the storage may have ended it.
-    fn in_transaction(&self) -> bool {
-        true
-    }
-
-    /// The row with this key; inside a transaction.
-    fn get(&mut self, key: &Key) -> Result<Option<Row>>;
-
-    /// Writes the row, or removes it; inside a transaction.
-    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()>;
-
-    /// As [`Transaction::scan`].
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>>;
-
-    /// Looks at the next `limit` rows and removes those that are over; inside a transaction. Keeps its own cursor.
-    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept>;
-
-    /// Commits and gives the lock back. After an error the fate of the transaction is not known, everything is
-    /// closed, and the next `try_begin` opens anew.
-    fn commit(&mut self) -> Result<()>;
-
-    /// Undoes the transaction and gives the lock back. Closes what cannot be undone.
-    fn rollback(&mut self);
-
-    /// Bytes of what is written down and not yet where it belongs, after the last commit.
-    fn log_bytes(&self) -> u64 {
-        0
-    }
-
-    /// Closes every file, quickly: before a fork. The next call opens again.
-    fn close(&mut self);
-
-    /// Closes every file for the last time, and leaves them as people expect to find them.
-    fn finish(&mut self) {
-        self.close();
-    }
-}
-
-/// How an engine's rows are read without its lock, by any number of threads.
-pub(super) trait Reader: Send + Sync {
-    /// The row with this key as last committed. `Busy` when that cannot be told at this moment.
-    fn read(&self, key: &Key) -> Result<Option<Row>>;
-
-    /// Closes every file. The next call opens again.
-    fn close(&self);
-}
 
 /// A repository made of an engine and a reader.
 pub(super) struct GroupCommit<E: Engine, R: Reader> {
@@ -149,6 +98,20 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
         answer.map_err(|error| error.in_repository(&self.place))
     }
 
+    /// Reads, again and again as long as the reader is busy.
+    fn patiently<T>(&self, mut read: impl FnMut(&R) -> Result<T>) -> Result<T> {
+        fork::check()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match fork::shared(|| read(&self.reader)) {
+                Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
+                answer => return answer.map_err(|error| error.in_repository(&self.place)),
+            }
+            // What keeps a reader out, as a database that was switched to another mode, a writer puts right.
+            self.submit(Commit { synced: false, sweep: None }, Work::Run(Box::new(|_| Ok(()))))?;
+        }
+    }
+
     /// Waits to be answered, or to be made the leader.
     fn follow(&self, caller: &Arc<Caller>, deadline: Instant) -> Result<Swept> {
         let mut withdrawable = true;
@@ -208,7 +171,7 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
         let mut engine = lock(&self.engine);
         // The queue stands still while the transaction begins: what is in it decides whether that will be synced.
         let mut queue = lock(&self.queue);
-        let size = queue.waiting.len().min(BATCH);
+        let size = queue.waiting.len().min(E::BATCH);
         let asked = queue.waiting.iter().take(size).any(|pending| pending.commit.synced);
         let synced = asked && self.durability == Durability::Full;
         let begun = catch_unwind(AssertUnwindSafe(|| engine.try_begin(synced))).unwrap_or_else(|_| Err(broken()));
@@ -274,7 +237,7 @@ fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept
             answers.push(run_one(engine, pending)?);
         }
         match sweep {
-            Some((limit, moment)) => engine.sweep(limit, moment.now()).map(|_| ()),
+            Some((limit, moment)) => sweep_for_a_while(engine, limit, moment.now()).map(|_| ()),
             None => Ok(()),
         }
     };
@@ -304,9 +267,9 @@ fn add_sweep(sweep: &mut Option<(usize, Moment)>, commit: Commit) {
 fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
     let operation = match pending.work {
         Work::Run(operation) => operation,
-        Work::Sweep(limit, moment) => return engine.sweep(limit, moment.now()).map(Ok),
+        Work::Sweep(limit, moment) => return sweep_for_a_while(engine, limit, moment.now()).map(Ok),
     };
-    let mut staged = Staged { engine, writes: Vec::new() };
+    let mut staged = Staged { engine, writes: BTreeMap::new() };
     let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
     let Staged { engine, writes } = staged;
     if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
@@ -318,40 +281,40 @@ fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>>
     Ok(Ok(Swept::default()))
 }
 
+/// Sweeps `limit` rows, or as many as there is time for.
+fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, now: Time) -> Result<Swept> {
+    let begun = Instant::now();
+    let (mut all, mut left) = (Swept::default(), limit);
+    while left > 0 && !all.wrapped {
+        let rows = left.min(SWEPT_AT_ONCE);
+        let swept = engine.sweep(rows, now)?;
+        all = Swept { purged: all.purged + swept.purged, wrapped: swept.wrapped };
+        left = if begun.elapsed() < SWEEP_TIME { left - rows } else { 0 };
+    }
+    Ok(all)
+}
+
 /// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
 struct Staged<'a, E> {
     engine: &'a mut E,
-    writes: Vec<(Key, Option<Row>)>,
-}
-
-impl<E: Engine> Staged<'_, E> {
-    fn stage(&mut self, key: &Key, row: Option<Row>) {
-        match self.writes.iter_mut().find(|(written, _)| written == key) {
-            Some((_, written)) => *written = row,
-            None => self.writes.push((*key, row)),
-        }
-    }
+    writes: BTreeMap<Key, Option<Row>>,
 }
 
 impl<E: Engine> Transaction for Staged<'_, E> {
     fn get(&mut self, key: &Key) -> Result<Option<Row>> {
-        match self.writes.iter().find(|(written, _)| written == key) {
-            Some((_, row)) => Ok(row.clone()),
+        match self.writes.get(key) {
+            Some(row) => Ok(row.clone()),
             None => self.engine.get(key),
         }
     }
 
     fn put(&mut self, key: &Key, row: Row) {
         debug_assert!(row.is_valid(), "a row is written that reading will refuse");
-        self.stage(key, Some(row));
+        self.writes.insert(*key, Some(row));
     }
 
     fn delete(&mut self, key: &Key) {
-        self.stage(key, None);
-    }
-
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
-        self.engine.scan(after, limit)
+        self.writes.insert(*key, None);
     }
 }
 
@@ -361,16 +324,12 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
     }
 
     fn read(&self, key: &Key) -> Result<Option<Row>> {
-        fork::check()?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match fork::shared(|| self.reader.read(key)) {
-                Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
-                answer => return answer.map_err(|error| error.in_repository(&self.place)),
-            }
-            // What keeps a reader out, as a database that was switched to another mode, a writer puts right.
-            self.update(Commit { synced: false, sweep: None }, Box::new(|_| Ok(())))?;
-        }
+        self.patiently(|reader| reader.read(key))
+    }
+
+    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_> {
+        let mut place = R::Place::from(range);
+        Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan(&mut place)).transpose()))
     }
 
     fn log_bytes(&self) -> u64 {
@@ -414,3 +373,6 @@ fn busy() -> Error {
 fn broken() -> Error {
     Error::internal("an operation of the repository panicked")
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::clock::DAY_MS;
 use crate::error::Error;
+use crate::tenant;
 
 const PLAIN: Commit = Commit { synced: false, sweep: None };
 const SYNCED: Commit = Commit { synced: true, sweep: None };
@@ -62,6 +63,7 @@ fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
     writes_are_seen(&*repository);
     failures_leave_nothing(&*repository);
     scans_in_order(&*repository);
+    scans_page_by_page(&*repository);
     sweeps_what_is_over(&*repository);
     counts_from_many_threads(&repository);
     if shared {
@@ -105,14 +107,54 @@ fn scans_in_order(repository: &dyn Repository) {
     for number in [9, 3, 6] {
         put(repository, PLAIN, number, row(u32::from(number)));
     }
-    let page = |after: Option<u8>, limit| {
-        let rows = transact(repository, PLAIN, move |transaction| transaction.scan(after.map(key).as_ref(), limit));
-        rows.unwrap().into_iter().map(|(key, _)| key.0[0]).collect::<Vec<_>>()
+    let found = |range| numbers(repository, range);
+    assert_eq!(found(META..=LAST), [1, 3, 6, 9]);
+    assert_eq!(found(key(3)..=key(6)), [3, 6]);
+    assert_eq!(found(tenant::after(&key(3), META..=key(8))), [6]);
+    assert_eq!(found(tenant::after(&key(9), META..=LAST)), [0; 0]);
+    assert_eq!(found(tenant::after(&LAST, META..=META)), [0; 0]);
+    let mut scan = repository.scan(META..=LAST);
+    drop(scan.next().unwrap().unwrap());
+    assert_eq!(found(META..=LAST), [1, 3, 6, 9], "beside another that has not ended");
+}
+
+const LAST: Key = Block([0xff; Block::SIZE]);
+
+fn numbers(repository: &dyn Repository, range: RangeInclusive<Key>) -> Vec<u8> {
+    let pages = repository.scan(range).map(Result::unwrap);
+    pages.flatten().map(|(key, row)| row.map(|_| key.0[0]).unwrap()).collect()
+}
+
+/// More rows than a page has, some of which come and go while others are looked at.
+fn scans_page_by_page(repository: &dyn Repository) {
+    let numbered = |number: u128| Block((30 << 120 | number).to_be_bytes());
+    let change = |numbers: Vec<u128>, row: Option<Row>| {
+        let changed = transact(repository, PLAIN, move |transaction| {
+            for number in numbers {
+                match &row {
+                    Some(row) => transaction.put(&numbered(number), row.clone()),
+                    None => transaction.delete(&numbered(number)),
+                }
+            }
+            Ok(())
+        });
+        changed.unwrap();
     };
-    assert_eq!(page(None, 10), [1, 3, 6, 9]);
-    assert_eq!(page(None, 2), [1, 3]);
-    assert_eq!(page(Some(3), 2), [6, 9]);
-    assert_eq!(page(Some(9), 2), [0; 0]);
+    let all = 2 * engine::PAGE as u128 + 3;
+    change((0..all).collect(), Some(row(1)));
+    let mut pages = repository.scan(numbered(0)..=numbered(all)).map(Result::unwrap).filter(|page| !page.is_empty());
+    let mut found = pages.next().unwrap();
+    assert_eq!(found.len(), engine::PAGE, "a page is bounded");
+    change(vec![1, all - 2], None);
+    change(vec![all - 1], Some(row(2)));
+    found.extend(pages.flatten());
+    let expected: Vec<_> = (0..all).filter(|number| *number != all - 2).collect();
+    assert_eq!(
+        found.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+        expected.into_iter().map(numbered).collect::<Vec<_>>()
+    );
+    assert_eq!(found.last().unwrap().1, Ok(row(2)));
+    change((0..all).collect(), None);
 }
 
 fn sweeps_what_is_over(repository: &dyn Repository) {

@@ -12,6 +12,7 @@
 
 mod folder;
 mod format;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +22,10 @@ use std::fs::ReadDir;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::commit::{Engine, GroupCommit, Reader};
+use super::commit::GroupCommit;
+use super::engine::{Engine, Reader};
 use super::files::{self, FileLock, Temporary};
-use super::{Fate, Key, Repository, Row, Swept};
+use super::{Fate, Key, Page, Repository, Row, Swept};
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::Result;
@@ -59,8 +61,9 @@ struct Json {
 
 /// A row that the transaction has read or written.
 struct Staged {
-    before: Option<Row>,
-    now: Option<Row>,
+    /// What its file held, or that it is damaged.
+    before: Result<Option<Row>>,
+    now: Result<Option<Row>>,
 }
 
 impl Json {
@@ -93,7 +96,10 @@ impl Json {
         match self.rows.entry(*key) {
             btree_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
             btree_map::Entry::Vacant(entry) => {
-                let before = self.folder.row(key)?;
+                let before = match self.folder.row(key) {
+                    Err(error) if !error.is_of_one_row() => return Err(error),
+                    before => before,
+                };
                 Ok(entry.insert(Staged { now: before.clone(), before }))
             }
         }
@@ -103,7 +109,7 @@ impl Json {
     /// not stop the sweep.
     fn sweep_row(&mut self, key: &Key, now: Time) -> bool {
         let row = match self.rows.get(key) {
-            Some(row) => row.now.clone(),
+            Some(row) => row.now.clone().unwrap_or_default(),
             None => self.folder.row(key).unwrap_or_default(),
         };
         let Some(row) = row else { return false };
@@ -113,13 +119,14 @@ impl Json {
             Fate::Replace(row) => Some(row),
         };
         let is_over = left.is_none();
-        self.rows.entry(*key).or_insert(Staged { before: Some(row), now: None }).now = left;
+        self.rows.entry(*key).or_insert(Staged { before: Ok(Some(row)), now: Ok(None) }).now = Ok(left);
         is_over
     }
 
     fn store(&mut self) -> Result<()> {
         let changed = self.rows.iter().filter(|(_, row)| row.now != row.before);
-        let changes: Vec<_> = changed.map(|(key, row)| Change::new(key, row.now.as_ref())).collect::<Result<_>>()?;
+        let changed = changed.filter_map(|(key, row)| Some((key, row.now.as_ref().ok()?)));
+        let changes: Vec<_> = changed.map(|(key, row)| Change::new(key, row.as_ref())).collect::<Result<_>>()?;
         match changes.as_slice() {
             [] => Ok(()),
             [change] => {
@@ -187,6 +194,9 @@ impl Json {
 }
 
 impl Engine for Json {
+    /// Each operation waits for the disk, once for every file.
+    const BATCH: usize = 16;
+
     fn place(&self) -> String {
         self.folder.place()
     }
@@ -205,40 +215,12 @@ impl Engine for Json {
     }
 
     fn get(&mut self, key: &Key) -> Result<Option<Row>> {
-        self.staged(key).map(|row| row.now.clone())
+        self.staged(key)?.now.clone()
     }
 
     fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
-        self.staged(key)?.now = row.cloned();
+        self.staged(key)?.now = Ok(row.cloned());
         Ok(())
-    }
-
-    /// Lists the whole folder.
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
-        let is_after = |key: &Key| after.is_none_or(|after| key > after);
-        let mut keys: Vec<Key> = self.rows.keys().copied().filter(is_after).collect();
-        for entry in self.folder.entries()? {
-            if let Entry::Row(key) = self.folder.entry(entry)?
-                && is_after(&key)
-            {
-                keys.push(key);
-            }
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        let mut rows = Vec::new();
-        for key in keys {
-            if rows.len() >= limit {
-                break;
-            }
-            // Not kept: the rows of a whole folder are too many.
-            let row = match self.rows.get(&key) {
-                Some(row) => row.now.clone(),
-                None => self.folder.row(&key)?,
-            };
-            rows.extend(row.map(|row| (key, row)));
-        }
-        Ok(rows)
     }
 
     fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
@@ -258,16 +240,12 @@ impl Engine for Json {
                 // It would go on as if it had come to the end.
                 self.cursor = None;
             }
-            let key = match entry? {
-                Entry::Row(key) => key,
-                Entry::Temporary(path) => {
-                    files::remove_stale(&path);
-                    continue;
-                }
-                Entry::Other => continue,
-            };
             looked_at += 1;
-            swept.purged += u64::from(self.sweep_row(&key, now));
+            match entry? {
+                Entry::Row(key) => swept.purged += u64::from(self.sweep_row(&key, now)),
+                Entry::Temporary(path) => files::remove_stale(&path),
+                Entry::Other => {}
+            }
         }
         Ok(swept)
     }
@@ -297,8 +275,14 @@ impl Engine for Json {
 }
 
 impl Reader for Folder {
+    type Place = scan::Place;
+
     fn read(&self, key: &Key) -> Result<Option<Row>> {
         self.committed(key)
+    }
+
+    fn scan(&self, place: &mut scan::Place) -> Result<Option<Page>> {
+        place.next(self)
     }
 
     /// Holds nothing open.

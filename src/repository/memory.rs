@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use super::commit::{Engine, GroupCommit, Reader};
-use super::{Fate, Key, Repository, Row, Swept};
+use super::commit::GroupCommit;
+use super::engine::{Engine, PAGE, Reader, Rest};
+use super::{Fate, Key, Page, Repository, Row, Swept};
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -75,11 +76,6 @@ impl Engine for Memory {
         Ok(())
     }
 
-    fn scan(&mut self, from: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
-        let rows = lock(&self.rows);
-        Ok(rows.range(after(from)).take(limit).map(|(key, row)| (*key, row.clone())).collect())
-    }
-
     fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
         let mut rows = lock(&self.rows);
         let looked_at: Vec<_> = rows.range(after(self.cursor.as_ref())).take(limit).collect();
@@ -120,9 +116,18 @@ impl Engine for Memory {
 }
 
 impl Reader for MemoryReader {
+    type Place = Rest;
+
     fn read(&self, key: &Key) -> Result<Option<Row>> {
         check_process(self.process)?;
         Ok(lock(&self.rows).get(key).cloned())
+    }
+
+    fn scan(&self, place: &mut Rest) -> Result<Option<Page>> {
+        check_process(self.process)?;
+        let rows = lock(&self.rows);
+        let page = |range| rows.range(range).take(PAGE).map(|(key, row)| (*key, Ok(row.clone()))).collect();
+        place.next(|range| Ok(page(range)))
     }
 
     fn close(&self) {}

@@ -7,6 +7,7 @@ mod codec;
 mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod engine;
 pub mod files;
 mod json;
 mod memory;
@@ -18,6 +19,7 @@ mod range;
 mod samples;
 mod sqlite;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -33,10 +35,10 @@ use crate::workflow::{Reference, Timer};
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The key of a row: a hash, or [`META`].
+/// The key of a row, see [`crate::tenant`].
 pub type Key = Block;
 
-/// The key of the one row that describes the repository itself. No hash will ever be equal to it.
+/// The key of the one row that describes the repository itself. No other row has one that begins with two zero bits.
 pub const META: Key = Block([0; Block::SIZE]);
 
 /// What a repository keeps. It is read by the codecs alone, which hold it to what may be written.
@@ -110,11 +112,13 @@ pub trait Transaction {
 
     /// Removes the row, if there is one.
     fn delete(&mut self, key: &Key);
-
-    /// Up to `limit` rows in the order of their keys, beginning after `after`, or with the first. Rows written in
-    /// this transaction may be missing.
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>>;
 }
+
+/// Some rows, each with its key, or why it cannot be read: an error that [`Error::is_of_one_row`].
+pub type Page = Vec<(Key, Result<Row>)>;
+
+/// A look at many rows, page by page; a page may be empty. It is over after an error.
+pub type Scan<'a> = Box<dyn Iterator<Item = Result<Page>> + 'a>;
 
 /// How an operation is committed.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +164,15 @@ pub trait Repository: Send + Sync {
     ///
     /// `Store` when it cannot be read.
     fn read(&self, key: &Key) -> Result<Option<Row>>;
+
+    /// The rows of a range in the order of their keys, each as it was last committed when its page is read. Nobody
+    /// waits for who looks: what is there from the beginning to the end is found, and what comes or goes meanwhile
+    /// may be. (With `json:`, a few file systems may hide a row that is written at this very moment.)
+    ///
+    /// # Errors
+    ///
+    /// An item is `Store` when the storage fails.
+    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_>;
 
     /// Bytes of what is written down and not yet where it belongs, after the last change by this handle. They grow
     /// while a foreign reader keeps the storage from tidying up.

@@ -16,6 +16,7 @@ mod sides;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ use rusqlite::{OptionalExtension, params};
 use self::connection::{Kind, is_busy, is_full};
 use self::database::Database;
 use self::shared::{Lease, Shared};
-use super::commit::{Engine, GroupCommit, Reader};
+use super::commit::GroupCommit;
+use super::engine::{Engine, PAGE, Reader, Rest};
 use super::files::{self, FileLock};
-use super::{Fate, Key, Repository, Row, Swept, codec};
+use super::{Fate, Key, Page, Repository, Row, Swept, codec};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::config::Durability;
@@ -235,18 +237,6 @@ impl Engine for Sqlite {
         })
     }
 
-    fn scan(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Row)>> {
-        let rows = self.run(|connection| {
-            let sql = "SELECT k, v FROM item WHERE ?1 IS NULL OR k > ?1 ORDER BY k LIMIT ?2";
-            let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map(params![after.map(|key| key.0), limit as i64], |row| {
-                Ok((Block(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        rows.into_iter().map(|(key, row)| Ok((key, row?))).collect()
-    }
-
     fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
         let from = self.cursor;
         let fates = self.run(|connection| {
@@ -344,23 +334,33 @@ fn fetch(connection: &rusqlite::Connection, key: &Key) -> rusqlite::Result<Optio
         .optional()
 }
 
+/// The first rows of a range. What has no key of ours is none of them.
+fn fetch_page(connection: &rusqlite::Connection, range: &RangeInclusive<Key>) -> rusqlite::Result<Page> {
+    let sql = "SELECT k, v FROM item WHERE k BETWEEN ?1 AND ?2 AND length(k) = 16 ORDER BY k LIMIT ?3";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map(params![range.start().0, range.end().0, PAGE as i64], |row| {
+        Ok((Block(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
+    })?;
+    rows.collect()
+}
+
 /// Connections that only read.
 struct Readers(Arc<Shared>);
 
 impl Readers {
     /// One try. `Busy` also when the files were replaced.
-    fn look(&self, key: &Key) -> Result<Option<Row>> {
+    fn look<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
         let reader = self.0.lease(Kind::Reader)?;
-        let row = match reader.run(|connection| fetch(connection, key)) {
+        let found = match reader.run(work) {
             Err(error) if error.outcome() != Outcome::Busy => {
                 reader.discard();
                 return Err(error);
             }
-            row => row,
+            found => found,
         };
-        let row = if reader.is_current()? { row } else { Err(Error::busy(self.0.replaced().detail())) };
+        let found = if reader.is_current()? { found } else { Err(Error::busy(self.0.replaced().detail())) };
         reader.give_back();
-        row?.transpose()
+        found
     }
 
     fn rejoin(&self) -> Result<()> {
@@ -370,17 +370,28 @@ impl Readers {
         }
         parted::rejoin(&self.0)
     }
-}
 
-impl Reader for Readers {
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    /// Reads from files that were the ones at the path all the time.
+    fn run<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
         for _ in 0..TRIES {
-            match self.look(key) {
+            match self.look(&work) {
                 Err(error) if error.outcome() == Outcome::Busy && self.0.is_parted()? => self.rejoin()?,
-                row => return row,
+                found => return found,
             }
         }
         Err(self.0.replaced())
+    }
+}
+
+impl Reader for Readers {
+    type Place = Rest;
+
+    fn read(&self, key: &Key) -> Result<Option<Row>> {
+        self.run(|connection| fetch(connection, key))?.transpose()
+    }
+
+    fn scan(&self, place: &mut Rest) -> Result<Option<Page>> {
+        place.next(|range| self.run(|connection| fetch_page(connection, &range)))
     }
 
     fn close(&self) {

@@ -171,7 +171,7 @@ impl Core {
     }
 
     /// Renders every text with a code of the same length, before one is drawn.
-    fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
+    pub(super) fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
         let placeholder = "0".repeat(usize::from(self.config.otp_length));
         let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
         for (at, _) in steps.iter().enumerate().filter(|(_, step)| step.to.is_some()) {

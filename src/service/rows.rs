@@ -27,6 +27,15 @@ pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Resu
     }
 }
 
+/// The timer in this row.
+pub fn timer(transaction: &mut dyn Transaction, row: &Block) -> Result<Option<Timer>> {
+    match transaction.get(row)? {
+        Some(Row::Timer(timer)) => Ok(Some(timer)),
+        Some(_) => Err(mixed_up()),
+        None => Ok(None),
+    }
+}
+
 /// Writes a record in place of one with this timer, or of none.
 pub fn put_new_record(transaction: &mut dyn Transaction, row: &Block, timer: Option<Timer>, record: &Record) {
     put_timer(transaction, timer, workflow::timer(row, record));

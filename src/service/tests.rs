@@ -1,8 +1,10 @@
 //! The rules through the service, on every repository, with the host's clock.
 
+mod bounds;
 mod claims;
 mod events;
 mod flow;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,30 +1,37 @@
 //! Going on with a workflow when it is time: steps are begun, or taken over from an owner that died, by one process
 //! of many.
+//!
+//! Timers are found without a transaction, and looked at again in one. A timer that cannot be run, since its record
+//! is damaged, or has a key or a text that only others can use, is passed over and left to them.
 
 use std::time::Instant;
 
 use zeroize::Zeroizing;
 
 use super::deliver::{Job, PlannedStep};
-use super::{Core, DURABLE, Service, rows};
+use super::pace::Pace;
+use super::passed::Passed;
+use super::{Core, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::envelope::Envelope;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::hooks::{About, Level};
 use crate::record::{Record, Via};
 use crate::reply::RunDueReply;
-use crate::repository::{META, Row, Transaction, transact};
+use crate::repository::{Key, Transaction};
+use crate::tenant;
 use crate::workflow::{self, Timer};
 
-/// Timers looked at in one transaction.
-const TIMERS: usize = 8;
-
-/// What a look at the timers came to.
-pub enum Claim {
-    /// A step was begun, and is to be sent.
-    Begun(Box<Job>),
-    /// Nothing is due before this time, if at all.
-    Nothing(Option<Time>),
+/// What a look at some timers came to.
+#[derive(Default)]
+pub struct Look {
+    /// How many it saw.
+    pub seen: usize,
+    /// A step of the last one, which was begun and is to be sent.
+    pub job: Option<Box<Job>>,
+    /// Those that were passed over.
+    pub passed: Vec<Passed>,
 }
 
 /// What the messages of a record need, opened.
@@ -34,70 +41,112 @@ struct Material {
     steps: Vec<PlannedStep>,
 }
 
+/// How long timers are run.
+struct Limit {
+    until: Instant,
+    /// Most steps that are sent.
+    steps: u64,
+}
+
 impl Service {
     /// Sends the steps that are due, as long as `until` has not come. Gives how many, and when the next is due, in
     /// milliseconds from now.
     pub(super) fn run_timers(&self, until: Instant) -> Result<(u64, Option<u64>)> {
-        let mut ran = 0;
-        loop {
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let claim =
-                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))?;
-            match claim {
-                Claim::Nothing(due) => return Ok((ran, due.map(|due| due.since(self.hooks.time())))),
-                Claim::Begun(job) => {
-                    ran += 1;
-                    let _ = self.deliver(*job, true)?;
-                    if Instant::now() >= until {
-                        return Ok((ran, Some(0)));
-                    }
-                }
-            }
-        }
+        self.run_some_timers(&Limit { until, steps: u64::MAX })
     }
 
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
-        if self.core.config.sender == Via::Messages {
-            let ran = self.run_timers(Instant::now());
+        if self.via() == Via::Messages {
+            let ran = self.run_some_timers(&Limit { until: Instant::now(), steps: 1 });
             let told = ran.map(|(ran, due)| RunDueReply { ran, purged: 0, next_due_in_milliseconds: due });
             let _ = self.told("run_due", None, told);
         }
     }
-}
 
-impl Core {
-    /// Begins the first step that is due. Of many that look at the same time one begins it.
-    pub(super) fn claim(&self, transaction: &mut dyn Transaction, now: Time) -> Result<Claim> {
-        if self.config.sender != Via::Messages {
-            return Ok(Claim::Nothing(None));
-        }
-        let mut after = META;
-        loop {
-            let rows = transaction.scan(Some(&after), TIMERS)?;
-            if rows.is_empty() {
-                return Ok(Claim::Nothing(None));
+    /// A failure after the first step is the log's: that step was sent.
+    fn run_some_timers(&self, limit: &Limit) -> Result<(u64, Option<u64>)> {
+        let mut ran = 0;
+        let next = if self.via() == Via::Messages { self.run_timers_of(limit, &mut ran) } else { Ok(None) };
+        match next {
+            Err(error) if ran > 0 => {
+                self.hooks.log(Level::Error, "run_due", error.outcome(), About::default());
+                Ok((ran, Some(0)))
             }
-            for (key, row) in rows {
-                let Row::Timer(timer) = row else { return Ok(Claim::Nothing(None)) };
-                if timer.due > now {
-                    return Ok(Claim::Nothing(Some(timer.due)));
-                }
-                if let Some(job) = self.run(transaction, &key, &timer, now)? {
-                    return Ok(Claim::Begun(job));
-                }
-                after = key;
-            }
+            next => Ok((ran, next?.map(|due: Time| due.since(self.hooks.time())))),
         }
     }
 
-    fn run(
-        &self,
-        transaction: &mut dyn Transaction,
-        key: &Block,
-        timer: &Timer,
-        now: Time,
-    ) -> Result<Option<Box<Job>>> {
+    /// Goes on where the last look ended. Gives when the next timer is due: at once if time ended first.
+    fn run_timers_of(&self, limit: &Limit, ran: &mut u64) -> Result<Option<Time>> {
+        let (core, mut pace) = (&self.core, Pace::new());
+        for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.hooks.time())) {
+            let keys: Vec<Key> = page?.into_iter().map(|(key, _)| key).collect();
+            let now = self.hooks.time();
+            let (mut due, later) = keys.split_at(keys.partition_point(|key| tenant::due(key) <= now));
+            while !due.is_empty() {
+                let seen = self.look(due.iter().take(pace.rows()).copied().collect(), &mut pace, ran)?;
+                let (looked_at, left) = due.split_at(seen.min(due.len()));
+                if Instant::now() >= limit.until || *ran >= limit.steps {
+                    core.memory.ended_at(looked_at.last().copied());
+                    return Ok(Some(Time::START));
+                }
+                due = left;
+            }
+            if let Some(next) = later.first() {
+                core.memory.ended_at(None);
+                return Ok(Some(tenant::due(next)));
+            }
+        }
+        core.memory.ended_at(None);
+        Ok(None)
+    }
+
+    /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.
+    fn look(&self, timers: Vec<Key>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        let Look { seen, job, passed } =
+            pace.transact(&*self.core.repository, move |transaction| core.look(transaction, &timers, moment.now()))?;
+        self.tell_passed("run_due", &passed);
+        if let Some(job) = job {
+            *ran += 1;
+            let row = job.row;
+            // What goes wrong with one must not keep the others from their turn.
+            if let Err(error) = self.deliver(*job, true) {
+                self.hooks.log(Level::Error, "run_due", error.outcome(), About { row: Some(&row), ..About::default() });
+            }
+        }
+        Ok(seen)
+    }
+}
+
+impl Core {
+    /// Begins the first step that is due of these timers. Of many that look at the same time one begins it.
+    pub(super) fn look(&self, transaction: &mut dyn Transaction, timers: &[Key], now: Time) -> Result<Look> {
+        let mut look = Look::default();
+        for key in timers {
+            look.seen += 1;
+            let (about, ran) = match rows::timer(transaction, key) {
+                Ok(Some(timer)) if timer.due <= now => (timer.record, self.run(transaction, key, &timer, now)),
+                Ok(_) => continue,
+                Err(error) => (*key, Err(error)),
+            };
+            match ran {
+                Ok(None) => {}
+                Ok(job) => {
+                    look.job = job;
+                    break;
+                }
+                Err(error) if error.is_of_one_row() => {
+                    look.passed.push(Passed { key: *key, about, outcome: error.outcome() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(look)
+    }
+
+    fn run(&self, transaction: &mut dyn Transaction, key: &Key, timer: &Timer, now: Time) -> Result<Option<Box<Job>>> {
         let before = rows::record(transaction, &timer.record, now)?;
         let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
             transaction.delete(key);
@@ -107,8 +156,7 @@ impl Core {
         record.settle(now);
         let mut job = None;
         if workflow::may_go_on(&record, record.deliveries, step) {
-            // Another tenant's, or under a key that only others have: theirs to run, and in nobody's way.
-            let Ok(material) = self.material(&timer.record, &record) else { return Ok(None) };
+            let material = self.material(&timer.record, &record)?;
             job = self.begin_step(&timer.record, &mut record, material, now);
         }
         if job.is_none() {
@@ -118,11 +166,14 @@ impl Core {
         Ok(job)
     }
 
-    /// What the messages of a record need. Other tenants' records cannot be opened.
+    /// What the messages of a record need. All texts are tried: after a step has begun it would be too late.
     fn material(&self, row: &Block, record: &Record) -> Result<Material> {
-        let (envelope, code) = self.open(row, record)?;
-        let steps = self.plan(&envelope)?;
-        Ok(Material { envelope, code, steps })
+        let opened = self.open(row, record).and_then(|(envelope, code)| {
+            let steps = self.plan(&envelope)?;
+            self.try_texts(&envelope, &steps)?;
+            Ok(Material { envelope, code, steps })
+        });
+        opened.map_err(Error::of_one_row)
     }
 
     /// Takes the newest step over if it is claimed and still in the workflow, and else begins the next one, if there

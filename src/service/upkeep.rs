@@ -4,25 +4,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::pace::{self, Pace};
+use super::passed::Passed;
 use super::{Core, DURABLE, NAME_BYTES, Service, driver, rows};
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::phone;
-use crate::record::Via;
+use crate::record::{Record, Via};
 use crate::reply::{DoneReply, RunDueReply};
-use crate::repository::{Row, transact};
+use crate::repository::{Key, Page, Row, Transaction, transact};
 use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
 
 /// How long a call works before it lets others go on.
 const BUDGET: Duration = Duration::from_millis(100);
 
-/// Rows looked at in one transaction: some milliseconds of work, also where a row is a file.
+/// Most rows swept in one transaction.
 const STEP: usize = 250;
 
 impl Service {
-    /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works for a full round or 100 milliseconds, whichever ends
-    /// first; the next call goes on where this one ended.
+    /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works
+    /// for a full round or 100 milliseconds, whichever ends first; the next call goes on where this one ended. What
+    /// cannot be run is passed over, and told to the log once.
     ///
     /// # Errors
     ///
@@ -77,12 +80,16 @@ impl Service {
     fn sweep(&self, until: Instant) -> Result<u64> {
         let (mut purged, mut ends) = (0, 0);
         // The sweep begins where the last one was: a full round has passed the end twice.
-        while ends < 2 && Instant::now() < until {
+        // There is always time for one step, or timers that never end would keep every row for ever.
+        loop {
             let swept = self.core.repository.sweep(STEP, self.hooks.moment())?;
             purged += swept.purged;
             ends += u32::from(swept.wrapped);
+            if ends == 2 || Instant::now() >= until {
+                return Ok(purged);
+            }
+            pace::rest();
         }
-        Ok(purged)
     }
 
     /// Clears failures and locks of a subject, whichever kind of subject the text may mean.
@@ -101,12 +108,13 @@ impl Service {
         self.told("unlock", None, answer)
     }
 
-    /// Removes every record of a recipient, whichever kind of address the text may mean. Counters and locks stay:
-    /// they hold hashes, and end by themselves.
+    /// Removes every record of a recipient that is there now, whichever kind of address the text may mean. Counters
+    /// and locks stay: they hold hashes, and end by themselves. A record that cannot be read is passed over, and told
+    /// to the log once.
     ///
     /// # Errors
     ///
-    /// `Argument`, `Store`, `Busy`.
+    /// `Argument`, `Busy`, `Store`; after the last, some may be gone.
     pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
         self.start_driver()?;
         check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
@@ -115,25 +123,73 @@ impl Service {
     }
 
     fn erase_all(&self, recipients: Vec<Block>) -> Result<()> {
-        let mut after = None;
-        loop {
-            let (from, recipients) = (after, recipients.clone());
-            after = transact(&*self.core.repository, DURABLE, move |transaction| {
-                let found = transaction.scan(from.as_ref(), STEP)?;
-                let last = found.last().filter(|_| found.len() == STEP).map(|(key, _)| *key);
-                for (key, row) in found {
-                    if let Row::Record(record) = row
-                        && record.recipients.iter().any(|recipient| recipients.contains(recipient))
-                    {
-                        rows::delete_record(transaction, &key, &record);
-                    }
-                }
-                Ok(last)
-            })?;
-            if after.is_none() {
-                return Ok(());
+        let mut eraser = Eraser { recipients: Arc::new(recipients), pace: Pace::new(), has_erased: false };
+        for page in self.core.repository.scan(self.core.tenant().rows()) {
+            page.and_then(|page| self.erase_page(&mut eraser, page)).map_err(|error| eraser.failed(error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the recipient's records among these, which are looked at once more.
+    fn erase_page(&self, eraser: &mut Eraser, page: Page) -> Result<()> {
+        let (mut found, mut passed) = (Vec::new(), Vec::new());
+        for (key, row) in page {
+            match row {
+                Ok(Row::Record(record)) if eraser.concerns(&record) => found.push(key),
+                Ok(_) => {}
+                // Nobody can tell whose it is.
+                Err(error) => passed.push(Passed { key, about: key, outcome: error.outcome() }),
             }
         }
+        self.tell_passed("erase", &passed);
+        let mut found = found.as_slice();
+        while !found.is_empty() {
+            let (first, left) = found.split_at(eraser.pace.rows().min(found.len()));
+            let (keys, recipients) = (first.to_vec(), eraser.recipients.clone());
+            eraser.pace.transact(&*self.core.repository, move |transaction| {
+                keys.iter().try_for_each(|key| erase_record(transaction, key, &recipients))
+            })?;
+            (eraser.has_erased, found) = (true, left);
+        }
+        Ok(())
+    }
+}
+
+/// The erasing of a recipient's records.
+struct Eraser {
+    recipients: Arc<Vec<Block>>,
+    pace: Pace,
+    /// Whether some are gone for good.
+    has_erased: bool,
+}
+
+impl Eraser {
+    fn concerns(&self, record: &Record) -> bool {
+        concerns(record, &self.recipients)
+    }
+
+    /// Once something was erased, no error says that nothing was done.
+    fn failed(&self, error: Error) -> Error {
+        if self.has_erased {
+            return Error::store(format!("recipient: not all of its records were erased: {error}"));
+        }
+        error
+    }
+}
+
+fn concerns(record: &Record, recipients: &[Block]) -> bool {
+    record.recipients.iter().any(|recipient| recipients.contains(recipient))
+}
+
+/// Removes the record, if it still is the recipient's. One that was damaged meanwhile is left to whoever needs it.
+fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Block]) -> Result<()> {
+    match transaction.get(key) {
+        Ok(Some(Row::Record(record))) if concerns(&record, recipients) => {
+            rows::delete_record(transaction, key, &record);
+            Ok(())
+        }
+        Err(error) if !error.is_of_one_row() => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -105,10 +105,15 @@ impl Folder {
     /// The committed transaction that may not have reached all its files.
     pub fn journal(&self) -> Result<Option<Vec<Change>>> {
         let path = self.journal_file();
-        files::read(&path, format::JOURNAL_BYTES)?.map_or(Ok(None), |bytes| format::journal(&bytes, &path))
+        let journal = files::read(&path, format::JOURNAL_BYTES).and_then(|bytes| match bytes {
+            Some(bytes) => format::journal(&bytes, &path),
+            None => Ok(None),
+        });
+        // Without it nothing can be told about any row.
+        journal.map_err(Error::of_all_rows)
     }
 
-    /// The row as last committed: a transaction counts from its journal on.
+    /// The row as last committed.
     pub fn committed(&self, key: &Key) -> Result<Option<Row>> {
         let row = self.at_path(key);
         // Afterwards: only then it is known where the row came from.
@@ -117,8 +122,12 @@ impl Folder {
     }
 
     fn at_path(&self, key: &Key) -> Result<Option<Row>> {
-        let changed = self.journal()?.and_then(|changes| changes.into_iter().find(|change| change.key == *key));
-        match changed {
+        self.row_after(&self.journal()?.unwrap_or_default(), key)
+    }
+
+    /// The row when these changes, which are committed, have been carried out: a transaction counts from its journal on.
+    pub fn row_after(&self, changes: &[Change], key: &Key) -> Result<Option<Row>> {
+        match changes.iter().find(|change| change.key == *key) {
             Some(Change { text: Some(text), .. }) => format::row(key, text.as_bytes(), &self.journal_file()),
             Some(Change { text: None, .. }) => Ok(None),
             None => self.row(key),

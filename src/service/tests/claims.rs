@@ -7,7 +7,6 @@ use super::*;
 use crate::reply::DeliveryState;
 use crate::repository::conformance::Folder;
 use crate::service::deliver::Job;
-use crate::service::timers::Claim;
 
 /// How long a claim lasts: the time for a request, and a second.
 const CLAIM_MS: i64 = 11_000;
@@ -16,11 +15,11 @@ impl Fixture {
     /// Claims the step that is due, as a process does right before it is gone.
     fn claim(&self) -> Job {
         let (core, now) = (self.service.core.clone(), self.now());
-        let claim = transact(&*self.service.core.repository, DURABLE, move |transaction| core.claim(transaction, now));
-        match claim.unwrap() {
-            Claim::Begun(job) => *job,
-            Claim::Nothing(due) => panic!("nothing is due before {due:?}"),
-        }
+        let timers: Vec<_> = core.repository.scan(core.tenant().timers()).flat_map(Result::unwrap).collect();
+        let timers: Vec<_> = timers.into_iter().map(|(key, _)| key).collect();
+        let look =
+            transact(&*self.service.core.repository, DURABLE, move |transaction| core.look(transaction, &timers, now));
+        *look.unwrap().job.expect("a step that is due")
     }
 
     /// The steps of a delivery: channel and status.

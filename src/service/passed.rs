@@ -1,0 +1,74 @@
+//! What those that go over many rows remember: where they are, and which rows they had to pass over.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::sync::Mutex;
+
+use super::Service;
+use crate::block::Block;
+use crate::clock::Time;
+use crate::fork::{self, lock};
+use crate::hooks::{About, Level};
+use crate::outcome::Outcome;
+use crate::repository::Key;
+use crate::tenant;
+
+/// Rows that are remembered to have been told of: then all are forgotten, and may be told of once more.
+const TOLD: usize = 1 << 16;
+
+/// A row that could not be read, opened or rendered.
+pub struct Passed {
+    /// Its key.
+    pub key: Key,
+    /// The record it is about, as far as that is known, else the row itself.
+    pub about: Block,
+    /// What is wrong.
+    pub outcome: Outcome,
+}
+
+/// What a service remembers of its upkeep.
+#[derive(Default)]
+pub struct Memory {
+    /// The timer at which a look ended before it had seen all. The next one goes on there, so that none of those
+    /// that cannot be run keeps it from those behind them.
+    timer: Mutex<Option<Key>>,
+    told: Mutex<BTreeSet<Key>>,
+}
+
+impl Memory {
+    /// Those of these timers that the next look is about.
+    pub fn rest_of(&self, timers: RangeInclusive<Key>, now: Time) -> RangeInclusive<Key> {
+        let timer = fork::shared(|| *lock(&self.timer));
+        match timer.filter(|timer| tenant::due(timer) <= now) {
+            Some(timer) => tenant::after(&timer, timers),
+            None => timers,
+        }
+    }
+
+    /// Notes where a look ended, or that it has seen all that was due.
+    pub fn ended_at(&self, timer: Option<Key>) {
+        fork::shared(|| *lock(&self.timer) = timer);
+    }
+
+    /// Whether this row is one that nobody was told of. Now somebody is.
+    fn is_news(&self, key: &Key) -> bool {
+        fork::shared(|| {
+            let mut told = lock(&self.told);
+            if told.len() >= TOLD {
+                told.clear();
+            }
+            told.insert(*key)
+        })
+    }
+}
+
+impl Service {
+    /// Tells the log of rows that were passed over, of each once.
+    pub(super) fn tell_passed(&self, event: &str, passed: &[Passed]) {
+        for Passed { key, about, outcome } in passed {
+            if self.core.memory.is_news(key) {
+                self.hooks.log(Level::Error, event, *outcome, About { row: Some(about), ..About::default() });
+            }
+        }
+    }
+}
