@@ -69,7 +69,7 @@ pub struct Code {
     pub state: CodeState,
 }
 
-/// An idempotency key and the request that came with it, both hashed.
+/// An idempotency key and the request that came with it, both hashed, and what was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
@@ -77,6 +77,29 @@ pub struct Idempotency {
     pub key: Block,
     /// The request.
     pub request: Block,
+    /// The first answer, once there was one: whatever becomes of the delivery, the same request gets it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FirstAnswer>,
+}
+
+/// What a create was told. Other answers are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FirstAnswer {
+    /// The message is on its way.
+    Sent,
+    /// It may be.
+    InDoubt,
+}
+
+impl FirstAnswer {
+    /// As the outcome that was told.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            FirstAnswer::Sent => Outcome::Ok,
+            FirstAnswer::InDoubt => Outcome::InDoubt,
+        }
+    }
 }
 
 /// What is kept of a token.
@@ -310,6 +333,13 @@ impl Record {
             _ if self.deliveries != ticket.delivery => Meanwhile::Superseded,
             CodeState::Used(_) => Meanwhile::Used,
             CodeState::Live | CodeState::Expired => Meanwhile::Current,
+        }
+    }
+
+    /// Keeps what the create of this code is told, for the same request when it comes again. The first answer counts.
+    pub fn keep_answer(&mut self, answer: FirstAnswer) {
+        if let Some(idempotency) = &mut self.idempotency {
+            idempotency.answer.get_or_insert(answer);
         }
     }
 

@@ -234,7 +234,7 @@ pub struct Status {
 }
 
 /// Answer of [`crate::Service::run_due`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDueReply {
     /// Steps of deliveries that were due and were run.

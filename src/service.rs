@@ -3,11 +3,13 @@
 //! Every function here loads rows, asks [`crate::record`] and [`crate::policy`], stores what changed in one
 //! transaction, and only then answers. Nothing is locked while a message is being delivered or the host is called.
 
+mod after;
 mod create;
 mod deliver;
 mod draw;
 pub mod driver;
 mod flow;
+mod plan;
 mod rows;
 mod status;
 mod timers;
@@ -36,6 +38,7 @@ use crate::sender::console::Console;
 use crate::sender::host::{Host, SendFn};
 use crate::sender::vonage::Carrier;
 use crate::webhook::Verifier;
+use deliver::Way;
 use driver::Driver;
 
 /// Most bytes of a token or a subject.
@@ -105,10 +108,6 @@ impl Service {
     /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
     pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
         let mut config = Config::parse(config)?;
-        let mut warnings = std::mem::take(&mut config.warnings);
-        let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
-        let previous = std::mem::take(&mut config.previous_keys);
-        let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
         let console = match config.sender {
             Via::Console => {
                 let cannot = |cause| Error::config(format!("sender: console: no standard error: {cause}"));
@@ -119,6 +118,11 @@ impl Service {
         let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
         let driver = if config.background { Some(Driver::new()?) } else { None };
+        // Last, since it may make files: a service that cannot be opened leaves none.
+        let mut warnings = std::mem::take(&mut config.warnings);
+        let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
+        let previous = std::mem::take(&mut config.previous_keys);
+        let keys = KeyRing::open(&*repository, std::mem::replace(&mut config.key, KeySource::None), previous)?;
         let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm: Alarm::default() });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
@@ -225,15 +229,19 @@ impl Service {
         self.core.config.sender
     }
 
-    /// Who delivers: not with sender `none`, whose message is handed over.
-    fn sender(&self) -> Result<Option<Arc<dyn Sender>>> {
-        match self.via() {
+    /// How messages leave; none does with sender `none`, whose message is handed over.
+    fn way(&self) -> Result<Option<Way<'_>>> {
+        let core = &self.core;
+        let way = match self.via() {
+            Via::None => return Ok(None),
             Via::Host => match self.hooks.sender() {
-                Some(send) => Ok(Some(Arc::new(Host(send)))),
-                None => Err(Error::unsupported("sender is host, but no function is set (on_send)")),
+                Some(send) => Some(Way::Sender(Arc::new(Host(send)))),
+                None => return Err(Error::unsupported("sender is host, but no function is set (on_send)")),
             },
-            _ => Ok(self.core.console.clone()),
-        }
+            Via::Console => core.console.clone().map(Way::Sender),
+            Via::Dispatch | Via::Messages => core.carrier.as_ref().map(Way::Carrier),
+        };
+        way.map(Some).ok_or_else(|| Error::internal("there is no sender"))
     }
 
     /// Tells the log how a call went, and passes the answer on.

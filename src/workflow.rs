@@ -147,3 +147,16 @@ pub fn called_off(record: &Record, is_met: impl Fn(DeliveryState) -> bool) -> Op
 pub fn has_failed(state: DeliveryState) -> bool {
     matches!(state, DeliveryState::Rejected | DeliveryState::Undeliverable | DeliveryState::Failed)
 }
+
+/// Whether no step of the delivery reached anybody, and none is under way.
+pub fn is_vain(record: &Record) -> bool {
+    let left_nothing = |state| has_failed(state) || matches!(state, DeliveryState::Skipped | DeliveryState::Stopped);
+    record.delivery.steps.iter().all(|step| left_nothing(step.status))
+}
+
+/// Whether a message of the delivery was certainly taken, whatever became of it.
+pub fn was_taken(record: &Record) -> bool {
+    use DeliveryState::{Accepted, Delivered, Read, Rejected, Submitted, Undeliverable};
+    let is_taken = |state| matches!(state, Accepted | Submitted | Delivered | Read | Rejected | Undeliverable);
+    record.delivery.steps.iter().any(|step| is_taken(step.status))
+}

@@ -33,7 +33,7 @@ fn record(created: Time) -> Record {
         retention_minutes: RETENTION_MINUTES,
         remembered: Vec::new(),
         sealed: vec![1, 2, 3],
-        idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]) }),
+        idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]), answer: None }),
         deliveries: 1,
         delivery: Delivery::new(Via::None),
     }

@@ -11,7 +11,7 @@ use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
-use crate::record::{Code, CodeState, Delivery, Record, Secret, Via};
+use crate::record::{Code, CodeState, Delivery, FirstAnswer, Record, Secret, Via};
 use crate::reply::DeliveryState;
 use crate::workflow::{Reference, Timer};
 use read::Reader;
@@ -214,6 +214,11 @@ impl Writer {
         if let Some(idempotency) = &record.idempotency {
             self.block(&idempotency.key);
             self.block(&idempotency.request);
+            self.byte(match idempotency.answer {
+                None => 0,
+                Some(FirstAnswer::Sent) => 1,
+                Some(FirstAnswer::InDoubt) => 2,
+            });
         }
         if !record.remembered.is_empty() {
             self.integer(record.remembered.len() as u64);

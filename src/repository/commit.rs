@@ -273,7 +273,8 @@ fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept
         }
     };
     let ended = match run() {
-        Ok(()) => engine.commit(),
+        // Whatever kind of failure it is: the transaction may stand.
+        Ok(()) => engine.commit().map_err(|error| Error::store(error.detail())),
         Err(error) => {
             engine.rollback();
             Err(error)
@@ -400,7 +401,7 @@ impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
 }
 
 fn busy() -> Error {
-    Error::busy(format!("the repository was busy for {} seconds; nothing was done", PATIENCE.as_secs()))
+    Error::busy(format!("the repository was busy for {} seconds", PATIENCE.as_secs()))
 }
 
 #[cold]

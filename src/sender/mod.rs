@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::reply::SendFailure;
 
 /// A message to deliver. It holds the code: it has no `Debug` and is wiped on drop.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// The token it belongs to.

@@ -1,21 +1,24 @@
 //! Creating a code, and sending it again: everything up to the commit after which it is delivered.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
-use super::deliver::{Job, PlannedStep};
+use super::after::AfterResult;
+use super::deliver::Way;
+use super::plan::{Contents, Job, PlannedStep};
 use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
-use crate::clock::{MINUTE_MS, SECOND_MS, Time};
-use crate::code::{self, Binding};
+use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::policy::Sends;
-use crate::record::{CodeState, Delivery, Idempotency, Record, Via};
+use crate::record::{CodeState, Delivery, FirstAnswer, Idempotency, Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Commit, Transaction, transact};
 use crate::request::{Address, AddressKind, Request};
-use crate::workflow::{self, Planned};
+use crate::workflow;
 
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
 const SWEPT_ROWS: usize = 4;
@@ -31,7 +34,8 @@ pub struct Order {
     pub envelope: Envelope,
     pub context: Option<Zeroizing<String>>,
     pub idempotency: Option<Idempotency>,
-    pub steps: Vec<PlannedStep>,
+    /// The steps, tried with a code of the same length.
+    pub steps: Arc<[PlannedStep]>,
 }
 
 /// What the first transaction came to.
@@ -53,19 +57,20 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`, `Random`, `Unsupported` with sender `host`
-    /// and no function. A message that was not, or perhaps not, sent is an outcome of the reply.
+    /// `Argument`, `Config` when a key is not at hand, `Busy`, `Random`, `Unsupported` with sender `host` and no
+    /// function: nothing was done. `Store`: it may have been stored; with a message that certainly was not sent among
+    /// it. A message that was not, or perhaps not, sent is an outcome of the reply.
     pub fn create(&self, token: &str, request: Option<&str>) -> Result<CreateReply> {
         self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = self.order(token, row, request).and_then(|order| {
-            self.sender()?;
+            let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, moment)) };
             let begun = transact(&*self.core.repository, commit, move |transaction| {
                 core.begin_create(transaction, order, moment.now())
             })?;
-            self.finish(begun, false)
+            Ok(self.finish(begun, way.as_ref(), false)?)
         });
         self.told("create", Some(&row), answer)
     }
@@ -78,21 +83,23 @@ impl Service {
     pub fn resend(&self, token: &str) -> Result<CreateReply> {
         self.start_driver()?;
         let row = self.core.row(token)?;
-        let answer = self.sender().and_then(|_| {
+        let answer = self.way().and_then(|way| {
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let name = token.to_owned();
             let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
-                core.begin_resend(transaction, name, row, moment.now())
+                core.begin_resend(transaction, &name, row, moment.now())
             })?;
-            self.finish(begun, true)
+            Ok(self.finish(begun, way.as_ref(), true)?)
         });
         self.told("resend", Some(&row), answer)
     }
 
-    fn finish(&self, begun: Begun, again: bool) -> Result<CreateReply> {
-        match begun {
-            Begun::Answered(reply) => Ok(*reply),
-            Begun::Deliver(job) => self.deliver(*job, again),
+    /// What follows the commit.
+    fn finish(&self, begun: Begun, way: Option<&Way<'_>>, again: bool) -> AfterResult<CreateReply> {
+        match (begun, way) {
+            (Begun::Answered(reply), _) => Ok(*reply),
+            (Begun::Deliver(job), Some(way)) => self.deliver(*job, way, again),
+            (Begun::Deliver(job), None) => self.hand_over(&job),
         }
     }
 
@@ -103,14 +110,16 @@ impl Service {
         let idempotency = request.idempotency_key.as_ref().map(|key| Idempotency {
             key: core.keys.fingerprint(key.as_bytes()),
             request: core.keys.fingerprint(&request.canonical()),
+            answer: None,
         });
         let recipients: Vec<_> = request.addresses.iter().map(|address| core.recipient(address)).collect();
         let subject = core.subject(token, &request, &recipients);
         let allowed = core.allows(&request.addresses);
         let Request { addresses, locale, params, code, context, .. } = request;
         let envelope = Envelope { addresses, locale, params, code };
-        let steps = core.plan(&envelope)?;
-        core.try_texts(&envelope, &steps)?;
+        let placeholder = "0".repeat(usize::from(core.config.otp_length));
+        let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
+        let steps = core.plan(&Contents { token, envelope: &envelope, code, left_ms: core.config.validity_ms })?;
         let context = context.map(Zeroizing::new);
         let token = token.to_owned();
         Ok(Order { token, row, subject, recipients, allowed, envelope, context, idempotency, steps })
@@ -150,56 +159,14 @@ impl Core {
         phones.all(|address| self.config.policy.allows(&address.text))
     }
 
-    /// The steps as they are configured, with the addresses that there are. The host that delivers itself gets the
-    /// first that has one, and may know the address.
-    pub(super) fn plan(&self, envelope: &Envelope) -> Result<Vec<PlannedStep>> {
-        let via = self.config.sender;
-        let steps = self.config.workflow.iter().map(|step| {
-            let address = envelope.address_for(&step.channel);
-            let addressless = via == Via::None && envelope.addresses.is_empty();
-            let to = address.map(|address| address.text.clone()).or(addressless.then(String::new));
-            PlannedStep { channel: step.channel.clone(), to: to.map(Zeroizing::new) }
-        });
-        let mut steps: Vec<_> = steps.collect();
-        let Some(first) = steps.iter().position(|step| step.to.is_some()) else {
-            return Err(Error::argument("request: it has no address for any step of the workflow"));
-        };
-        if via == Via::None {
-            steps.truncate(first + 1);
-        }
-        Ok(steps)
-    }
-
-    /// Renders every text with a code of the same length, before one is drawn.
-    fn try_texts(&self, envelope: &Envelope, steps: &[PlannedStep]) -> Result<()> {
-        let placeholder = "0".repeat(usize::from(self.config.otp_length));
-        let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
-        for (at, _) in steps.iter().enumerate().filter(|(_, step)| step.to.is_some()) {
-            self.render(envelope, at, code, self.config.validity_ms)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn render(
-        &self,
-        envelope: &Envelope,
-        at: usize,
-        code: &str,
-        left_ms: u64,
-    ) -> Result<crate::message::Rendered> {
-        let Some(configured) = self.config.workflow.get(at) else {
-            return Err(Error::internal("a step is not in the workflow"));
-        };
-        let minutes_left = left_ms.div_ceil(MINUTE_MS);
-        self.config.texts.render(configured, envelope.locale.as_deref(), code, minutes_left, &envelope.params)
-    }
-
     fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Begun> {
-        let mut older = rows::record(transaction, &order.row, now)?;
-        let timer = older.as_ref().and_then(|record| workflow::timer(&order.row, record));
-        if let Some(record) = &mut older {
+        let before = rows::record(transaction, &order.row, now)?;
+        let timer = before.as_ref().and_then(|record| workflow::timer(&order.row, record));
+        let mut older = before.clone();
+        if let (Some(before), Some(record)) = (&before, &mut older) {
             record.settle(now);
             if let Some(reply) = self.replay(&order, record, now)? {
+                rows::put_record(transaction, &order.row, before, record.clone(), now);
                 return Begun::answered(reply);
             }
         }
@@ -215,10 +182,12 @@ impl Core {
             Err(reply) => return Begun::answered(reply),
         };
         let (record, code) = self.draw(&order, older, now)?;
-        rows::put_new_record(transaction, &order.row, timer, &record);
+        let Order { token, row, envelope, .. } = order;
+        let left_ms = self.config.validity_ms;
+        let steps = self.plan(&Contents { token: &token, envelope: &envelope, code: &code, left_ms })?;
+        rows::put_new_record(transaction, &row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        let Order { token, row, envelope, steps, .. } = order;
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
     }
 
     /// The sends so far, or the refusal when one more is too much for any recipient.
@@ -250,6 +219,7 @@ impl Core {
         self.begin_next(record, steps, now);
         if let (Via::None, Some(step)) = (via, record.delivery.steps.last_mut()) {
             step.status = DeliveryState::Accepted;
+            record.keep_answer(FirstAnswer::Sent);
         }
     }
 
@@ -269,18 +239,8 @@ impl Core {
         }
     }
 
-    fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
-        let configured = self.config.workflow.iter().zip(steps);
-        let planned = configured.map(|(configured, step)| Planned {
-            channel: &configured.channel,
-            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
-            has_address: step.to.is_some(),
-        });
-        planned.collect()
-    }
-
-    /// The answer to a request that was seen before, from what is stored.
-    fn replay(&self, order: &Order, record: &Record, now: Time) -> Result<Option<CreateReply>> {
+    /// The answer to a request that was seen before, from what is stored: the first that was given, or is given now.
+    fn replay(&self, order: &Order, record: &mut Record, now: Time) -> Result<Option<CreateReply>> {
         let (Some(asked), Some(stored)) = (order.idempotency, record.idempotency) else { return Ok(None) };
         if asked.key != stored.key {
             return Ok(None);
@@ -288,11 +248,15 @@ impl Core {
         if asked.request != stored.request {
             return Err(Error::argument("idempotencyKey: it was used with another request"));
         }
-        let outcome = match record.delivery.state() {
+        let outcome = match stored.answer {
+            Some(answer) => answer.outcome(),
             // Called off while it was being sent: nobody will ever know more.
-            DeliveryState::Sending if record.code.state == CodeState::Cancelled => Outcome::Cancelled,
-            DeliveryState::Sending | DeliveryState::InDoubt => Outcome::InDoubt,
-            _ => Outcome::Ok,
+            None if record.code.state == CodeState::Cancelled => Outcome::Cancelled,
+            None if workflow::was_taken(record) => {
+                record.keep_answer(FirstAnswer::Sent);
+                Outcome::Ok
+            }
+            None => Outcome::InDoubt,
         };
         let mut reply = self.sent_reply(outcome, record, now);
         if outcome == Outcome::InDoubt {
@@ -300,10 +264,8 @@ impl Core {
             reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
         }
         if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
-            let (envelope, code) = self.open(&order.row, record)?;
-            let (token, steps, record) = (order.token.clone(), order.steps.clone(), record.clone());
-            let job = Job { token, row: order.row, record, envelope, code, steps, now };
-            reply.message = Some(self.message(&job, job.at())?);
+            let (_, steps) = self.plan_stored(&order.token, &order.row, record, now)?;
+            reply.message = steps.iter().find_map(|step| step.message.clone());
         }
         Ok(Some(reply))
     }
@@ -318,19 +280,7 @@ impl Core {
         reply
     }
 
-    /// What is sealed in a live record, and its code.
-    pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
-        let sealed = self.keys.unseal(&self.sealed_to(row), &record.code, &record.sealed)?;
-        let envelope = Envelope::decode(&sealed);
-        let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
-        let binding = Binding { row: *row, subject: record.subject };
-        let derived = code::digits(self.keys.slot(record.code.key)?, &binding, &record.code);
-        let code = derived.or_else(|| envelope.code.clone());
-        let code = code.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
-        Ok((envelope, code))
-    }
-
-    fn begin_resend(&self, transaction: &mut dyn Transaction, token: String, row: Block, now: Time) -> Result<Begun> {
+    fn begin_resend(&self, transaction: &mut dyn Transaction, token: &str, row: Block, now: Time) -> Result<Begun> {
         let Some(before) = rows::record(transaction, &row, now)? else {
             return Begun::answered(CreateReply::new(Outcome::Unknown));
         };
@@ -347,11 +297,10 @@ impl Core {
                 });
             }
         }
-        let (envelope, code) = self.open(&row, &record)?;
+        let (envelope, steps) = self.plan_stored(token, &row, &record, now)?;
         if !self.allows(&envelope.addresses) {
             return Begun::answered(CreateReply::new(Outcome::Refused));
         }
-        let steps = self.plan(&envelope)?;
         let sends = match self.may_send(transaction, &record.recipients, now)? {
             Ok(sends) => sends,
             Err(reply) => return Begun::answered(reply),
@@ -360,6 +309,6 @@ impl Core {
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { token, row, record, envelope, code, steps, now })))
+        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
     }
 }

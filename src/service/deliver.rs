@@ -3,22 +3,26 @@
 //! A step is begun in the transaction before its message is sent, and its outcome is stored in the one after. In
 //! between anything may happen to the code, which is looked at again then. A step that nobody waits for is claimed
 //! first, and looked at once more right before its message leaves.
+//!
+//! All of this comes after the commit that stored the code: what can be checked was checked before it, who sends and
+//! every text among it, and what fails here fails with [`super::after::AfterCommit`].
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zeroize::Zeroizing;
-
+use super::after::AfterResult;
+use super::plan::{Job, PlannedStep};
 use super::{Core, DURABLE, RELAXED, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
-use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
-use crate::record::{Meanwhile, Record, Ticket, Via};
+use crate::record::{FirstAnswer, Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Row, Transaction, transact};
-use crate::sender::{Answer, Message};
+use crate::sender::vonage::Carrier;
+use crate::sender::{Answer, Sender};
 use crate::workflow::{self, Reference};
 
 /// How much longer than a request a claim lasts, in milliseconds, so that hardly any is under way when it ends. Of two
@@ -28,38 +32,12 @@ const CLAIM_MARGIN_MS: u64 = 1_000;
 /// Most bytes of an error that a step keeps.
 const STEP_ERROR_BYTES: usize = 120;
 
-/// A step of the configured workflow.
-#[derive(Clone)]
-pub struct PlannedStep {
-    /// Its channel.
-    pub channel: String,
-    /// Where it goes, if there is an address; empty when the host needs none.
-    pub to: Option<Zeroizing<String>>,
-}
-
-/// A code to deliver, as it was committed.
-pub struct Job {
-    /// The token; empty where the library itself goes on with a workflow.
-    pub token: String,
-    /// Its row.
-    pub row: Block,
-    /// Its record, whose newest step was begun.
-    pub record: Record,
-    /// What is sealed in it.
-    pub envelope: Envelope,
-    /// The code.
-    pub code: Zeroizing<String>,
-    /// All steps of the workflow.
-    pub steps: Vec<PlannedStep>,
-    /// The time of the commit.
-    pub now: Time,
-}
-
-impl Job {
-    /// The place of the step that was begun.
-    pub fn at(&self) -> usize {
-        self.record.delivery.steps.len().saturating_sub(1)
-    }
+/// How messages leave. Found before anything is stored: the host may take its function away at any moment.
+pub enum Way<'a> {
+    /// Through the host's function, or to the console.
+    Sender(Arc<dyn Sender>),
+    /// Through the carrier.
+    Carrier(&'a Carrier),
 }
 
 /// A step that was begun: what must still be so when its message leaves, and when its outcome is stored.
@@ -77,72 +55,88 @@ impl Begun {
         Self { row: job.row, ticket: job.record.ticket(), at: job.at(), begun }
     }
 
-    /// Whether another process took the step over.
-    fn is_taken_over(&self, record: &Record) -> bool {
+    /// How the record stands to this step. In other hands, it is gone as well.
+    fn meanwhile(&self, record: &Record) -> Meanwhile {
         let step = record.delivery.steps.get(self.at);
-        step.is_some_and(|step| step.status == DeliveryState::Sending && Some(step.at) != self.begun)
+        let is_taken_over =
+            step.is_some_and(|step| step.status == DeliveryState::Sending && Some(step.at) != self.begun);
+        match record.meanwhile(&self.ticket) {
+            Meanwhile::Current | Meanwhile::Used if is_taken_over => Meanwhile::Gone,
+            meanwhile => meanwhile,
+        }
     }
 }
 
 /// What is to be stored about a step, and may be run on another thread.
 struct Outcomes {
     step: Begun,
+    /// What the sender's answer says.
+    outcome: Outcome,
     status: DeliveryState,
     uuid: Option<String>,
     error: Option<String>,
-    steps: Vec<PlannedStep>,
+    steps: Arc<[PlannedStep]>,
     /// Whether a further step may begin.
     further: bool,
     /// Whether it is claimed first.
     claims: bool,
-    /// Whether the code is given up when there is none.
-    give_up: bool,
+    /// Whether the code was delivered before, so that it stays good whatever happens.
+    again: bool,
+}
+
+/// What came of storing it.
+enum Stored {
+    /// The code, or the step, is nobody's or somebody else's: nothing was stored.
+    Gone,
+    /// The next step was begun.
+    Next(Box<Record>),
+    /// The delivery ends here, and this is the answer.
+    Ended(Outcome, Box<Record>),
 }
 
 impl Service {
     /// Delivers and answers. `again` says that the code was delivered before, so that it stays good whatever happens.
-    pub(super) fn deliver(&self, mut job: Job, again: bool) -> Result<CreateReply> {
-        if self.core.config.sender == Via::None {
-            return self.hand_over(&job);
-        }
+    ///
+    /// # Errors
+    ///
+    /// `Store` when a message certainly did not leave and that could not be stored.
+    pub(super) fn deliver(&self, mut job: Job, way: &Way<'_>, again: bool) -> AfterResult<CreateReply> {
         let deadline = Instant::now() + Duration::from_millis(self.core.config.timeout_ms);
         loop {
-            let Some(answer) = self.send(&job, deadline)? else { return Ok(CreateReply::new(Outcome::Cancelled)) };
+            let Some(answer) = self.send(&job, way, deadline)? else { return Ok(CreateReply::new(Outcome::Cancelled)) };
             let in_time = Instant::now() < deadline;
-            let stored = self.store(&job, &answer, again, in_time);
-            let (meanwhile, record) = match (stored, &answer) {
-                (Ok(stored), _) => stored,
-                (Err(error), Answer::NotTaken(_) | Answer::Refused(_)) => return Err(error),
-                (Err(error), _) => return Ok(self.not_stored(&job, &error)),
-            };
-            let Some(record) = record.filter(|_| meanwhile != Meanwhile::Gone) else {
-                return Ok(CreateReply::new(Outcome::Cancelled));
-            };
-            let begun = record.delivery.steps.len();
-            if meanwhile == Meanwhile::Current && begun > job.at() + 1 && !matches!(answer, Answer::Accepted { .. }) {
-                job = Job { record, ..job };
-                continue;
+            match self.store(&job, &answer, again, in_time) {
+                Ok(Stored::Gone) => return Ok(CreateReply::new(Outcome::Cancelled)),
+                Ok(Stored::Next(record)) => job.record = *record,
+                Ok(Stored::Ended(outcome, record)) => return Ok(self.sent(outcome, answer, &record, job.now)),
+                Err(error) => return self.not_stored(&job, &answer, &error),
             }
-            return Ok(self.sent(meanwhile, answer, &record, job.now));
+        }
+    }
+
+    /// Sends a step that nobody waits for. What came of it is in the record, or else told to the log.
+    pub(super) fn deliver_alone(&self, job: Job) {
+        let (row, Some(carrier)) = (job.row, &self.core.carrier) else { return };
+        if let Err(error) = self.deliver(job, &Way::Carrier(carrier), true).map_err(Error::from) {
+            self.hooks.log(Level::Error, "send", error.outcome(), About { row: Some(&row), ..About::default() });
         }
     }
 
     /// The answer with the message in it, for the host to deliver.
-    fn hand_over(&self, job: &Job) -> Result<CreateReply> {
+    pub(super) fn hand_over(&self, job: &Job) -> AfterResult<CreateReply> {
         let mut reply = self.core.sent_reply(Outcome::Ok, &job.record, job.now);
-        reply.message = Some(self.core.message(job, job.at())?);
+        reply.message = Some(job.message()?.clone());
         Ok(reply)
     }
 
     /// Sends the step that was begun, unless it was called off meanwhile. Nothing is locked.
-    fn send(&self, job: &Job, deadline: Instant) -> Result<Option<Answer>> {
-        let mut message = self.core.message(job, job.at())?;
-        message.expires_in_seconds = Some(job.record.code.expires.since(job.now) / 1000);
-        let answer = match (self.core.config.sender, self.sender()?) {
-            (_, Some(sender)) => sender.send(&message).into(),
-            (_, None) => {
+    fn send(&self, job: &Job, way: &Way<'_>, deadline: Instant) -> AfterResult<Option<Answer>> {
+        let message = job.message()?;
+        let answer = match way {
+            Way::Sender(sender) => sender.send(message).into(),
+            Way::Carrier(carrier) => {
                 let mut may_leave = Ok(true);
-                let answer = self.core.send_by_carrier(job, &message, deadline, &mut || {
+                let answer = self.core.send_by_carrier(carrier, job, deadline, &mut || {
                     may_leave = self.let_go(job);
                     matches!(may_leave, Ok(true))
                 })?;
@@ -152,19 +146,19 @@ impl Service {
                 }
             }
         };
-        let (level, outcome) = match &answer {
-            Answer::Accepted { .. } => (Level::Info, Outcome::Ok),
-            Answer::NotTaken(_) => (Level::Error, Outcome::Send),
-            Answer::Refused(_) => (Level::Warning, Outcome::Refused),
-            Answer::InDoubt(_) => (Level::Error, Outcome::InDoubt),
+        let level = match &answer {
+            Answer::Accepted { .. } => Level::Info,
+            Answer::Refused(_) => Level::Warning,
+            Answer::NotTaken(_) | Answer::InDoubt(_) => Level::Error,
         };
         let step = Some((message.channel.as_str(), state(&answer)));
-        self.hooks.log(level, "send", outcome, About { row: Some(&job.row), step, ..About::default() });
+        self.hooks.log(level, "send", outcome(&answer), About { row: Some(&job.row), step, ..About::default() });
         Ok(Some(answer))
     }
 
     /// Whether the message of this step may leave now: a claim ends here. What is written down must last, or the
-    /// message would leave once more after a power cut.
+    /// message would leave once more after a power cut. Where it cannot be written, the message stays: it is taken
+    /// over when the claim ends, unless the claim has ended after all. Then it stays in doubt.
     fn let_go(&self, job: &Job) -> Result<bool> {
         if !job.record.delivery.claimed {
             return Ok(true);
@@ -177,22 +171,22 @@ impl Service {
     }
 
     /// Stores what came of a step, and begins the next one where this one certainly failed.
-    fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<(Meanwhile, Option<Record>)> {
+    fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<Stored> {
         let status = state(answer);
         let (uuid, failure) = match answer {
             Answer::Accepted { uuid } => (uuid.clone(), None),
             Answer::NotTaken(failure) | Answer::Refused(failure) | Answer::InDoubt(failure) => (None, Some(failure)),
         };
-        let failed = status == DeliveryState::Failed;
         let outcomes = Outcomes {
             step: Begun::of(job),
+            outcome: outcome(answer),
             status,
             uuid,
             error: failure.map(short_error),
             steps: job.steps.clone(),
-            further: failed && in_time,
+            further: status == DeliveryState::Failed && in_time,
             claims: job.record.delivery.claimed,
-            give_up: failed && !again,
+            again,
         };
         let begins = outcomes.further && job.steps.len() > job.at() + 1;
         let (core, moment) = (self.core.clone(), self.hooks.moment());
@@ -202,46 +196,58 @@ impl Service {
         })
     }
 
-    /// The answer about a message that may be on its way, and of which nothing could be written down.
-    fn not_stored(&self, job: &Job, error: &Error) -> CreateReply {
+    /// The answer about a message of which nothing could be written down. One that may be on its way leaves its code
+    /// good. After one that certainly is not, the code should have been given up, and nobody knows whether it is.
+    fn not_stored(&self, job: &Job, answer: &Answer, error: &Error) -> AfterResult<CreateReply> {
+        if let Answer::NotTaken(_) | Answer::Refused(_) = answer {
+            return Err(Error::store(format!("the message was not sent, which could not be stored: {error}")).into());
+        }
         let mut reply = self.core.sent_reply(Outcome::InDoubt, &job.record, job.now);
         let detail = format!("the outcome could not be stored: {error}");
         reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
-        reply
+        Ok(reply)
     }
 
-    fn sent(&self, meanwhile: Meanwhile, answer: Answer, record: &Record, now: Time) -> CreateReply {
-        let (outcome, failure) = match answer {
-            _ if meanwhile == Meanwhile::Used => (Outcome::Ok, None),
-            Answer::Accepted { .. } => (Outcome::Ok, None),
-            Answer::NotTaken(failure) => (Outcome::Send, Some(failure)),
-            Answer::Refused(failure) => (Outcome::Refused, Some(failure)),
-            Answer::InDoubt(failure) => (Outcome::InDoubt, Some(failure)),
-        };
+    fn sent(&self, outcome: Outcome, answer: Answer, record: &Record, now: Time) -> CreateReply {
         let mut reply = self.core.sent_reply(outcome, record, now);
-        reply.failure = failure;
+        reply.failure = match answer {
+            _ if outcome == Outcome::Ok => None,
+            Answer::Accepted { .. } => None,
+            Answer::NotTaken(failure) | Answer::Refused(failure) if outcome == Outcome::InDoubt => {
+                let detail = format!("another message may have been sent; of this one: {}", failure.detail);
+                Some(SendFailure { detail, ..failure })
+            }
+            Answer::NotTaken(failure) | Answer::Refused(failure) | Answer::InDoubt(failure) => Some(failure),
+        };
         reply
     }
 }
 
 impl Core {
-    fn store(
-        &self,
-        transaction: &mut dyn Transaction,
-        outcomes: Outcomes,
-        now: Time,
-    ) -> Result<(Meanwhile, Option<Record>)> {
-        let Outcomes { step: Begun { row, ticket, at, .. }, .. } = outcomes;
-        let Some(before) = rows::record(transaction, &row, now)? else { return Ok((Meanwhile::Gone, None)) };
-        let meanwhile = before.meanwhile(&ticket);
-        if outcomes.step.is_taken_over(&before) {
-            return Ok((Meanwhile::Gone, None));
-        }
-        if !matches!(meanwhile, Meanwhile::Current | Meanwhile::Used) {
-            return Ok((meanwhile, Some(before)));
-        }
+    fn store(&self, transaction: &mut dyn Transaction, outcomes: Outcomes, now: Time) -> Result<Stored> {
+        let row = outcomes.step.row;
+        let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Stored::Gone) };
+        let meanwhile = outcomes.step.meanwhile(&before);
         let mut record = before.clone();
         record.settle(now);
+        match meanwhile {
+            Meanwhile::Gone => return Ok(Stored::Gone),
+            Meanwhile::Superseded => {}
+            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, &outcomes, now),
+        }
+        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, &outcomes, now);
+        let answer = if begun { None } else { Some(conclude(&mut record, &outcomes, meanwhile)) };
+        let told = Box::new(record.clone());
+        rows::put_record(transaction, &row, &before, record, now);
+        Ok(match answer {
+            Some(answer) => Stored::Ended(answer, told),
+            None => Stored::Next(told),
+        })
+    }
+
+    /// Writes into the record how far its step came.
+    fn note(&self, transaction: &mut dyn Transaction, record: &mut Record, outcomes: &Outcomes, now: Time) {
+        let Begun { row, at, .. } = outcomes.step;
         let dispatched = record.delivery.via == Via::Dispatch;
         if let Some(uuid) = &outcomes.uuid {
             let step = (!dispatched).then_some(at as u8);
@@ -255,25 +261,25 @@ impl Core {
         if let Some(step) = record.delivery.steps.get_mut(at) {
             // A report may have overtaken the answer, and knows more.
             if step.status == DeliveryState::Sending {
-                (step.status, step.at, step.error) = (outcomes.status, now, outcomes.error);
+                (step.status, step.at, step.error) = (outcomes.status, now, outcomes.error.clone());
             }
-            step.message_uuid = outcomes.uuid.filter(|_| !dispatched).or(step.message_uuid.take());
+            step.message_uuid = outcomes.uuid.clone().filter(|_| !dispatched).or(step.message_uuid.take());
         }
-        if workflow::is_newest(&record, at) && record.delivery.claimed {
+        if workflow::is_newest(record, at) && record.delivery.claimed {
             // It failed before it could leave.
-            self.wait(&mut record, &outcomes.steps, now);
+            self.wait(record, &outcomes.steps, now);
         }
+    }
+
+    /// Begins the step after one that failed, if it may and there is one.
+    fn follow(&self, record: &mut Record, outcomes: &Outcomes, now: Time) -> bool {
         let goes_on = outcomes.further && workflow::has_failed(record.delivery.state());
-        let goes_on = goes_on && workflow::may_go_on(&record, record.deliveries, at);
-        let begun = goes_on && self.begin_next(&mut record, &outcomes.steps, now);
+        let goes_on = goes_on && workflow::may_go_on(record, record.deliveries, outcomes.step.at);
+        let begun = goes_on && self.begin_next(record, &outcomes.steps, now);
         if begun && outcomes.claims {
-            self.claim_step(&mut record, now);
+            self.claim_step(record, now);
         }
-        if outcomes.give_up && !begun && meanwhile == Meanwhile::Current {
-            record.give_up();
-        }
-        rows::put_record(transaction, &row, &before, record.clone(), now);
-        Ok((meanwhile, Some(record)))
+        begun
     }
 
     fn let_go(
@@ -286,10 +292,9 @@ impl Core {
         let Some(before) = rows::record(transaction, &step.row, now)? else { return Ok(false) };
         let mut record = before.clone();
         record.settle(now);
-        let may_leave = before.meanwhile(&step.ticket) == Meanwhile::Current
+        let may_leave = step.meanwhile(&before) == Meanwhile::Current
             && workflow::may_go_on(&record, record.deliveries, step.at)
-            && workflow::is_claimed(&record)
-            && !step.is_taken_over(&record);
+            && workflow::is_claimed(&record);
         if may_leave {
             self.wait(&mut record, steps, now);
         }
@@ -306,24 +311,33 @@ impl Core {
     pub(super) fn reference(&self, uuid: &str) -> Block {
         self.keys.index("reference", &self.config.namespace, uuid)
     }
+}
 
-    /// The message of one of the steps.
-    pub(super) fn message(&self, job: &Job, at: usize) -> Result<Message> {
-        let step = job.steps.get(at).ok_or_else(|| Error::internal("a delivery has no step"))?;
-        let left_ms = job.record.code.expires.since(job.record.time(job.now));
-        let to = step.to.clone().ok_or_else(|| Error::internal("a step has no address"))?;
-        let rendered = self.render(&job.envelope, at, &job.code, left_ms)?;
-        let from = self.config.workflow.get(at).and_then(|configured| configured.from.clone());
-        Ok(Message {
-            token: job.token.clone(),
-            channel: step.channel.clone(),
-            to,
-            from: from.unwrap_or_default(),
-            text: rendered.text,
-            code: job.code.clone(),
-            expires_in_seconds: None,
-            locale: rendered.locale,
-        })
+/// The answer about a delivery whose last step came to this, kept with the record. A code that certainly reached
+/// nobody is given up; while another message may bring it, whoever sends that, it stays good.
+fn conclude(record: &mut Record, outcomes: &Outcomes, meanwhile: Meanwhile) -> Outcome {
+    let is_vain = meanwhile == Meanwhile::Current && workflow::is_vain(record);
+    let outcome = match outcomes.outcome {
+        _ if meanwhile == Meanwhile::Used => Outcome::Ok,
+        Outcome::Send | Outcome::Refused if !is_vain => Outcome::InDoubt,
+        outcome => outcome,
+    };
+    match outcome {
+        _ if outcomes.again => {}
+        Outcome::Ok => record.keep_answer(FirstAnswer::Sent),
+        Outcome::InDoubt => record.keep_answer(FirstAnswer::InDoubt),
+        _ => record.give_up(),
+    }
+    outcome
+}
+
+/// What an answer means for the code.
+fn outcome(answer: &Answer) -> Outcome {
+    match answer {
+        Answer::Accepted { .. } => Outcome::Ok,
+        Answer::NotTaken(_) => Outcome::Send,
+        Answer::Refused(_) => Outcome::Refused,
+        Answer::InDoubt(_) => Outcome::InDoubt,
     }
 }
 

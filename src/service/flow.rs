@@ -3,18 +3,19 @@
 use std::iter;
 use std::time::Instant;
 
-use super::deliver::Job;
+use super::plan::{Job, PlannedStep};
 use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
+use crate::config::StepConfig;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
 use crate::record::{Record, Step, Via};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
 use crate::repository::{Row, Transaction, transact};
-use crate::sender::vonage::Leg;
-use crate::sender::{Answer, Message};
+use crate::sender::Answer;
+use crate::sender::vonage::{Carrier, Leg};
 use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
 use crate::workflow;
 
@@ -82,8 +83,8 @@ impl Service {
             self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step, ..About::default() });
         }
         match heard.next {
-            // What comes of it is in the record; the report itself was taken.
-            Some(job) => drop(self.deliver(*job, true)?),
+            // The report itself was taken.
+            Some(job) => self.deliver_alone(*job),
             None => self.run_one_timer(),
         }
         let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
@@ -104,37 +105,19 @@ impl Core {
     /// `may_leave` is asked right before the message leaves.
     pub(super) fn send_by_carrier(
         &self,
+        carrier: &Carrier,
         job: &Job,
-        message: &Message,
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
     ) -> Result<Answer> {
-        let Some(carrier) = &self.carrier else { return Err(Error::internal("there is no carrier")) };
-        if self.config.sender == Via::Messages {
-            let leg = self.leg(&job.envelope.locale, job.at(), message)?;
-            let client_ref = client_ref(&job.row, &job.record, job.at());
-            return Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave));
+        let legs = job.steps.iter().zip(&self.config.workflow).map(|(step, configured)| leg(job, step, configured));
+        if self.config.sender == Via::Dispatch {
+            return Ok(carrier.dispatch(&legs.flatten().collect::<Vec<_>>(), job.now, deadline));
         }
-        let steps = job.steps.iter().enumerate().filter(|(_, step)| step.to.is_some());
-        let messages = steps.map(|(at, _)| Ok((at, self.message(job, at)?))).collect::<Result<Vec<_>>>()?;
-        let legs = messages.iter().map(|(at, message)| self.leg(&job.envelope.locale, *at, message));
-        Ok(carrier.dispatch(&legs.collect::<Result<Vec<_>>>()?, job.now, deadline))
-    }
-
-    fn leg<'a>(&'a self, locale: &'a Option<String>, at: usize, message: &'a Message) -> Result<Leg<'a>> {
-        let configured =
-            self.config.workflow.get(at).ok_or_else(|| Error::internal("a step is not in the workflow"))?;
-        Ok(Leg {
-            channel: &message.channel,
-            from: &message.from,
-            to: &message.to,
-            text: &message.text,
-            code: &message.code,
-            locale: locale.as_deref(),
-            template: configured.provider_template.as_deref(),
-            expiry_seconds: configured.expiry_seconds,
-            condition: configured.condition,
-        })
+        let leg = legs.skip(job.at()).next().flatten();
+        let leg = leg.ok_or_else(|| Error::internal("a step that was begun has no message"))?;
+        let client_ref = client_ref(&job.row, &job.record, job.at());
+        Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave))
     }
 
     /// Stores a report on one message.
@@ -220,6 +203,22 @@ impl Core {
         }
         Ok(None)
     }
+}
+
+/// A step as the carrier takes it, if there is an address for it.
+fn leg<'a>(job: &'a Job, step: &'a PlannedStep, configured: &'a StepConfig) -> Option<Leg<'a>> {
+    let message = step.message.as_ref()?;
+    Some(Leg {
+        channel: &message.channel,
+        from: &message.from,
+        to: &message.to,
+        text: &message.text,
+        code: &message.code,
+        locale: job.locale.as_deref(),
+        template: configured.provider_template.as_deref(),
+        expiry_seconds: configured.expiry_seconds,
+        condition: configured.condition,
+    })
 }
 
 /// What a message carries, so that a report finds its record even if it overtakes the answer: the hashed key of the

@@ -1,15 +1,14 @@
 //! Going on with a workflow when it is time: steps are begun, or taken over from an owner that died, by one process
 //! of many.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use zeroize::Zeroizing;
-
-use super::deliver::{Job, PlannedStep};
+use super::after::Series;
+use super::plan::{Job, PlannedStep};
 use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
-use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::record::{Record, Via};
 use crate::reply::RunDueReply;
@@ -27,29 +26,34 @@ pub enum Claim {
     Nothing(Option<Time>),
 }
 
-/// What the messages of a record need, opened.
+/// What a record holds sealed: the steps with their messages, and the locale that was asked for.
 struct Material {
-    envelope: Envelope,
-    code: Zeroizing<String>,
-    steps: Vec<PlannedStep>,
+    locale: Option<String>,
+    steps: Arc<[PlannedStep]>,
 }
 
 impl Service {
-    /// Sends the steps that are due, as long as `until` has not come. Gives how many, and when the next is due, in
-    /// milliseconds from now.
-    pub(super) fn run_timers(&self, until: Instant) -> Result<(u64, Option<u64>)> {
-        let mut ran = 0;
+    /// Sends the steps that are due, as long as `until` has not come. Tells how many, and when the next is due.
+    ///
+    /// # Errors
+    ///
+    /// `Store`, `Busy`; what was done is told all the same.
+    pub(super) fn run_timers(&self, series: &mut Series, until: Instant, done: &mut RunDueReply) -> Result<()> {
         loop {
             let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let claim =
-                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))?;
-            match claim {
-                Claim::Nothing(due) => return Ok((ran, due.map(|due| due.since(self.hooks.time())))),
+            let claim = series.run(|| {
+                transact(&*self.core.repository, DURABLE, move |transaction| core.claim(transaction, moment.now()))
+            });
+            match claim? {
+                Claim::Nothing(due) => {
+                    done.next_due_in_milliseconds = due.map(|due| due.since(self.hooks.time()));
+                    return Ok(());
+                }
                 Claim::Begun(job) => {
-                    ran += 1;
-                    let _ = self.deliver(*job, true)?;
+                    (done.ran, done.next_due_in_milliseconds) = (done.ran + 1, Some(0));
+                    self.deliver_alone(*job);
                     if Instant::now() >= until {
-                        return Ok((ran, Some(0)));
+                        return Ok(());
                     }
                 }
             }
@@ -59,9 +63,9 @@ impl Service {
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
         if self.core.config.sender == Via::Messages {
-            let ran = self.run_timers(Instant::now());
-            let told = ran.map(|(ran, due)| RunDueReply { ran, purged: 0, next_due_in_milliseconds: due });
-            let _ = self.told("run_due", None, told);
+            let mut done = RunDueReply::default();
+            let ran = self.run_timers(&mut Series::default(), Instant::now(), &mut done);
+            let _ = self.told("run_due", None, ran.map(|()| done));
         }
     }
 }
@@ -108,7 +112,7 @@ impl Core {
         let mut job = None;
         if workflow::may_go_on(&record, record.deliveries, step) {
             // Another tenant's, or under a key that only others have: theirs to run, and in nobody's way.
-            let Ok(material) = self.material(&timer.record, &record) else { return Ok(None) };
+            let Ok(material) = self.material(&timer.record, &record, now) else { return Ok(None) };
             job = self.begin_step(&timer.record, &mut record, material, now);
         }
         if job.is_none() {
@@ -119,10 +123,9 @@ impl Core {
     }
 
     /// What the messages of a record need. Other tenants' records cannot be opened.
-    fn material(&self, row: &Block, record: &Record) -> Result<Material> {
-        let (envelope, code) = self.open(row, record)?;
-        let steps = self.plan(&envelope)?;
-        Ok(Material { envelope, code, steps })
+    fn material(&self, row: &Block, record: &Record, now: Time) -> Result<Material> {
+        let (envelope, steps) = self.plan_stored("", row, record, now)?;
+        Ok(Material { locale: envelope.locale, steps })
     }
 
     /// Takes the newest step over if it is claimed and still in the workflow, and else begins the next one, if there
@@ -130,7 +133,7 @@ impl Core {
     fn begin_step(&self, row: &Block, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
         let newest = record.delivery.steps.last().map(|step| step.channel.as_str());
         let planned = material.steps.get(record.delivery.steps.len().saturating_sub(1));
-        let is_planned = planned.is_some_and(|step| step.to.is_some() && Some(step.channel.as_str()) == newest);
+        let is_planned = planned.is_some_and(|step| step.message.is_some() && Some(step.channel.as_str()) == newest);
         if !is_planned || !workflow::is_claimed(record) {
             record.delivery.call_off();
             if !self.begin_next(record, &material.steps, now) {
@@ -138,8 +141,8 @@ impl Core {
             }
         }
         self.claim_step(record, now);
-        let Material { envelope, code, steps } = material;
-        Some(Box::new(Job { token: String::new(), row: *row, record: record.clone(), envelope, code, steps, now }))
+        let Material { locale, steps } = material;
+        Some(Box::new(Job { row: *row, record: record.clone(), locale, steps, now }))
     }
 
     /// Begins the step after this one, which failed, if it may and there is one. The record must be settled. One that
@@ -148,7 +151,7 @@ impl Core {
         if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
             return None;
         }
-        let material = self.material(row, record).ok()?;
+        let material = self.material(row, record, now).ok()?;
         self.begin_step(row, record, material, now)
     }
 }

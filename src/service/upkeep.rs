@@ -4,14 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::after::Series;
 use super::{Core, DURABLE, NAME_BYTES, Service, driver, rows};
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
 use crate::phone;
 use crate::record::Via;
 use crate::reply::{DoneReply, RunDueReply};
-use crate::repository::{Row, transact};
+use crate::repository::{Row, Transaction, transact};
 use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
 
 /// How long a call works before it lets others go on.
@@ -69,20 +71,31 @@ impl Service {
 
     fn work(&self, sweeps: bool) -> Result<RunDueReply> {
         let until = Instant::now() + BUDGET;
-        let (ran, next_due_in_milliseconds) = self.run_timers(until)?;
-        let purged = if sweeps { self.sweep(until)? } else { 0 };
-        Ok(RunDueReply { ran, purged, next_due_in_milliseconds })
+        let (mut series, mut done) = (Series::default(), RunDueReply::default());
+        let mut worked = self.run_timers(&mut series, until, &mut done);
+        if worked.is_ok() && sweeps {
+            worked = self.sweep(&mut series, until, &mut done);
+        }
+        match worked {
+            Err(error) if (done.ran, done.purged) == (0, 0) => Err(error),
+            Err(error) => {
+                // What was done is told, and what failed will fail again, or not.
+                self.hooks.log(Level::Error, "run_due", error.outcome(), About::default());
+                Ok(done)
+            }
+            Ok(()) => Ok(done),
+        }
     }
 
-    fn sweep(&self, until: Instant) -> Result<u64> {
-        let (mut purged, mut ends) = (0, 0);
+    fn sweep(&self, series: &mut Series, until: Instant, done: &mut RunDueReply) -> Result<()> {
+        let mut ends = 0;
         // The sweep begins where the last one was: a full round has passed the end twice.
         while ends < 2 && Instant::now() < until {
-            let swept = self.core.repository.sweep(STEP, self.hooks.moment())?;
-            purged += swept.purged;
+            let swept = series.run(|| self.core.repository.sweep(STEP, self.hooks.moment()))?;
+            done.purged += swept.purged;
             ends += u32::from(swept.wrapped);
         }
-        Ok(purged)
+        Ok(())
     }
 
     /// Clears failures and locks of a subject, whichever kind of subject the text may mean.
@@ -115,10 +128,10 @@ impl Service {
     }
 
     fn erase_all(&self, recipients: Vec<Block>) -> Result<()> {
-        let mut after = None;
+        let (mut series, mut after) = (Series::default(), None);
         loop {
             let (from, recipients) = (after, recipients.clone());
-            after = transact(&*self.core.repository, DURABLE, move |transaction| {
+            let step = move |transaction: &mut dyn Transaction| {
                 let found = transaction.scan(from.as_ref(), STEP)?;
                 let last = found.last().filter(|_| found.len() == STEP).map(|(key, _)| *key);
                 for (key, row) in found {
@@ -129,7 +142,8 @@ impl Service {
                     }
                 }
                 Ok(last)
-            })?;
+            };
+            after = series.run(|| transact(&*self.core.repository, DURABLE, step))?;
             if after.is_none() {
                 return Ok(());
             }

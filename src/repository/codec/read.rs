@@ -6,7 +6,7 @@ use super::{
 };
 use crate::block::Block;
 use crate::clock::Time;
-use crate::record::{Code, CodeState, Delivery, Idempotency, Record, Secret, Step};
+use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step};
 
 /// What is left of the bytes.
 pub struct Reader<'a>(pub &'a [u8]);
@@ -93,7 +93,7 @@ impl Reader<'_> {
         let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
         let subject = if has(HAS_SUBJECT) { self.block()? } else { *recipients.first()? };
         let idempotency = match has(HAS_IDEMPOTENCY) {
-            true => Some(Idempotency { key: self.block()?, request: self.block()? }),
+            true => Some(Idempotency { key: self.block()?, request: self.block()?, answer: self.answer()? }),
             false => None,
         };
         let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
@@ -115,6 +115,15 @@ impl Reader<'_> {
             idempotency,
             deliveries,
             delivery,
+        })
+    }
+
+    fn answer(&mut self) -> Option<Option<FirstAnswer>> {
+        Some(match self.byte()? {
+            0 => None,
+            1 => Some(FirstAnswer::Sent),
+            2 => Some(FirstAnswer::InDoubt),
+            _ => return None,
         })
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{Idempotency, Step};
+use crate::record::{FirstAnswer, Idempotency, Step};
 use crate::repository::Row;
 
 /// A small generator; the seed is the number of the case.
@@ -69,7 +69,11 @@ impl Draw {
             retention_minutes: self.number(50_000) as u32,
             remembered: (0..self.number(9)).map(|_| self.code()).collect(),
             sealed: (0..self.number(60)).map(|_| self.number(256) as u8).collect(),
-            idempotency: self.chance().then(|| Idempotency { key: self.block(), request: self.block() }),
+            idempotency: self.chance().then(|| Idempotency {
+                key: self.block(),
+                request: self.block(),
+                answer: [None, Some(FirstAnswer::Sent), Some(FirstAnswer::InDoubt)][self.number(3) as usize],
+            }),
             deliveries: self.number(u64::from(u32::MAX)) as u32,
             delivery: Delivery {
                 via: VIAS[self.number(VIAS.len() as u64) as usize],

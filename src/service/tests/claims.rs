@@ -6,7 +6,8 @@ use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
 use crate::repository::conformance::Folder;
-use crate::service::deliver::Job;
+use crate::service::deliver::Way;
+use crate::service::plan::Job;
 use crate::service::timers::Claim;
 
 /// How long a claim lasts: the time for a request, and a second.
@@ -21,6 +22,12 @@ impl Fixture {
             Claim::Begun(job) => *job,
             Claim::Nothing(due) => panic!("nothing is due before {due:?}"),
         }
+    }
+
+    /// Goes on with a claimed step, as its owner does.
+    fn deliver(&self, job: Job) -> CreateReply {
+        let carrier = self.service.core.carrier.as_ref().unwrap();
+        self.service.deliver(job, &Way::Carrier(carrier), true).unwrap()
     }
 
     /// The steps of a delivery: channel and status.
@@ -71,7 +78,7 @@ fn an_owner_that_comes_back_too_late_sends_nothing() {
     let (fixture, carrier, job) = claimed();
     assert_eq!(fixture.later(CLAIM_MS).due(), (1, None));
     let steps = fixture.service.status("t");
-    assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled);
+    assert_eq!(fixture.deliver(job).outcome, Outcome::Cancelled);
     assert_eq!((carrier.channels(), fixture.service.status("t")), (vec!["messenger".into(), "sms".into()], steps));
 }
 
@@ -84,9 +91,9 @@ fn an_owner_that_comes_back_too_late_stores_nothing() {
     // Its request is refused before it would be asked whether the message may leave.
     late.record.delivery.claimed = false;
     carrier.order(&[422]);
-    assert_eq!(fixture.service.deliver(late, true).unwrap().outcome, Outcome::Cancelled);
+    assert_eq!(fixture.deliver(late).outcome, Outcome::Cancelled);
     assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Sending));
-    assert_eq!(fixture.service.deliver(owner, true).unwrap().outcome, Outcome::Ok);
+    assert_eq!(fixture.deliver(owner).outcome, Outcome::Ok);
     assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Accepted));
 }
 
@@ -101,7 +108,7 @@ fn an_owner_that_comes_back_too_late_begins_nothing() {
     let _ = fixture.report(&carrier.seen()[1], "submitted");
     late.record.delivery.claimed = false;
     carrier.order(&[422]);
-    let _ = fixture.service.deliver(late, true);
+    let _ = fixture.deliver(late);
     assert_eq!(carrier.channels(), ["messenger", "sms", "sms"], "the last is the late one, which was refused");
     assert_eq!(fixture.steps("t")[1..], [step("sms", DeliveryState::Submitted)]);
 }
@@ -132,7 +139,7 @@ fn what_ended_while_it_was_claimed_is_called_off() {
             "expire" => drop(fixture.later(600_000)),
             _ => (0..5).for_each(|_| assert_eq!(fixture.verify("t", &Fixture::wrong(&code)), Outcome::NotValid)),
         }
-        assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled, "{end}");
+        assert_eq!(fixture.deliver(job).outcome, Outcome::Cancelled, "{end}");
         assert_eq!(fixture.later(CLAIM_MS).due(), (0, None), "{end}");
         assert_eq!(carrier.channels(), ["messenger"], "{end}");
         assert_eq!(fixture.steps("t")[1], step("sms", DeliveryState::Stopped), "{end}");
@@ -148,7 +155,7 @@ fn what_was_read_while_its_sms_was_claimed_needs_none() {
         if is_taken_over {
             assert_eq!(fixture.later(CLAIM_MS).due(), (0, None));
         }
-        assert_eq!(fixture.service.deliver(job, true).unwrap().outcome, Outcome::Cancelled);
+        assert_eq!(fixture.deliver(job).outcome, Outcome::Cancelled);
         assert_eq!(carrier.channels(), ["messenger"]);
         assert_eq!(fixture.steps("t"), [step("messenger", DeliveryState::Read), step("sms", DeliveryState::Stopped)]);
     }

@@ -1,0 +1,154 @@
+//! What is going to be sent: the steps of the workflow, each with its message, ready before anything is stored.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::Core;
+use crate::block::Block;
+use crate::clock::{MINUTE_MS, SECOND_MS, Time};
+use crate::code::{self, Binding};
+use crate::config::StepConfig;
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::record::{Record, Via};
+use crate::sender::Message;
+use crate::workflow::Planned;
+
+/// What the messages of a code are made of.
+pub struct Contents<'a> {
+    /// The token; empty where the library itself goes on with a workflow.
+    pub token: &'a str,
+    /// Addresses, locale and values.
+    pub envelope: &'a Envelope,
+    /// The code.
+    pub code: &'a str,
+    /// How long it is still good, in milliseconds.
+    pub left_ms: u64,
+}
+
+/// A step of the configured workflow.
+pub struct PlannedStep {
+    /// Its channel.
+    pub channel: String,
+    /// Its message, if there is an address for it.
+    pub message: Option<Message>,
+}
+
+/// A code to deliver, as it was committed.
+pub struct Job {
+    /// Its row.
+    pub row: Block,
+    /// Its record, whose newest step was begun.
+    pub record: Record,
+    /// The locale that was asked for.
+    pub locale: Option<String>,
+    /// All steps of the workflow.
+    pub steps: Arc<[PlannedStep]>,
+    /// The time of the commit.
+    pub now: Time,
+}
+
+impl Job {
+    /// The place of the step that was begun.
+    pub fn at(&self) -> usize {
+        self.record.delivery.steps.len().saturating_sub(1)
+    }
+
+    /// The message of that step.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when there is none: no step begins without one.
+    pub fn message(&self) -> Result<&Message> {
+        let message = self.steps.get(self.at()).and_then(|step| step.message.as_ref());
+        message.ok_or_else(|| Error::internal("a step that was begun has no message"))
+    }
+}
+
+impl Core {
+    /// The steps as they are configured, with the messages for the addresses that there are. The host that delivers
+    /// itself gets the first that has one, and may know the address.
+    ///
+    /// # Errors
+    ///
+    /// `Argument` when there is no address for any step, or a text cannot be made.
+    pub(super) fn plan(&self, contents: &Contents<'_>) -> Result<Arc<[PlannedStep]>> {
+        let hands_over = self.config.sender == Via::None;
+        let knows_none = hands_over && contents.envelope.addresses.is_empty();
+        let mut steps = Vec::with_capacity(self.config.workflow.len());
+        for step in &self.config.workflow {
+            let address = contents.envelope.address_for(&step.channel);
+            let to = address.map(|address| address.text.clone()).or(knows_none.then(String::new));
+            let message = to.map(|to| self.message(step, Zeroizing::new(to), contents)).transpose()?;
+            let is_last = hands_over && message.is_some();
+            steps.push(PlannedStep { channel: step.channel.clone(), message });
+            if is_last {
+                break;
+            }
+        }
+        if steps.iter().all(|step| step.message.is_none()) {
+            return Err(Error::argument("request: it has no address for any step of the workflow"));
+        }
+        Ok(steps.into())
+    }
+
+    /// The steps of a code that is stored and live, and what is sealed beside it.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when its key is not at hand, `Store` when it was tampered with; those of [`Core::plan`].
+    pub(super) fn plan_stored(
+        &self,
+        token: &str,
+        row: &Block,
+        record: &Record,
+        now: Time,
+    ) -> Result<(Envelope, Arc<[PlannedStep]>)> {
+        let (envelope, code) = self.open(row, record)?;
+        let left_ms = record.code.expires.since(record.time(now));
+        let steps = self.plan(&Contents { token, envelope: &envelope, code: &code, left_ms })?;
+        Ok((envelope, steps))
+    }
+
+    /// What is sealed in a live record, and its code.
+    fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+        let sealed = self.keys.unseal(&self.sealed_to(row), &record.code, &record.sealed)?;
+        let envelope = Envelope::decode(&sealed);
+        let envelope = envelope.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
+        let binding = Binding { row: *row, subject: record.subject };
+        let derived = code::digits(self.keys.slot(record.code.key)?, &binding, &record.code);
+        let code = derived.or_else(|| envelope.code.clone());
+        let code = code.ok_or_else(|| Error::store("a sealed row of the repository is damaged"))?;
+        Ok((envelope, code))
+    }
+
+    fn message(&self, step: &StepConfig, to: Zeroizing<String>, contents: &Contents<'_>) -> Result<Message> {
+        let Contents { token, envelope, code, left_ms } = *contents;
+        let minutes_left = left_ms.div_ceil(MINUTE_MS);
+        let rendered =
+            self.config.texts.render(step, envelope.locale.as_deref(), code, minutes_left, &envelope.params)?;
+        let in_reply = self.config.sender == Via::None;
+        Ok(Message {
+            token: token.to_owned(),
+            channel: step.channel.clone(),
+            to,
+            from: step.from.clone().unwrap_or_default(),
+            text: rendered.text,
+            code: Zeroizing::new(code.to_owned()),
+            expires_in_seconds: (!in_reply).then_some(left_ms / SECOND_MS),
+            locale: rendered.locale,
+        })
+    }
+
+    /// The steps, as far as the workflow cares.
+    pub(super) fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
+        let configured = self.config.workflow.iter().zip(steps);
+        let planned = configured.map(|(configured, step)| Planned {
+            channel: &configured.channel,
+            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
+            has_address: step.message.is_some(),
+        });
+        planned.collect()
+    }
+}
