@@ -1,7 +1,10 @@
 //! The rules through the service, on every repository, with the host's clock.
 
+mod after;
+mod answers;
 mod claims;
 mod events;
+mod faulty;
 mod flow;
 
 use std::sync::Arc;

@@ -42,6 +42,11 @@ impl Carrier {
         self.0.received().into_iter().map(|received| received.body).collect()
     }
 
+    /// Messages that may be on their way: those that were not refused.
+    pub(super) fn taken(&self) -> usize {
+        self.0.received().iter().filter(|received| !(400..500).contains(&received.status)).count()
+    }
+
     pub(super) fn channels(&self) -> Vec<String> {
         self.seen().iter().map(|body| body["channel"].as_str().unwrap().to_owned()).collect()
     }
@@ -81,14 +86,19 @@ impl Fixture {
         Time::from_ms(self.clock.load(Ordering::Relaxed).unsigned_abs())
     }
 
-    fn hear(&self, body: &Value) -> WebhookReply {
+    fn hear(&self, body: &Value) -> Result<WebhookReply> {
         let body = body.to_string();
         let authorization = signer::authorization(SECRET, "jti", self.now(), body.as_bytes());
-        self.service.webhook(Some(&authorization), body.as_bytes()).unwrap()
+        self.service.webhook(Some(&authorization), body.as_bytes())
+    }
+
+    /// A report that is taken.
+    pub(super) fn report(&self, message: &Value, status: &str) -> WebhookReply {
+        self.try_report(message, status).unwrap()
     }
 
     /// A report on a message as Messages v1 sends it.
-    pub(super) fn report(&self, message: &Value, status: &str) -> WebhookReply {
+    pub(super) fn try_report(&self, message: &Value, status: &str) -> Result<WebhookReply> {
         self.hear(&json!({"message_uuid": uuid(1), "to": message["to"], "from": message["from"], "status": status,
             "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]}))
     }
@@ -259,7 +269,7 @@ fn dispatch_is_one_request_and_its_reports_find_the_record() {
     let status = json!({"message_uuid": "x", "to": {"type": "sms", "number": "393331234567"}, "status": "delivered",
         "from": {"type": "sms", "number": "NEXMO"}, "timestamp": "2026-01-01T00:00:00Z",
         "_links": {"workflow": {"href": "v0.1/dispatch/x", "dispatch_uuid": uuid(1)}}, "dispatch_uuid": uuid(1)});
-    let reply = fixture.hear(&status);
+    let reply = fixture.hear(&status).unwrap();
     assert_eq!((reply.known, reply.state), (Some(true), Some(DeliveryState::Delivered)));
     let steps = fixture.service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
     let steps: Vec<_> = steps.iter().map(|step| (step.channel.as_str(), step.status)).collect();
@@ -284,6 +294,7 @@ fn a_webhook_is_genuine_or_changes_nothing() {
     assert_eq!(carrier.channels(), ["messenger"]);
     let unknown = fixture.hear(&json!({"message_uuid": "never", "to": "1", "from": "2", "status": "read",
         "channel": "sms", "timestamp": "2026-01-01T00:00:00Z"}));
+    let unknown = unknown.unwrap();
     assert_eq!((unknown.known, unknown.duplicate, unknown.state), (Some(false), None, None));
 }
 
