@@ -201,7 +201,7 @@ typedef int64_t (*otp_clock_fn)(void *user_data);
 #define OTP_CANCELLED 6
 
 /**
- * The recipient's country is not on the list. HTTP 403.
+ * The recipient's country is not on the list; or the provider does not send to this recipient. HTTP 403.
  */
 #define OTP_REFUSED 7
 
@@ -216,12 +216,12 @@ typedef int64_t (*otp_clock_fn)(void *user_data);
 #define OTP_E_ARGUMENT -1
 
 /**
- * The configuration or the key is wrong: `message` names the option. HTTP 500.
+ * The configuration or the key is wrong: `message` names the option. Nothing was done. HTTP 500.
  */
 #define OTP_E_CONFIG -2
 
 /**
- * The repository failed. What was asked may have been done. HTTP 503.
+ * The repository failed. What was asked may have been done, or a part of it. HTTP 503.
  */
 #define OTP_E_STORE -3
 
@@ -236,7 +236,7 @@ typedef int64_t (*otp_clock_fn)(void *user_data);
 #define OTP_E_SEND -5
 
 /**
- * The message may have been sent, and its code is good: do not retry blindly. HTTP 502.
+ * The message may have been sent, or another one with its code, which is good: do not retry blindly. HTTP 502.
  */
 #define OTP_E_IN_DOUBT -6
 
@@ -251,17 +251,17 @@ typedef int64_t (*otp_clock_fn)(void *user_data);
 #define OTP_E_UNSIGNED -8
 
 /**
- * The operating system gave no random numbers. HTTP 500.
+ * The operating system gave no random numbers. Nothing was done. HTTP 500.
  */
 #define OTP_E_RANDOM -9
 
 /**
- * The configuration does not provide what was asked for. HTTP 500.
+ * The configuration does not provide what was asked for. Nothing was done. HTTP 500.
  */
 #define OTP_E_UNSUPPORTED -10
 
 /**
- * A defect of the library. The service stays usable. HTTP 500.
+ * A defect of the library. The service stays usable; what was asked may have been done. HTTP 500.
  */
 #define OTP_E_INTERNAL -11
 
@@ -368,8 +368,9 @@ void otp_close(otp_service *service);
  *   same context, byte for byte: see otp_verify_context().
  * - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646); at most 35 bytes.
  * - `params`: an object of texts that are filled into the message.
- * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the same answer and sends nothing; with
- *   another request it is OTP_E_ARGUMENT. Use one where a request may come twice.
+ * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the first answer again, whatever became
+ *   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
+ *   OTP_E_ARGUMENT. Use one where a request may come twice.
  * - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
  * - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters.
  *
@@ -382,9 +383,10 @@ void otp_close(otp_service *service);
  *
  * Results: OTP_OK: the code is stored and its message is on its way. OTP_LOCKED, OTP_RATE_LIMITED, OTP_REFUSED:
  * nothing was drawn or sent, and a live code stays as it was. OTP_CANCELLED: cancelled, erased or replaced while it
- * was being sent. OTP_E_SEND: certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent; the code is
- * good. OTP_E_STORE: it may have been stored. OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM,
- * OTP_E_UNSUPPORTED (sender "host" without a function).
+ * was being sent. OTP_E_SEND, and OTP_REFUSED with `delivery` in the reply (the provider does not send to this
+ * recipient): certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent, by this call or by a resend or
+ * a timer meanwhile; the code is good. OTP_E_STORE: it may have been stored; nothing was sent. OTP_E_ARGUMENT,
+ * OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function): nothing was done.
  *
  * ```c
  * otp_create(service, session, "{\"phoneNumber\": \"393331234567\"}", reply, sizeof reply)
@@ -404,7 +406,8 @@ otp_result otp_create(otp_service *service,
  * Reply: as of otp_create().
  *
  * Results: as of otp_create(), but a failure to send leaves the code good; and by the state of the code OTP_UNKNOWN,
- * OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED.
+ * OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED. OTP_E_ARGUMENT too, uncounted, where the texts of a newer
+ * configuration want `params` that the request did not have.
  */
 OTP_NODISCARD otp_result otp_resend(otp_service *service, const char *token, char *reply, size_t reply_size);
 
@@ -482,7 +485,8 @@ otp_result otp_status(otp_service *service,
  * `body_size` is 0.
  *
  * A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
- * there is one: the call may take as long as a request to the carrier (`timeoutSeconds`).
+ * there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
+ * changes nothing about the result: see otp_status() and the log.
  *
  * Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
  * `text`.
@@ -506,7 +510,8 @@ otp_result otp_webhook(otp_service *service,
  * Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
  * cannot be under way any more, unless its message may have left.
  *
- * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
+ * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due). What was done before
+ * a failure is told with OTP_OK, and the failure goes to the log; it is the result where nothing was done before it.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
@@ -528,7 +533,7 @@ OTP_NODISCARD otp_result otp_unlock(otp_service *service, const char *subject, c
  * and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
  * OTP_OK. The reply has no members of its own.
  *
- * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY; OTP_E_STORE: some may be erased and others not.
  */
 OTP_NODISCARD otp_result otp_erase(otp_service *service, const char *recipient, char *reply, size_t reply_size);
 

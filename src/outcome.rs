@@ -23,31 +23,31 @@ pub enum Outcome {
     RateLimited = 5,
     /// The code was cancelled.
     Cancelled = 6,
-    /// The recipient is not on the list of countries.
+    /// The recipient is not on the list of countries, or the provider does not send there.
     Refused = 7,
     /// There is no such request.
     Unknown = 8,
-    /// A parameter or a member of the request is wrong.
+    /// A parameter or a member of the request is wrong; nothing was done.
     Argument = -1,
-    /// The configuration or the key is wrong.
+    /// The configuration or the key is wrong; nothing was done.
     Config = -2,
-    /// The repository failed; what was asked may have been done.
+    /// The repository failed; what was asked may have been done, or a part of it.
     Store = -3,
     /// The repository was busy for too long; nothing was done.
     Busy = -4,
     /// The message was certainly not sent.
     Send = -5,
-    /// The message may have been sent.
+    /// The message may have been sent, or another one with its code.
     InDoubt = -6,
     /// The webhook's signature is wrong.
     Signature = -7,
     /// The webhook carries no signature.
     Unsigned = -8,
-    /// The operating system gave no random numbers.
+    /// The operating system gave no random numbers; nothing was done.
     Random = -9,
-    /// The configuration does not provide what was asked.
+    /// The configuration does not provide what was asked; nothing was done.
     Unsupported = -10,
-    /// A defect of the library.
+    /// A defect of the library; what was asked may have been done.
     Internal = -11,
 }
 

@@ -26,8 +26,9 @@ use crate::ffi::strings::{optional_text, text};
 ///   same context, byte for byte: see otp_verify_context().
 /// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646); at most 35 bytes.
 /// - `params`: an object of texts that are filled into the message.
-/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the same answer and sends nothing; with
-///   another request it is OTP_E_ARGUMENT. Use one where a request may come twice.
+/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the first answer again, whatever became
+///   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
+///   OTP_E_ARGUMENT. Use one where a request may come twice.
 /// - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
 /// - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters.
 ///
@@ -40,9 +41,10 @@ use crate::ffi::strings::{optional_text, text};
 ///
 /// Results: OTP_OK: the code is stored and its message is on its way. OTP_LOCKED, OTP_RATE_LIMITED, OTP_REFUSED:
 /// nothing was drawn or sent, and a live code stays as it was. OTP_CANCELLED: cancelled, erased or replaced while it
-/// was being sent. OTP_E_SEND: certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent; the code is
-/// good. OTP_E_STORE: it may have been stored. OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM,
-/// OTP_E_UNSUPPORTED (sender "host" without a function).
+/// was being sent. OTP_E_SEND, and OTP_REFUSED with `delivery` in the reply (the provider does not send to this
+/// recipient): certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent, by this call or by a resend or
+/// a timer meanwhile; the code is good. OTP_E_STORE: it may have been stored; nothing was sent. OTP_E_ARGUMENT,
+/// OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function): nothing was done.
 ///
 /// ```c
 /// otp_create(service, session, "{\"phoneNumber\": \"393331234567\"}", reply, sizeof reply)
@@ -73,7 +75,8 @@ pub unsafe extern "C" fn otp_create(
 /// Reply: as of otp_create().
 ///
 /// Results: as of otp_create(), but a failure to send leaves the code good; and by the state of the code OTP_UNKNOWN,
-/// OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED.
+/// OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED. OTP_E_ARGUMENT too, uncounted, where the texts of a newer
+/// configuration want `params` that the request did not have.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_resend(

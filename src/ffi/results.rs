@@ -30,31 +30,31 @@ pub const OTP_LOCKED: otp_result = 4;
 pub const OTP_RATE_LIMITED: otp_result = 5;
 /// The code is right and was cancelled. HTTP 410.
 pub const OTP_CANCELLED: otp_result = 6;
-/// The recipient's country is not on the list. HTTP 403.
+/// The recipient's country is not on the list; or the provider does not send to this recipient. HTTP 403.
 pub const OTP_REFUSED: otp_result = 7;
 /// There is no such request. HTTP 404.
 pub const OTP_UNKNOWN: otp_result = 8;
 /// A parameter, or a member of the request, is wrong: `message` names it. Nothing was done. HTTP 400.
 pub const OTP_E_ARGUMENT: otp_result = -1;
-/// The configuration or the key is wrong: `message` names the option. HTTP 500.
+/// The configuration or the key is wrong: `message` names the option. Nothing was done. HTTP 500.
 pub const OTP_E_CONFIG: otp_result = -2;
-/// The repository failed. What was asked may have been done. HTTP 503.
+/// The repository failed. What was asked may have been done, or a part of it. HTTP 503.
 pub const OTP_E_STORE: otp_result = -3;
 /// The repository was in use for 10 s. Certainly nothing was done. HTTP 503.
 pub const OTP_E_BUSY: otp_result = -4;
 /// The message was certainly not sent. After otp_create() the code is cancelled. HTTP 502.
 pub const OTP_E_SEND: otp_result = -5;
-/// The message may have been sent, and its code is good: do not retry blindly. HTTP 502.
+/// The message may have been sent, or another one with its code, which is good: do not retry blindly. HTTP 502.
 pub const OTP_E_IN_DOUBT: otp_result = -6;
 /// The signature of the webhook is wrong. HTTP 401.
 pub const OTP_E_SIGNATURE: otp_result = -7;
 /// The webhook carries no signature; the vendor sends it again, signed, after a 5xx. HTTP 503.
 pub const OTP_E_UNSIGNED: otp_result = -8;
-/// The operating system gave no random numbers. HTTP 500.
+/// The operating system gave no random numbers. Nothing was done. HTTP 500.
 pub const OTP_E_RANDOM: otp_result = -9;
-/// The configuration does not provide what was asked for. HTTP 500.
+/// The configuration does not provide what was asked for. Nothing was done. HTTP 500.
 pub const OTP_E_UNSUPPORTED: otp_result = -10;
-/// A defect of the library. The service stays usable. HTTP 500.
+/// A defect of the library. The service stays usable; what was asked may have been done. HTTP 500.
 pub const OTP_E_INTERNAL: otp_result = -11;
 
 const UNKNOWN_NAME: &CStr = c"OTP_UNKNOWN_RESULT";

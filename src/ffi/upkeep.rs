@@ -16,7 +16,8 @@ const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
 /// `body_size` is 0.
 ///
 /// A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
-/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`).
+/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
+/// changes nothing about the result: see otp_status() and the log.
 ///
 /// Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
 /// `text`.
@@ -50,7 +51,8 @@ pub unsafe extern "C" fn otp_webhook(
 /// Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
 /// cannot be under way any more, unless its message may have left.
 ///
-/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due).
+/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due). What was done before
+/// a failure is told with OTP_OK, and the failure goes to the log; it is the result where nothing was done before it.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[unsafe(no_mangle)]
@@ -82,7 +84,7 @@ pub unsafe extern "C" fn otp_unlock(
 /// and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
 /// OTP_OK. The reply has no members of its own.
 ///
-/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY; OTP_E_STORE: some may be erased and others not.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_erase(

@@ -408,3 +408,6 @@ fn busy() -> Error {
 fn broken() -> Error {
     Error::internal("an operation of the repository panicked")
 }
+
+#[cfg(test)]
+mod tests;

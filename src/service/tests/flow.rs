@@ -109,8 +109,10 @@ impl Fixture {
     }
 }
 
+/// The code in a message, or in the first of a Dispatch workflow.
 pub(super) fn code_in(message: &Value) -> &str {
-    message["text"].as_str().unwrap().rsplit(' ').next().unwrap()
+    let text = message.get("text").unwrap_or(&message["workflow"][0]["message"]["content"]["text"]);
+    text.as_str().unwrap().rsplit(' ').next().unwrap()
 }
 
 #[test]
