@@ -235,6 +235,21 @@ fn what_ran_is_told_although_a_later_transaction_fails() {
     assert_eq!(stage.fixture.due(), (1, None));
 }
 
+/// The report is what the carrier must not send again.
+#[test]
+fn a_report_that_was_stored_is_taken_whatever_becomes_of_the_step_after_it() {
+    for fault in Fault::ALL {
+        // The report is stored by the first; the step is let go of, and its outcome stored, by those after it.
+        for call in 1..3 {
+            let stage = Stage::new("messages");
+            assert_eq!(outcome(stage.create("t")), Outcome::Ok);
+            stage.faulty.arm(Some(Plan { call, lasts: true, fault }));
+            let reply = stage.fixture.report(&stage.carrier().seen()[0], "rejected");
+            assert_eq!((reply.known, reply.state), (Some(true), Some(DeliveryState::Rejected)), "{call}, {fault:?}");
+        }
+    }
+}
+
 /// The message stays, and so does the claim: the step is taken over when that ends.
 #[test]
 fn a_message_that_may_not_be_let_go_of_leaves_later() {
