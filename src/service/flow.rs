@@ -51,7 +51,7 @@ impl Service {
     /// # Errors
     ///
     /// `Unsupported` when the configuration has no `webhook`; `Unsigned`, `Signature`; `Argument` for a body that is
-    /// no webhook; `Store`, `Busy`.
+    /// no webhook; `Store`, `Busy`. What follows a report that is stored changes nothing about the answer.
     pub fn webhook(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
         self.start_driver()?;
         let answer = self.hear(authorization, body);
@@ -110,12 +110,12 @@ impl Core {
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
     ) -> Result<Answer> {
-        let legs = job.steps.iter().zip(&self.config.workflow).map(|(step, configured)| leg(job, step, configured));
+        let mut legs = job.steps.iter().zip(&self.config.workflow).map(|(step, configured)| leg(job, step, configured));
         if self.config.sender == Via::Dispatch {
             return Ok(carrier.dispatch(&legs.flatten().collect::<Vec<_>>(), job.now, deadline));
         }
-        let leg = legs.skip(job.at()).next().flatten();
-        let leg = leg.ok_or_else(|| Error::internal("a step that was begun has no message"))?;
+        let leg =
+            legs.nth(job.at()).flatten().ok_or_else(|| Error::internal("a step that was begun has no message"))?;
         let client_ref = client_ref(&job.row, &job.record, job.at());
         Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave))
     }
