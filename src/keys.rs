@@ -315,6 +315,10 @@ fn load(source: KeySource, new_repository: bool, warnings: &mut Vec<String>) -> 
         KeySource::Beside(path) => KeyFile { path, is_named: false },
     };
     if let Some(key) = file.read(warnings)? {
+        if new_repository {
+            // Who made it may have failed to bring its name to the disk.
+            files::sync_folder(files::parent(&file.path)).map_err(of_key_file)?;
+        }
         return Ok(key);
     }
     if !new_repository {

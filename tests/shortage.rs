@@ -75,7 +75,7 @@ fn a_file_that_may_not_be_written_for_a_while() {
             command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
         command = Command::new(program);
         command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir(&folder);
-        variables.into_iter().for_each(|(name, value)| drop(value.map(|value| command.env(name, value))));
+        command.envs(variables.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }
     check(command);
     std::fs::remove_dir_all(&folder).unwrap();
@@ -101,7 +101,7 @@ fn on_disk(what: &str, kind: &str, mount: &str) {
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-ec", &format!("{mount}\nexec \"$@\""), "sh"]);
     command.arg(worker.get_program()).args(worker.get_args());
-    worker.get_envs().for_each(|(name, value)| drop(value.map(|value| command.env(name, value))));
+    command.envs(worker.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("DISK", &disk).env("IMAGE", image(folder.path()));
     check(command);
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use super::commit::GroupCommit;
 use super::engine::{Engine, Reader};
 use super::files::{self, FileLock, Temporary};
-use super::{Fate, Key, Page, Repository, Row, Swept};
+use super::{Fate, Key, Page, Repository, Row, Swept, due};
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::Result;
@@ -80,6 +80,15 @@ impl Json {
         }
     }
 
+    /// What can be read may not be on the disk: whoever changed it last failed to bring it there, or died before it was.
+    fn sync_what_is_due(&mut self) -> Result<()> {
+        if !self.durable || !due::is_due(&self.lock)? {
+            return Ok(());
+        }
+        self.sync(true)?;
+        due::note(&self.lock, false)
+    }
+
     /// Completes the transaction that was committed and perhaps not carried out to its end, if there is one.
     fn recover(&mut self) -> Result<()> {
         if files::identity(&self.folder.journal_file())?.is_none() {
@@ -127,18 +136,26 @@ impl Json {
         let changed = self.rows.iter().filter(|(_, row)| row.now != row.before);
         let changed = changed.filter_map(|(key, row)| Some((key, row.now.as_ref().ok()?)));
         let changes: Vec<_> = changed.map(|(key, row)| Change::new(key, row.as_ref())).collect::<Result<_>>()?;
+        if self.synced && !changes.is_empty() {
+            due::note(&self.lock, true)?;
+        }
         match changes.as_slice() {
-            [] => Ok(()),
+            [] => return Ok(()),
             [change] => {
                 self.apply(change)?;
-                self.sync(self.synced)
+                self.sync(self.synced)?;
             }
             _ => {
                 self.replace(&self.folder.journal_file(), &format::journal_text(&changes)?)?;
                 self.sync(self.synced)?;
-                self.carry_out(&changes, self.synced)
+                self.carry_out(&changes, self.synced)?;
             }
         }
+        if self.synced {
+            // If it stays, the next one syncs once more.
+            let _ = due::note(&self.lock, false);
+        }
+        Ok(())
     }
 
     /// Brings what is in the journal into the files. May be done again, from the beginning.
@@ -207,7 +224,7 @@ impl Engine for Json {
         if !self.lock.try_lock()? {
             return Ok(false);
         }
-        let recovered = self.recover();
+        let recovered = self.sync_what_is_due().and_then(|()| self.recover());
         if recovered.is_err() {
             self.close();
         }

@@ -7,6 +7,7 @@ mod codec;
 mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod due;
 mod engine;
 pub mod files;
 mod json;

@@ -6,7 +6,6 @@
 
 mod connection;
 mod database;
-mod due;
 mod frames;
 mod log;
 mod parted;
@@ -28,7 +27,7 @@ use self::shared::{Lease, Shared};
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE, Reader, Rest};
 use super::files::{self, FileLock};
-use super::{Fate, Key, Page, Repository, Row, Swept, codec};
+use super::{Fate, Key, Page, Repository, Row, Swept, codec, due};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::config::Durability;

@@ -41,7 +41,11 @@ impl Folder {
             folder.refuse_foreign()?;
             files::write_new(&meta, format::meta_text(None)?.as_bytes())?;
         }
-        folder.row(&META)?;
+        if folder.row(&META)?.is_none() {
+            // Nobody has come further yet, and who made it may have failed to bring the names to the disk.
+            files::sync_folder(files::parent(&folder.path))?;
+            folder.sync()?;
+        }
         for path in [meta, folder.lock_file(), folder.journal_file()] {
             files::look(&path, warnings)?;
         }

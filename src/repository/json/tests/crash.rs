@@ -218,3 +218,25 @@ fn killed_processes_lose_and_tear_nothing() {
     }
     assert!(last > 100, "they counted to {last} only");
 }
+
+#[test]
+fn after_a_failed_sync_nothing_is_answered_before_one_succeeds() {
+    let scratch = Scratch::new("unsynced");
+    let mut engine = scratch.engine();
+    commit(&mut engine, &vec![(key(1), failures(1))], true).unwrap();
+    // The file is in its place, and its name not on the disk.
+    engine.hook = fault(2, 1);
+    assert_store_error(commit(&mut engine, &vec![(key(1), failures(2))], true), "broken");
+    let mut other = scratch.engine();
+    for engine in [&mut engine, &mut other] {
+        engine.hook = fault(0, u32::MAX);
+        assert_store_error(engine.try_begin(true), "broken");
+    }
+    other.hook = fault(1, u32::MAX);
+    assert!(other.try_begin(true).unwrap(), "one sync is enough");
+    assert_eq!(other.get(&key(1)).unwrap(), failures(2));
+    other.commit().unwrap();
+    engine.hook = fault(0, u32::MAX);
+    assert!(engine.try_begin(true).unwrap(), "nothing is due any more");
+    engine.rollback();
+}

@@ -1,13 +1,13 @@
 //! The note in the lock file that a sync is due: written before a change reaches the disk, and removed when it has.
 //!
 //! After a failed sync the system takes the pages for clean, so that a later sync succeeds without them. Whoever finds
-//! the note under the lock knows that its writer failed or died in between, and that what is in the log may be in
-//! memory alone.
+//! the note under the lock knows that its writer failed or died in between, and that what can be read may be in memory
+//! alone.
 
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::super::files::FileLock;
+use super::files::FileLock;
 use crate::error::{Error, Result};
 
 const DUE: [u8; 1] = *b"1";
