@@ -12,6 +12,11 @@ pub const MINUTE_MS: u64 = 60 * SECOND_MS;
 /// A day, in milliseconds.
 pub const DAY_MS: u64 = 1440 * MINUTE_MS;
 
+/// How far ahead a row must lie before a sweep takes its times for those of a clock that was wrong. A sweep comes by
+/// the rows of all tenants and hosts, whose clocks differ, and nobody asked about them. What lies less far ahead ends by
+/// itself soon enough.
+pub const SWEPT_AHEAD_MS: u64 = DAY_MS;
+
 /// How far the monotonic clock must have gone during a wait before the time that was read is moved on.
 const WAIT_IGNORED: Duration = Duration::from_secs(1);
 

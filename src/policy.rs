@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{DAY_MS, MINUTE_MS, Time};
+use crate::clock::{DAY_MS, MINUTE_MS, SWEPT_AHEAD_MS, Time};
 
 /// How long failures below the lock are remembered after the last one.
 const FAILURES_KEPT_MS: u64 = 30 * DAY_MS;
@@ -160,7 +160,9 @@ impl Failures {
 
     /// What a sweep leaves of them: nothing when they are over, and otherwise what is left by now.
     pub fn swept(mut self, now: Time) -> Option<Self> {
-        self.settle(now);
+        if self.last <= now || self.last.since(now) > SWEPT_AHEAD_MS {
+            self.settle(now);
+        }
         (!self.is_clear()).then_some(self)
     }
 
@@ -206,7 +208,9 @@ impl Sends {
 
     /// What a sweep leaves of them, as of failures.
     pub fn swept(mut self, now: Time) -> Option<Self> {
-        self.settle(now);
+        if self.times.last().is_some_and(|last| last.since(now) > SWEPT_AHEAD_MS) {
+            self.settle(now);
+        }
         (now < self.kept_until()).then_some(self)
     }
 

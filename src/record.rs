@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, hex};
-use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
+use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, SWEPT_AHEAD_MS, Time};
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Standing, SubjectFailures};
 use crate::reply::{Locked, RequestState};
@@ -230,13 +230,13 @@ impl Record {
         self.seen.since(now) > FUTURE_IGNORED_MS
     }
 
-    /// What a sweep leaves of it: nothing when it is over; of one from a future that was none an ended code, kept no
+    /// What a sweep leaves of it: nothing when it is over; of one from a far future that was none an ended code, kept no
     /// longer than others from now on, since its own times may lie years ahead.
     pub fn swept(mut self, now: Time) -> Option<Self> {
         if self.is_absent(now) {
             return None;
         }
-        if self.is_from_future(now) {
+        if self.seen.since(now) > SWEPT_AHEAD_MS {
             self.settle(now);
             self.kept_from = Some(self.kept_from.map_or(now, |from| from.min(now)));
         }

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
-use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
+use crate::clock::{DAY_MS, MINUTE_MS, SWEPT_AHEAD_MS, Time};
 use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
 use crate::reply::DeliveryState;
 use crate::tenant::Tenant;
@@ -47,7 +47,7 @@ impl Timer {
     /// What a sweep leaves of it: nothing when nobody ran it for long, or when it lies so far ahead that only a clock
     /// that was ahead can have set it. Its record ends with that clock as well.
     pub fn swept(self, now: Time) -> Option<Self> {
-        let is_from_future = self.due.since(now) > LONGEST_WAIT_MS + SECOND_MS;
+        let is_from_future = self.due.since(now) > LONGEST_WAIT_MS + SWEPT_AHEAD_MS;
         (now < self.due.plus(KEPT_MS) && !is_from_future).then_some(self)
     }
 }

@@ -133,3 +133,12 @@ fn a_sweep_counts_from_now_what_a_clock_that_was_ahead_left() {
     assert!(swept.clone().swept(at(5 + SENDS_KEPT_MS - 1)).is_some());
     assert_eq!(swept.swept(at(5 + SENDS_KEPT_MS)), None);
 }
+
+/// The clocks of the hosts and tenants that share a repository differ.
+#[test]
+fn a_sweep_leaves_alone_what_lies_a_little_ahead() {
+    let failures = Failures { count: 10, last: at(DAY_MS), lock_ms: 1000, disabled: false };
+    assert_eq!(failures.clone().swept(at(0)), Some(failures));
+    let sends = Sends { times: vec![at(1), at(DAY_MS)] };
+    assert_eq!(sends.clone().swept(at(0)), Some(sends));
+}

@@ -299,7 +299,7 @@ fn a_sweep_ends_what_a_clock_that_was_ahead_left() {
         assert_eq!(swept.clone().swept(now.plus(retention_ms)), None);
         assert!(swept.is_absent(now.plus(retention_ms)), "swept or not");
         // The clock goes further back: then it counts from there.
-        let earlier = Time::from_ms(now.ms() - DAY_MS);
+        let earlier = Time::from_ms(now.ms() - 2 * DAY_MS);
         assert_eq!(swept.clone().swept(earlier).unwrap().kept_from, Some(earlier));
         // It was right after all: then all is as without a sweep, but for what ended.
         let ends = ahead.plus(VALIDITY_MS);
@@ -310,7 +310,7 @@ fn a_sweep_ends_what_a_clock_that_was_ahead_left() {
 
 #[test]
 fn a_sweep_leaves_alone_what_is_of_its_time() {
-    for (seen, now) in [(at(0), at(0)), (at(2000), at(0)), (at(0), at(VALIDITY_MS + 1))] {
+    for (seen, now) in [(at(0), at(0)), (at(DAY_MS), at(0)), (at(0), at(VALIDITY_MS + 1))] {
         let record = record(seen);
         assert_eq!(record.clone().swept(now), Some(record));
     }

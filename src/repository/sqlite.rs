@@ -160,6 +160,8 @@ impl Sqlite {
             connection.log().make_room(sides.log().0);
             sides.make_room(connection.log().pages())?;
             due::note(&self.lock, true)?;
+            // Who replaced the lock would not find the note.
+            self.lock.check()?;
         }
         let committed =
             writer.connection()?.sqlite().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
