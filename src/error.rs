@@ -64,6 +64,11 @@ impl Error {
         self.scope != Scope::Call
     }
 
+    /// Whether it is about one row that was read, and makes no sense.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.scope == Scope::Damage
+    }
+
     /// Says in which repository the damage is.
     pub(crate) fn in_repository(self, place: &str) -> Self {
         match self.scope {

@@ -146,3 +146,32 @@ fn what_is_no_file_is_not_waited_for() {
     let error = Service::open(Some(&config(&folder.path().join("otp")))).err().expect("it is no file");
     assert_eq!(error.outcome(), Outcome::Store, "{error}");
 }
+
+/// Whose record it is cannot be told, and it may be in order: nobody may believe that all were erased.
+#[test]
+fn an_erase_that_may_not_read_a_record_says_so() {
+    let scratch = Scratch::new("erase");
+    let folder = scratch.path().join("otp");
+    let service = Service::open(Some(&config(&folder))).unwrap().0;
+    let create = |token: &str| {
+        let reply = service.create(token, Some(r#"{"messengerId":"8192836451"}"#)).unwrap();
+        assert_eq!(reply.outcome, Outcome::Ok);
+    };
+    let outcome = |token: &str| service.status(token).unwrap().outcome;
+    create("one");
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut records = files.filter(|path| fs::read_to_string(path).unwrap().contains("\"record\":"));
+    let (record, aside) = (records.next().unwrap(), folder.join("aside"));
+    create("two");
+    fs::rename(&record, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &record).unwrap();
+    let error = service.erase("8192836451").err().expect("one of them could not be read");
+    assert_eq!(error.outcome(), Outcome::Store, "{error}");
+    assert!(error.detail().contains(record.to_str().unwrap()), "{error}");
+    assert_eq!(outcome("two"), Outcome::Unknown, "the others are gone");
+    fs::remove_file(&record).unwrap();
+    fs::rename(&aside, &record).unwrap();
+    assert_eq!(outcome("one"), Outcome::Ok);
+    assert_eq!(service.erase("8192836451").unwrap().outcome, Outcome::Ok);
+    assert_eq!(outcome("one"), Outcome::Unknown);
+}

@@ -89,8 +89,9 @@ pub unsafe extern "C" fn otp_unlock(
 /// OTP_OK. The reply has no members of its own.
 ///
 /// It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
-/// record that cannot be read is passed over, with one log event "erase" of level 1: nobody can tell whose it is.
-/// OTP_E_STORE may come after some were erased; call it again.
+/// record that is damaged is passed over, with one log event "erase" of level 1: nobody can tell whose it is. One that
+/// the system did not let be read is OTP_E_STORE, after all others were erased. OTP_E_STORE may come after some were
+/// erased; call it again.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]

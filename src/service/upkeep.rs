@@ -121,12 +121,13 @@ impl Service {
     }
 
     /// Removes every record of a recipient that is there now, whichever kind of address the text may mean. Counters
-    /// and locks stay: they hold hashes, and end by themselves. A record that cannot be read is passed over, and told
-    /// to the log once.
+    /// and locks stay: they hold hashes, and end by themselves. A record that is damaged is passed over, and told to
+    /// the log once.
     ///
     /// # Errors
     ///
-    /// `Argument`, `Busy`, `Store`; after the last, some may be gone.
+    /// `Argument`, `Busy`, `Store`, also for a record that the system did not let be read; after it, the others may be
+    /// gone.
     pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
         self.start_driver()?;
         check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
@@ -135,11 +136,15 @@ impl Service {
     }
 
     fn erase_all(&self, recipients: Vec<Block>) -> Result<()> {
-        let mut eraser = Eraser { recipients: Arc::new(recipients), pace: Pace::new(), has_erased: false };
+        let recipients = Arc::new(recipients);
+        let mut eraser = Eraser { recipients, pace: Pace::new(), has_erased: false, unread: None };
         for page in self.core.repository.scan(self.core.tenant().rows()) {
             page.and_then(|page| self.erase_page(&mut eraser, page)).map_err(|error| eraser.failed(error))?;
         }
-        Ok(())
+        match eraser.unread.take() {
+            Some(error) => Err(eraser.failed(error)),
+            None => Ok(()),
+        }
     }
 
     /// Removes the recipient's records among these, which are looked at once more.
@@ -149,8 +154,11 @@ impl Service {
             match row {
                 Ok(Row::Record(record)) if eraser.concerns(&record) => found.push(key),
                 Ok(_) => {}
-                // Nobody can tell whose it is.
-                Err(error) => passed.push(Passed { key, about: key, outcome: error.outcome() }),
+                // Nobody can tell whose it is: of one that is damaged nobody ever will.
+                Err(error) => {
+                    passed.push(Passed { key, about: key, outcome: error.outcome() });
+                    eraser.unread = eraser.unread.take().or(Some(error).filter(|error| !error.is_damage()));
+                }
             }
         }
         self.tell_passed("erase", &passed);
@@ -173,6 +181,8 @@ struct Eraser {
     pace: Pace,
     /// Whether some are gone for good.
     has_erased: bool,
+    /// Why a row could not be read that may be in order.
+    unread: Option<Error>,
 }
 
 impl Eraser {
@@ -200,7 +210,7 @@ fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Bloc
             rows::delete_record(transaction, key, &record);
             Ok(())
         }
-        Err(error) if !error.is_of_one_row() => Err(error),
+        Err(error) if !error.is_damage() => Err(error),
         _ => Ok(()),
     }
 }
