@@ -18,6 +18,7 @@ mod tests;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, params};
 
@@ -32,11 +33,16 @@ use crate::block::Block;
 use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::{Error, Result};
+use crate::ffi::sys;
 use crate::outcome::Outcome;
 use crate::random::random;
 
 /// How often files that were replaced are opened anew in one call.
 const TRIES: u32 = 3;
+
+/// How long the recovery from a failed sync waits for readers, and between two tries.
+const RECOVERY_PATIENCE: Duration = Duration::from_secs(1);
+const RECOVERY_PAUSE: Duration = Duration::from_millis(50);
 
 /// After how many tries in a row at which the database is busy, though nobody of ours can have it, all connections are
 /// opened anew: SQLite keeps what it could not unlock as its own.
@@ -56,6 +62,7 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
         changed: false,
         pages: 0,
         busy: 0,
+        waits: None,
         cursor: Block(random()?),
     };
     let repository = GroupCommit::new(engine, Readers(shared), durability)?;
@@ -75,6 +82,8 @@ struct Sqlite {
     pages: u64,
     /// Tries in a row at which the database was busy.
     busy: u32,
+    /// Since when the recovery from a failed sync has to wait, and when it is tried next.
+    waits: Option<(Instant, Instant)>,
     /// The last key the sweep looked at. It begins anywhere, so that short-lived processes sweep everything as well.
     cursor: Key,
 }
@@ -87,11 +96,8 @@ impl Sqlite {
     /// Begins a transaction, the lock being held. `false` when that has to wait.
     fn begin(&mut self, synced: bool) -> Result<bool> {
         for _ in 0..TRIES {
-            if due::is_due(&self.lock)? {
-                if !recovery::recover(&self.shared)? {
-                    return Ok(false);
-                }
-                due::note(&self.lock, false)?;
+            if due::is_due(&self.lock)? && !self.recover()? {
+                return Ok(false);
             }
             match self.lease()? {
                 Some(writer) if writer.is_current()? => return self.begin_with(writer, synced),
@@ -102,6 +108,27 @@ impl Sqlite {
             parted::rejoin(&self.shared)?;
         }
         Err(self.shared.replaced())
+    }
+
+    /// Brings to the disk what a sync that failed may have left in memory. `false` when that has to wait: it is tried now
+    /// and then, and no longer than a while.
+    fn recover(&mut self) -> Result<bool> {
+        let now = Instant::now();
+        if self.waits.is_some_and(|(_, next)| now < next) {
+            return Ok(false);
+        }
+        if recovery::recover(&self.shared)? {
+            self.waits = None;
+            due::note(&self.lock, false)?;
+            return Ok(true);
+        }
+        let since = self.waits.map_or(now, |(since, _)| since);
+        self.waits = Some((since, now + RECOVERY_PAUSE));
+        if now - since < RECOVERY_PATIENCE {
+            return Ok(false);
+        }
+        let path = self.shared.database.beside("-wal");
+        Err(Error::store(format!("a sync of {path:?} failed, and a program that reads keeps it from being repeated")))
     }
 
     /// A connection to write with; `None` when that has to wait.
@@ -121,12 +148,12 @@ impl Sqlite {
     }
 
     fn begin_with(&mut self, mut writer: Lease, synced: bool) -> Result<bool> {
-        let connection = writer.connection()?;
-        if connection.log().is_full() {
+        if writer.connection()?.log().is_full() && !self.empty(&mut writer)? {
             writer.discard();
             let path = self.shared.database.beside("-wal");
             return Err(Error::store(format!("{path:?} has grown to its limit: a program that reads keeps it in use")));
         }
+        let connection = writer.connection()?;
         let level = connection.set_synced(synced).map_err(|cause| self.shared.database.failed(&cause));
         let begun = level.and_then(|()| {
             writer.run(|connection| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(|_| ()))
@@ -150,6 +177,17 @@ impl Sqlite {
                 Err(error)
             }
         }
+    }
+
+    /// Brings all of the log into the database and empties it. `false` when somebody needs it.
+    fn empty(&self, writer: &mut Lease) -> Result<bool> {
+        due::note(&self.lock, true)?;
+        let done = recovery::checkpoint(writer, "TRUNCATE")?;
+        due::note(&self.lock, false)?;
+        if !done.is_busy() {
+            writer.connection()?.set_pages(0);
+        }
+        Ok(!done.is_busy())
     }
 
     /// Commits. Afterwards a sync is due only if one failed, or may have. `false` when the files were replaced meanwhile.
@@ -310,7 +348,7 @@ impl Engine for Sqlite {
 
 impl Sqlite {
     fn empty_log(&mut self) -> Result<()> {
-        let Some(writer) = self.shared.lease_idle(Kind::Writer) else { return Ok(()) };
+        let Some(mut writer) = self.shared.lease_idle(Kind::Writer) else { return Ok(()) };
         if !self.lock.try_lock()? {
             return Ok(());
         }
@@ -319,9 +357,7 @@ impl Sqlite {
             return parted::rejoin(&self.shared);
         }
         if !due::is_due(&self.lock)? {
-            due::note(&self.lock, true)?;
-            recovery::checkpoint(&writer, "TRUNCATE")?;
-            due::note(&self.lock, false)?;
+            self.empty(&mut writer)?;
         }
         Ok(())
     }
@@ -369,7 +405,7 @@ impl Readers {
         if !lock.try_lock()? {
             return Err(Error::busy(self.0.replaced().detail()));
         }
-        parted::rejoin(&self.0)
+        sys::without_write_signals(|| parted::rejoin(&self.0))
     }
 
     /// Reads from files that were the ones at the path all the time.

@@ -100,6 +100,11 @@ impl Connection {
         &mut self.log
     }
 
+    /// Says how many pages are in the log, where that was not a commit.
+    pub fn set_pages(&self, pages: u64) {
+        self.pages.store(pages, Ordering::Relaxed);
+    }
+
     /// Has commits synced from now on, or not.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// Pages in the log at which it goes into the database. Four times SQLite's own default: a page that was changed
-/// often is then copied once, and that is most of the work beside the sync. Bounds the log at 16 MiB.
+/// often is then copied once, and that is most of the work beside the sync. Bounds the log at 16 MiB, unless somebody
+/// reads all the time.
 pub const LONG: u64 = 4000;
 
 /// Pages at which it does where there is no room to lengthen it.
@@ -17,8 +18,8 @@ const LONG_WHEN_CRAMPED: u64 = 32;
 /// Pages between two tries while something keeps the log from being used anew.
 const AGAIN: u64 = 250;
 
-/// Pages beyond which nothing is written: 1 GiB.
-const LONGEST: u64 = (1 << 30) / FRAME;
+/// Pages beyond which nothing is written: 256 MiB.
+const LONGEST: u64 = (256 << 20) / FRAME;
 
 /// Bytes that the log is lengthened by, in pieces of [`ZEROS`].
 const STEP: u64 = 1 << 20;

@@ -16,7 +16,6 @@ use crate::outcome::Outcome;
 
 /// What a checkpoint did.
 pub struct Checkpoint {
-    /// Whether somebody kept it from coming to its end.
     busy: bool,
     /// Pages in the log.
     pages: u64,
@@ -25,6 +24,11 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Whether somebody kept it from coming to its end.
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// Whether everything is in the database.
     pub fn is_whole(&self) -> bool {
         self.copied >= self.pages

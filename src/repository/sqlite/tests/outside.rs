@@ -18,6 +18,7 @@ fn both(path: &Path) -> Arc<GroupCommit<Sqlite, Readers>> {
         changed: false,
         pages: 0,
         busy: 0,
+        waits: None,
         cursor: crate::repository::META,
     };
     GroupCommit::new(engine, Readers(shared), Durability::Full).unwrap()
@@ -147,4 +148,29 @@ fn a_reader_that_never_ends_is_known_by_the_length_of_the_log() {
     }
     assert!(repository.log_bytes() < 16 << 20, "{} bytes", repository.log_bytes());
     assert!(length(&log_of(&path)) <= 20 << 20, "the file is {} bytes long", length(&log_of(&path)));
+}
+
+/// Nobody needs it any more: it goes into the database, and all works again.
+#[test]
+fn a_log_that_grew_to_its_limit_is_emptied_when_its_reader_has_ended() {
+    let folder = Folder::new("outside-limit");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 0);
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
+    let write = |number: u32| {
+        transact(&*repository, COMMIT, move |transaction| {
+            // Many pages at once.
+            (0..2000).for_each(|part| transaction.put(&key(number * 2000 + part), row(part + 1)));
+            Ok(())
+        })
+    };
+    let full = (1..2000).find_map(|number| write(number).err()).expect("a limit");
+    assert!(full.detail().contains("has grown to its limit"), "{full}");
+    assert!((256 << 20..300 << 20).contains(&length(&log_of(&path))), "{} bytes", length(&log_of(&path)));
+    assert!(write(0).is_err() && holds(&*repository, 0).unwrap());
+    reader.execute_batch("COMMIT").unwrap();
+    write(0).unwrap();
+    assert!(length(&log_of(&path)) < 64 << 20, "{} bytes", length(&log_of(&path)));
 }

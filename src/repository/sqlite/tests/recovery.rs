@@ -8,7 +8,16 @@ use super::*;
 fn engine(path: &Path) -> Sqlite {
     let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
     let lock = FileLock::new(shared.database.beside("-lock"));
-    Sqlite { shared, lock, writer: None, changed: false, pages: 0, busy: 0, cursor: crate::repository::META }
+    Sqlite {
+        shared,
+        lock,
+        writer: None,
+        changed: false,
+        pages: 0,
+        busy: 0,
+        waits: None,
+        cursor: crate::repository::META,
+    }
 }
 
 /// Writes a row, and says that its commit must be synced.
@@ -61,6 +70,13 @@ fn a_due_sync_waits_for_a_reader_that_needs_the_log() {
     leave_due(&mut writer);
     assert!(!writer.try_begin(true).unwrap());
     assert!(is_due(&mut writer));
+    let error = loop {
+        match writer.try_begin(true) {
+            Ok(begun) => assert!(!begun),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.detail().contains("keeps it from being repeated"), "{error}");
     reader.execute_batch("COMMIT").unwrap();
     write(&mut writer, 10).unwrap();
     assert!(!is_due(&mut writer));
