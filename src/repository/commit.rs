@@ -13,8 +13,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Reader};
-use super::{Commit, Key, Operation, Repository, Row, Scan, Swept, Transaction};
-use crate::clock::{Moment, Time};
+use super::{Commit, Judge, Key, Operation, Repository, Row, Scan, Sweeper, Swept, Transaction};
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::ffi::sys;
@@ -58,7 +57,7 @@ struct Pending {
 
 enum Work {
     Run(Operation),
-    Sweep(usize, Moment),
+    Sweep(usize, Sweeper),
 }
 
 /// A thread that waits. Nobody but it and its leader looks here, so no gate is needed: a child has neither.
@@ -237,7 +236,7 @@ fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept
             answers.push(run_one(engine, pending)?);
         }
         match sweep {
-            Some((limit, moment)) => sweep_for_a_while(engine, limit, moment.now()).map(|_| ()),
+            Some((limit, sweeper)) => sweep_for_a_while(engine, limit, &sweeper.judge()).map(|_| ()),
             None => Ok(()),
         }
     };
@@ -257,10 +256,10 @@ fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept
 }
 
 /// What the operations of a batch sweep besides, they sweep together, when all have run.
-fn add_sweep(sweep: &mut Option<(usize, Moment)>, commit: Commit) {
-    if let Some((limit, moment)) = commit.sweep {
+fn add_sweep(sweep: &mut Option<(usize, Sweeper)>, commit: Commit) {
+    if let Some((limit, sweeper)) = commit.sweep {
         let before = sweep.map_or(0, |(limit, _)| limit);
-        *sweep = Some((before + limit, moment));
+        *sweep = Some((before + limit, sweeper));
     }
 }
 
@@ -268,7 +267,7 @@ fn add_sweep(sweep: &mut Option<(usize, Moment)>, commit: Commit) {
 fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
     let operation = match pending.work {
         Work::Run(operation) => operation,
-        Work::Sweep(limit, moment) => return sweep_for_a_while(engine, limit, moment.now()).map(Ok),
+        Work::Sweep(limit, sweeper) => return sweep_for_a_while(engine, limit, &sweeper.judge()).map(Ok),
     };
     let mut staged = Staged { engine, writes: BTreeMap::new() };
     let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
@@ -283,12 +282,12 @@ fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>>
 }
 
 /// Sweeps `limit` rows, or as many as there is time for.
-fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, now: Time) -> Result<Swept> {
+fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge) -> Result<Swept> {
     let begun = Instant::now();
     let (mut all, mut left) = (Swept::default(), limit);
     while left > 0 && !all.wrapped {
         let rows = left.min(SWEPT_AT_ONCE);
-        let swept = engine.sweep(rows, now)?;
+        let swept = engine.sweep(rows, judge)?;
         all = Swept { purged: all.purged + swept.purged, wrapped: swept.wrapped };
         left = if begun.elapsed() < SWEEP_TIME { left - rows } else { 0 };
     }
@@ -337,8 +336,8 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
         self.log_bytes.load(Ordering::Relaxed)
     }
 
-    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
-        self.submit(Commit { synced: false, sweep: None }, Work::Sweep(limit, moment))
+    fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
+        self.submit(Commit { synced: false, sweep: None }, Work::Sweep(limit, sweeper))
     }
 }
 

@@ -169,7 +169,7 @@ fn sweeps_what_is_over(repository: &dyn Repository) {
     let mut purged = 0;
     let mut ends = 0;
     while ends < 2 {
-        let swept = repository.sweep(2, moment(now)).unwrap();
+        let swept = repository.sweep(2, moment(now).into()).unwrap();
         purged += swept.purged;
         ends += u32::from(swept.wrapped);
     }
@@ -180,7 +180,7 @@ fn sweeps_what_is_over(repository: &dyn Repository) {
     // A sweep beside a write.
     put(repository, PLAIN, 1, row(1));
     put(repository, PLAIN, 9, row(9));
-    let commit = Commit { synced: true, sweep: Some((100, moment(now))) };
+    let commit = Commit { synced: true, sweep: Some((100, moment(now).into())) };
     for _ in 0..2 {
         transact(repository, commit, |_| Ok(())).unwrap();
     }

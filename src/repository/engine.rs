@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Key, Page, Row, Swept};
-use crate::clock::Time;
+use super::{Judge, Key, Page, Row, Swept};
 use crate::error::Result;
 use crate::tenant;
 
@@ -34,7 +33,7 @@ pub trait Engine: Send {
     fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()>;
 
     /// Looks at the next `limit` rows and removes those that are over; inside a transaction. Keeps its own cursor.
-    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept>;
+    fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept>;
 
     /// Commits and gives the lock back. After an error the fate of the transaction is not known, everything is
     /// closed, and the next `try_begin` opens anew.

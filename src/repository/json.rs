@@ -25,8 +25,7 @@ use std::sync::Arc;
 use super::commit::GroupCommit;
 use super::engine::{Engine, Reader};
 use super::files::{self, FileLock, Temporary};
-use super::{Fate, Key, Page, Repository, Row, Swept, due};
-use crate::clock::Time;
+use super::{Fate, Judge, Key, Page, Repository, Row, Swept, due};
 use crate::config::Durability;
 use crate::error::Result;
 use folder::{Entry, Folder};
@@ -116,13 +115,13 @@ impl Json {
 
     /// Sweeps the row. True when it was over and is gone. One that cannot be read is left to whoever needs it: it must
     /// not stop the sweep.
-    fn sweep_row(&mut self, key: &Key, now: Time) -> bool {
+    fn sweep_row(&mut self, key: &Key, judge: &Judge) -> bool {
         let row = match self.rows.get(key) {
             Some(row) => row.now.clone().unwrap_or_default(),
             None => self.folder.row(key).unwrap_or_default(),
         };
         let Some(row) = row else { return false };
-        let left = match row.swept(now) {
+        let left = match judge.fate(key, &row) {
             Fate::Keep => return false,
             Fate::Remove => None,
             Fate::Replace(row) => Some(row),
@@ -240,7 +239,7 @@ impl Engine for Json {
         Ok(())
     }
 
-    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
+    fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept> {
         let mut swept = Swept::default();
         let mut looked_at = 0;
         while looked_at < limit {
@@ -259,7 +258,7 @@ impl Engine for Json {
             }
             looked_at += 1;
             match entry? {
-                Entry::Row(key) => swept.purged += u64::from(self.sweep_row(&key, now)),
+                Entry::Row(key) => swept.purged += u64::from(self.sweep_row(&key, judge)),
                 Entry::Temporary(path) => files::remove_stale(&path),
                 Entry::Other => {}
             }

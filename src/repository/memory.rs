@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE, Reader, Rest};
-use super::{Fate, Key, Page, Repository, Row, Swept};
-use crate::clock::Time;
+use super::{Fate, Judge, Key, Page, Repository, Row, Swept};
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::lock;
@@ -76,12 +75,12 @@ impl Engine for Memory {
         Ok(())
     }
 
-    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
+    fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept> {
         let mut rows = lock(&self.rows);
         let looked_at: Vec<_> = rows.range(after(self.cursor.as_ref())).take(limit).collect();
         let wrapped = looked_at.len() < limit;
         self.cursor = if wrapped { None } else { looked_at.last().map(|(key, _)| **key) };
-        let fates: Vec<_> = looked_at.into_iter().map(|(key, row)| (*key, row.swept(now))).collect();
+        let fates: Vec<_> = looked_at.into_iter().map(|(key, row)| (*key, judge.fate(key, row))).collect();
         let mut purged = 0;
         for (key, fate) in fates {
             let before = match fate {

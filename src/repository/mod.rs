@@ -19,6 +19,7 @@ mod range;
 #[cfg(test)]
 mod samples;
 mod sqlite;
+mod sweeper;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::workflow::{Reference, Timer};
+
+pub use sweeper::{Judge, Sweeper};
 
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -126,8 +129,8 @@ pub type Scan<'a> = Box<dyn Iterator<Item = Result<Page>> + 'a>;
 pub struct Commit {
     /// Whether it must survive a power cut once it is answered (if the configured durability asks for it at all).
     pub synced: bool,
-    /// Look at this many further rows and remove those that are over at this moment.
-    pub sweep: Option<(usize, Moment)>,
+    /// Look at this many further rows, and remove those that are over.
+    pub sweep: Option<(usize, Sweeper)>,
 }
 
 impl std::fmt::Debug for Moment {
@@ -186,7 +189,7 @@ pub trait Repository: Send + Sync {
     /// # Errors
     ///
     /// As for `update`.
-    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept>;
+    fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept>;
 }
 
 /// Opens the repository that the configuration names. Made if there is none; it is then without a [`META`] row. Adds

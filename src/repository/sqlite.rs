@@ -28,9 +28,8 @@ use self::shared::{Lease, Shared};
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE, Reader, Rest};
 use super::files::{self, FileLock};
-use super::{Fate, Key, Page, Repository, Row, Swept, codec, due};
+use super::{Fate, Judge, Key, Page, Repository, Row, Swept, codec, due};
 use crate::block::Block;
-use crate::clock::Time;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::ffi::sys;
@@ -276,15 +275,16 @@ impl Engine for Sqlite {
         })
     }
 
-    fn sweep(&mut self, limit: usize, now: Time) -> Result<Swept> {
+    fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept> {
         let from = self.cursor;
         let fates = self.run(|connection| {
             // One that cannot be read is left to whoever needs it: it must not stop the sweep.
             let sql = "SELECT k, v FROM item WHERE k > ?1 AND length(k) = ?2 ORDER BY k LIMIT ?3";
             let mut select = connection.prepare_cached(sql)?;
             let fates = select.query_map(params![from.0, Block::SIZE as i64, limit as i64], |row| {
+                let key = Block(row.get(0)?);
                 let read = row.get_ref(1)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok());
-                Ok((Block(row.get(0)?), read.map_or(Fate::Keep, |row| row.swept(now))))
+                Ok((key, read.map_or(Fate::Keep, |row| judge.fate(&key, &row))))
             })?;
             fates.collect::<rusqlite::Result<Vec<_>>>()
         })?;

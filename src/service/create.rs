@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::policy::Sends;
 use crate::record::{CodeState, Delivery, FirstAnswer, Idempotency, Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
-use crate::repository::{Commit, Transaction, transact};
+use crate::repository::{Commit, Sweeper, Transaction, transact};
 use crate::request::{Address, AddressKind, Request};
 use crate::workflow;
 
@@ -66,7 +66,7 @@ impl Service {
         let answer = self.order(token, row, request).and_then(|order| {
             let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, moment)) };
+            let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
             let begun = transact(&*self.core.repository, commit, move |transaction| {
                 core.begin_create(transaction, order, moment.now())
             })?;

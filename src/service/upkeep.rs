@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::phone;
 use crate::record::{Record, Via};
 use crate::reply::{DoneReply, RunDueReply};
-use crate::repository::{Key, Page, Row, Transaction, transact};
+use crate::repository::{Key, Page, Row, Sweeper, Transaction, transact};
 use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
 
 /// How long a call works before it lets others go on.
@@ -94,7 +94,9 @@ impl Service {
         // The sweep begins where the last one was: a full round has passed the end twice.
         // There is always time for one step, or timers that never end would keep every row for ever.
         loop {
-            let swept = pace.series.run(|| self.core.repository.sweep(STEP, self.hooks.moment()))?;
+            let swept = pace
+                .series
+                .run(|| self.core.repository.sweep(STEP, Sweeper::new(self.core.tenant(), self.hooks.moment())))?;
             done.purged += swept.purged;
             ends += u32::from(swept.wrapped);
             if ends == 2 || Instant::now() >= until {

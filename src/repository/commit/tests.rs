@@ -1,6 +1,7 @@
 //! Engines whose rows take their time, or whose commits fail.
 
 use super::*;
+use crate::clock::Time;
 use crate::repository::engine::Rest;
 use crate::repository::{Page, transact};
 
@@ -29,7 +30,7 @@ impl Engine for Odd {
         Ok(())
     }
 
-    fn sweep(&mut self, limit: usize, _now: Time) -> Result<Swept> {
+    fn sweep(&mut self, limit: usize, _judge: &Judge) -> Result<Swept> {
         self.swept += limit;
         thread::sleep(SWEEP_TIME);
         Ok(Swept { purged: 1, wrapped: false })
@@ -63,9 +64,9 @@ impl Reader for Nothing {
 #[test]
 fn a_sweep_of_slow_rows_ends_after_a_while() {
     let mut slow = Odd { swept: 0, failure: None };
-    assert_eq!(sweep_for_a_while(&mut slow, 1000, Time::START).unwrap(), Swept { purged: 1, wrapped: false });
+    assert_eq!(sweep_for_a_while(&mut slow, 1000, &Time::START.into()).unwrap(), Swept { purged: 1, wrapped: false });
     assert_eq!(slow.swept, SWEPT_AT_ONCE);
-    assert_eq!(sweep_for_a_while(&mut slow, 3, Time::START).unwrap().purged, 1);
+    assert_eq!(sweep_for_a_while(&mut slow, 3, &Time::START.into()).unwrap().purged, 1);
     assert_eq!(slow.swept, SWEPT_AT_ONCE + 3);
 }
 

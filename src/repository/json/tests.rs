@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::block::Block;
-use crate::clock::DAY_MS;
+use crate::clock::{DAY_MS, Time};
 use crate::error::Error;
 use crate::keys::INDEX_KEY_SEALED_BYTES;
 use crate::outcome::Outcome;
@@ -307,7 +307,7 @@ fn nothing_changed_nothing_written() {
 /// Sweeps in a transaction of its own.
 fn sweep(engine: &mut Json, limit: usize, now: Time) -> Swept {
     assert!(engine.try_begin(false).unwrap());
-    let swept = engine.sweep(limit, now).unwrap();
+    let swept = engine.sweep(limit, &now.into()).unwrap();
     engine.commit().unwrap();
     swept
 }
@@ -352,7 +352,7 @@ fn sweep_is_part_of_the_transaction() {
     assert!(engine.try_begin(true).unwrap());
     engine.write(&key(1), sends(2).as_ref()).unwrap();
     engine.write(&key(3), sends(1).as_ref()).unwrap();
-    assert_eq!(engine.sweep(100, end).unwrap(), Swept { purged: 2, wrapped: true });
+    assert_eq!(engine.sweep(100, &end.into()).unwrap(), Swept { purged: 2, wrapped: true });
     let left = [1, 2, 3].map(|number| engine.get(&key(number)).unwrap());
     assert_eq!(left, [sends(2), None, None]);
     engine.rollback();

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::*;
+use crate::clock::Time;
 use crate::repository::conformance::Folder;
 use crate::repository::{Commit, transact};
 use crate::workflow::Reference;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::flow::{self, Carrier, code_in};
 use super::*;
-use crate::clock::Moment;
+use crate::repository::Sweeper;
 use crate::repository::{Key, META, Operation, Row, Scan, Swept};
 use crate::sender::{Message, Sent};
 
@@ -88,8 +88,8 @@ impl Repository for Faulty {
         self.inner.scan(range)
     }
 
-    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
-        self.run(|| self.inner.sweep(limit, moment))
+    fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
+        self.run(|| self.inner.sweep(limit, sweeper))
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
 use super::*;
-use crate::clock::Moment;
 use crate::fork::lock;
+use crate::repository::Sweeper;
 use crate::repository::{Key, Operation, Row, Scan, Swept};
 
 /// What was seen, and what is to happen.
@@ -71,9 +71,9 @@ impl Repository for Watched {
         self.repository.scan(range)
     }
 
-    fn sweep(&self, limit: usize, moment: Moment) -> Result<Swept> {
+    fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
         self.watch.sweeps.fetch_add(1, Ordering::Relaxed);
-        self.repository.sweep(limit, moment)
+        self.repository.sweep(limit, sweeper)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+
 use crate::repository::{Commit, transact};
 use crate::workflow::Reference;
 
@@ -70,7 +71,7 @@ fn killed_at_any_step_it_is_as_before_or_as_after() {
                 assert_eq!(state(&mut next).unwrap(), found, "{}", path.display());
                 assert_eq!(seen(&path), found, "{}", path.display());
                 assert!(!path.join("journal.json").exists());
-                while !next.sweep(100, Time::START).unwrap().wrapped {}
+                while !next.sweep(100, &Time::START.into()).unwrap().wrapped {}
                 assert!(fs::read_dir(&path).unwrap().all(|entry| !files::is_temporary(&entry.unwrap().file_name())));
             }
             assert_eq!(state(&mut engine).unwrap(), after);
@@ -152,7 +153,7 @@ const FOLDER: &str = "OTP_TEST_JSON_FOLDER";
 
 /// Adds one to each of three rows that must stay equal, and tells the new number.
 fn count(repository: &dyn Repository) -> Result<u32> {
-    let commit = Commit { synced: false, sweep: Some((2, crate::clock::Moment::new(Time::START))) };
+    let commit = Commit { synced: false, sweep: Some((2, crate::clock::Moment::new(Time::START).into())) };
     transact(repository, commit, |transaction| {
         let counts = [1, 2, 3].map(|number| match transaction.get(&key(number)) {
             Ok(Some(Row::Reference(counter))) => counter.delivery,

@@ -1,0 +1,89 @@
+//! Who sweeps: a service of one tenant, which comes by the rows of all. Its clock may be the host's own, and wrong.
+
+use super::{Fate, Key, Row};
+use crate::clock::{self, Moment, Time};
+use crate::tenant::Tenant;
+
+/// A tenant, and its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweeper {
+    /// `None`: all rows are judged by this time alone.
+    tenant: Option<Tenant>,
+    moment: Moment,
+}
+
+impl Sweeper {
+    /// A service of this tenant.
+    pub fn new(tenant: Tenant, moment: Moment) -> Self {
+        Self { tenant: Some(tenant), moment }
+    }
+
+    /// The judge for the transaction that runs now.
+    pub fn judge(&self) -> Judge {
+        Judge { tenant: self.tenant, now: self.moment.now(), wall: clock::wall() }
+    }
+}
+
+/// Decides what becomes of rows.
+#[derive(Clone, Copy)]
+pub struct Judge {
+    tenant: Option<Tenant>,
+    now: Time,
+    wall: Time,
+}
+
+impl Judge {
+    /// What becomes of the row with this key. Of another tenant's only what the system's clock says as well.
+    pub fn fate(&self, key: &Key, row: &Row) -> Fate {
+        let fate = row.swept(self.now);
+        if self.tenant.is_none_or(|tenant| tenant == Tenant::of(key)) {
+            return fate;
+        }
+        match (fate, row.swept(self.wall)) {
+            (Fate::Remove, Fate::Remove) => Fate::Remove,
+            (Fate::Replace(_), Fate::Replace(row)) => Fate::Replace(row),
+            _ => Fate::Keep,
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<Moment> for Sweeper {
+    fn from(moment: Moment) -> Self {
+        Self { tenant: None, moment }
+    }
+}
+
+#[cfg(test)]
+impl From<Time> for Judge {
+    fn from(now: Time) -> Self {
+        Self { tenant: None, now, wall: now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Block;
+    use crate::clock::DAY_MS;
+    use crate::policy::Sends;
+
+    #[test]
+    fn a_wrong_clock_harms_the_rows_of_its_own_tenant_alone() {
+        let (first, second) = (Tenant::of(&Block([1; 16])), Tenant::of(&Block([2; 16])));
+        let wall = clock::wall();
+        let year = Time::from_ms(wall.ms() + 365 * DAY_MS);
+        let row = |ms| Row::Sends(Sends { times: vec![Time::from_ms(ms)] });
+        for (now, row, own, others) in [
+            (year, row(wall.ms()), Fate::Remove, Fate::Keep),
+            (Time::START, row(wall.ms()), Fate::Replace(row(0)), Fate::Keep),
+            (wall, row(0), Fate::Remove, Fate::Remove),
+            (year, row(0), Fate::Remove, Fate::Remove),
+            (Time::START, row(0), Fate::Keep, Fate::Keep),
+        ] {
+            let judge = Sweeper::new(first, Moment::new(now)).judge();
+            assert_eq!(judge.fate(&first.key(&Block([7; 16])), &row), own, "own at {now}");
+            assert_eq!(judge.fate(&second.key(&Block([7; 16])), &row), others, "another's at {now}");
+        }
+    }
+}
