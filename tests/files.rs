@@ -165,7 +165,7 @@ fn an_erase_that_may_not_read_a_record_says_so() {
     create("two");
     fs::rename(&record, &aside).unwrap();
     std::os::unix::fs::symlink(&aside, &record).unwrap();
-    let error = service.erase("8192836451").err().expect("one of them could not be read");
+    let error = service.erase("8192836451").expect_err("one of them could not be read");
     assert_eq!(error.outcome(), Outcome::Store, "{error}");
     assert!(error.detail().contains(record.to_str().unwrap()), "{error}");
     assert_eq!(outcome("two"), Outcome::Unknown, "the others are gone");
