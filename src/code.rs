@@ -42,6 +42,16 @@ fn bound(row: &Block, code: &Code) -> Vec<u8> {
     [&row.0[..], &code.subject.0, &times(code), &[code.max_attempts], context].concat()
 }
 
+/// All that makes a code what it is. What is sealed beside it is bound to this: a code that was loosened is another one,
+/// and must not be told to anybody by being sent.
+pub fn identity(row: &Block, code: &Code) -> Vec<u8> {
+    let (length, block) = match &code.secret {
+        Secret::Derived { nonce, length } => (*length, nonce),
+        Secret::Mac(mac) => (0, mac),
+    };
+    [&bound(row, code)[..], &[length], &block.0].concat()
+}
+
 /// The MAC under which a code is kept that the host brought.
 pub fn mac(key: &Key, row: &Block, code: &Code, text: &str) -> Block {
     Block::truncated(&*key.mac("mac", &[&bound(row, code), text.as_bytes()]))

@@ -198,17 +198,17 @@ impl KeyRing {
         Block::truncated(&*self.index.mac("fingerprint", &[bytes]))
     }
 
-    /// Seals what belongs to a code, bound to its row.
+    /// Seals what belongs to a code, bound to this place.
     ///
     /// # Errors
     ///
     /// `Config` when its key is not at hand; `Random`.
-    pub fn seal(&self, row: &Block, code: &Code, text: &[u8]) -> Result<Vec<u8>> {
+    pub fn seal(&self, place: &Block, code: &Code, text: &[u8]) -> Result<Vec<u8>> {
         let key = self.slot(code.key)?;
         match &code.secret {
             // The nonce of the code was drawn for it alone, and so serves here as well.
-            Secret::Derived { nonce, .. } => key.seal(row, &nonce.0, text),
-            Secret::Mac(_) => key.seal_fresh(row, text),
+            Secret::Derived { nonce, .. } => key.seal(place, &nonce.0, text),
+            Secret::Mac(_) => key.seal_fresh(place, text),
         }
     }
 
@@ -217,11 +217,11 @@ impl KeyRing {
     /// # Errors
     ///
     /// `Config` when its key is not at hand; `Store` when it was changed or moved.
-    pub fn unseal(&self, row: &Block, code: &Code, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn unseal(&self, place: &Block, code: &Code, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let key = self.slot(code.key)?;
         let opened = match &code.secret {
-            Secret::Derived { nonce, .. } => key.unseal(row, &nonce.0, sealed),
-            Secret::Mac(_) => key.unseal_fresh(row, sealed),
+            Secret::Derived { nonce, .. } => key.unseal(place, &nonce.0, sealed),
+            Secret::Mac(_) => key.unseal_fresh(place, sealed),
         };
         opened.ok_or_else(|| Error::damaged("a sealed row is damaged"))
     }

@@ -31,7 +31,7 @@ use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
-use crate::record::{Record, Via};
+use crate::record::{Code, Record, Via};
 use crate::reply::{CreateReply, DeliveryReply, DoneReply, Locked, Reply, VerifyReply};
 use crate::repository::{self, Commit, Repository, Transaction, transact};
 use crate::request::check_name;
@@ -287,9 +287,10 @@ impl Core {
         self.keys.tenant(&self.config.namespace)
     }
 
-    /// What a row's sealed part is bound to: the row, and the namespace, so that no tenant sends another's messages.
-    fn sealed_to(&self, row: &Block) -> Block {
-        self.keys.index("sealed", &self.config.namespace, &row.to_string())
+    /// What a code's sealed part is bound to: the code, and the namespace, so that no tenant sends another's messages.
+    fn sealed_to(&self, row: &Block, code: &Code) -> Block {
+        let code = self.keys.fingerprint(&code::identity(row, code));
+        self.keys.index("sealed", &self.config.namespace, &code.to_string())
     }
 
     /// Decides a guess about a token that has no record: as much computing as for one that has.

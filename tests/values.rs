@@ -246,6 +246,9 @@ fn edits_by_hand_are_refused() {
         for (code, context) in [(&token.code[..], None), (&token.code[1..], None), (&token.code[..], token.context)] {
             assert_eq!(scene.verify(token, code, context), Outcome::NotValid, "{name} {at} {value}");
         }
+        // What it is now compared with is a code that nobody knows: it must not be sent.
+        let sent = scene.told(scene.service.resend(token.name).map(|reply| reply.outcome));
+        assert_eq!(sent, Outcome::Store, "{name} {at} {value}");
         scene.stored.restore(&scene.rows);
     }
 }

@@ -26,7 +26,7 @@ impl Core {
             None => Vec::new(),
         };
         let (code, text) = self.draw_unlike(order, &remembered, now)?;
-        let sealed = self.keys.seal(&self.sealed_to(&order.row), &code, &order.envelope.encode())?;
+        let sealed = self.keys.seal(&self.sealed_to(&order.row, &code), &code, &order.envelope.encode())?;
         let mut record = Record {
             code,
             attempts: 0,

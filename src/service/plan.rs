@@ -113,7 +113,7 @@ impl Core {
 
     /// What is sealed in a live record, and its code.
     fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
-        let sealed = self.keys.unseal(&self.sealed_to(row), &record.code, &record.sealed)?;
+        let sealed = self.keys.unseal(&self.sealed_to(row, &record.code), &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
         let envelope = envelope.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
         let derived = code::digits(self.keys.slot(record.code.key)?, row, &record.code);
