@@ -1,0 +1,92 @@
+//! System calls that fail: at every call, in every way that its manual page allows, once or for a while.
+//!
+//! A worker runs through a phase (opening, creating, verifying, …) while one of its calls goes wrong. Then the faults
+//! end, and its service has to work; then it is killed, and another process holds all that was acknowledged against
+//! what it finds. `OTP_TEST_POINT`, such as `sqlite verify pread64 3 Before Once EIO`, runs one point and tells it all.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod common;
+#[path = "faults/lab.rs"]
+mod lab;
+#[path = "faults/phases.rs"]
+mod phases;
+#[path = "faults/points.rs"]
+mod points;
+mod trace;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use lab::Lab;
+use points::Point;
+
+/// The process of [`Lab`]: not a test of its own. Its role is a kind of repository and how many points to run.
+#[test]
+fn lab() {
+    let Some(role) = common::role() else { return };
+    let (kind, wanted) = role.split_once('|').unwrap();
+    if !trace::is_allowed() {
+        return println!("\nSKIPPED");
+    }
+    let lab = Lab::new(kind);
+    let points = lab.points();
+    println!("\nall|{}", points.len());
+    for point in chosen(&points, wanted.parse().unwrap()) {
+        let found = lab.run(&point.phase, Some(point));
+        println!("ran|{}|{point}", found.failed);
+        found.wrong.iter().for_each(|wrong| println!("wrong|{kind} {point}|{wrong}"));
+    }
+}
+
+/// So many points, spread evenly.
+fn chosen(points: &[Point], wanted: usize) -> impl Iterator<Item = &Point> {
+    let wanted = wanted.min(points.len());
+    (0..wanted).filter_map(move |place| points.get(place * points.len() / wanted))
+}
+
+/// One point, told at length.
+fn tell(text: &str) {
+    let (kind, point) = text.split_once(' ').unwrap();
+    let point = Point::read(point).expect("OTP_TEST_POINT is no point");
+    let found = Lab::new(kind).run(&point.phase, Some(&point));
+    found.story.iter().chain(&found.wrong).for_each(|line| common::complain(line));
+    assert!(found.wrong.is_empty());
+}
+
+fn campaign(kind: &str, wanted: usize) {
+    if let Ok(point) = std::env::var("OTP_TEST_POINT") {
+        return if point.starts_with(kind) { tell(&point) };
+    }
+    let mut child = common::child("lab", &format!("{kind}|{wanted}")).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut ran, mut failed, mut all) = (0, 0, 0);
+    let mut wrong = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        match line.split('|').collect::<Vec<_>>().as_slice() {
+            ["SKIPPED"] => common::complain("SKIPPED: this machine does not let processes be traced"),
+            ["all", count] => all = count.parse().unwrap(),
+            ["ran", calls, _] => {
+                ran += 1;
+                failed += calls.parse::<usize>().unwrap();
+            }
+            ["wrong", ..] => {
+                common::complain(&line);
+                wrong.push(line);
+            }
+            _ => {}
+        }
+    }
+    assert!(child.wait().unwrap().success(), "the lab failed");
+    common::complain(&format!("faults, {kind}: {ran} of {all} points, {failed} calls went wrong"));
+    assert!(wrong.is_empty(), "{} of {ran} points went wrong: {:#?}", wrong.len(), wrong.first());
+}
+
+#[test]
+fn faults_of_sqlite() {
+    campaign("sqlite", common::size(150, usize::MAX));
+}
+
+#[test]
+fn faults_of_json() {
+    campaign("json", common::size(150, usize::MAX));
+}

@@ -1,0 +1,196 @@
+//! What a worker does while its calls fail, and what must work again afterwards.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::Arc;
+
+use otp::Outcome;
+
+use crate::trace::say;
+use crate::trace::subject::{Subject, Voice, WRONG};
+use crate::trace::world::World;
+
+/// The phases, by name. Each begins with the repository of [`template`], but for the first, which makes one.
+pub const PHASES: [&str; 15] = [
+    "make", "open", "create", "replace", "verify", "wrong", "resend", "cancel", "status", "due", "erase", "reopen",
+    "second", "child", "parent",
+];
+
+/// Calls from here on may fail.
+pub const ARM: &str = "arm";
+/// No call fails any more.
+pub const CALM: &str = "calm";
+
+/// How often a call may fail after the faults have ended: it finds what they left behind, and puts it right.
+const TRIES: usize = 2;
+
+/// Whether this process is traced, and heard.
+static HEARD: AtomicBool = AtomicBool::new(false);
+
+fn voice() -> Voice {
+    Arc::new(|line: &str| {
+        if HEARD.load(SeqCst) {
+            say(line);
+        }
+    })
+}
+
+/// Fills a repository with tokens of every kind.
+pub fn template(repository: &str, voice: &Voice) {
+    let subject = Subject::open(repository, voice).unwrap();
+    for name in ["live", "idle", "used", "cancelled", "twice", "guessed"] {
+        assert_eq!(subject.create(name), Outcome::Ok);
+        let code = subject.code();
+        match name {
+            "used" => assert_eq!(subject.verify(name, &code), Outcome::Ok),
+            "cancelled" => assert_eq!(subject.cancel(name), Outcome::Ok),
+            "twice" => assert_eq!(subject.create(name), Outcome::Ok),
+            "guessed" => assert_eq!(subject.verify(name, WRONG), Outcome::NotValid),
+            _ => {}
+        }
+    }
+}
+
+/// A worker in one phase.
+pub struct Stage {
+    pub phase: String,
+    pub repository: String,
+    /// What was true before.
+    pub before: World,
+}
+
+impl Stage {
+    fn code(&self, name: &str) -> String {
+        self.before.codes(name).last().cloned().unwrap_or_else(|| WRONG.to_owned())
+    }
+
+    fn open(&self) -> Option<Subject> {
+        Subject::open(&self.repository, &voice()).ok()
+    }
+
+    /// What is open before the phase, unseen.
+    pub fn prepare(&self) -> Vec<Subject> {
+        let open = || self.open().expect("the repository of the template opens");
+        match self.phase.as_str() {
+            "make" | "open" => Vec::new(),
+            "second" => vec![open(), open()],
+            _ => vec![open()],
+        }
+    }
+
+    /// The phase, and what has to work after it.
+    pub fn work(&self, mut subjects: Vec<Subject>) {
+        HEARD.store(true, SeqCst);
+        say(ARM);
+        match self.phase.as_str() {
+            "make" | "open" => subjects.extend(self.open()),
+            "reopen" => {
+                subjects.clear();
+                subjects.extend(self.open());
+            }
+            "second" => drop(subjects.pop()),
+            _ => {}
+        }
+        if let Some(subject) = subjects.first() {
+            self.act(subject);
+        }
+        say(CALM);
+        if subjects.is_empty() {
+            subjects.extend((0..TRIES).find_map(|_| self.open()));
+        }
+        match subjects.first() {
+            Some(subject) => self.check(subject),
+            None => say("dead|it does not open"),
+        }
+    }
+
+    /// What fails.
+    fn act(&self, subject: &Subject) {
+        let live = self.code("live");
+        match self.phase.as_str() {
+            "create" => tell("create", subject.create("new")),
+            "replace" => tell("create", subject.create("live")),
+            "wrong" => {
+                tell("verify", subject.verify("live", WRONG));
+                tell("verify", subject.verify("guessed", WRONG));
+            }
+            "resend" => tell("resend", subject.resend("live")),
+            "cancel" => tell("cancel", subject.cancel("live")),
+            "status" => {
+                tell("status", subject.status("live"));
+                tell("status", subject.status("nobody"));
+            }
+            "due" => tell("run_due", subject.run_due()),
+            "erase" => {
+                tell("erase", subject.erase("live"));
+                tell("unlock", subject.unlock("guessed"));
+            }
+            "child" => self.fork(|| self.act_in_child(subject), || {}),
+            "parent" => self.fork(wait_for_ever, || tell("verify", subject.verify("live", &live))),
+            _ => {
+                tell("verify", subject.verify("live", &live));
+                tell("verify", subject.verify("nobody", &live));
+            }
+        }
+    }
+
+    fn act_in_child(&self, subject: &Subject) {
+        subject.verify("live", &self.code("live"));
+        subject.create("born");
+        say(CALM);
+        self.check(subject);
+    }
+
+    /// Goes on in both processes, if there is a second one.
+    fn fork(&self, in_child: impl FnOnce(), in_parent: impl FnOnce()) {
+        // SAFETY: the child runs what the test is about, and ends at once.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            in_child();
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) };
+        }
+        in_parent();
+        if child > 0 && self.phase == "child" {
+            let mut status = 0;
+            // SAFETY: room for a status; the child is ours.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+        }
+    }
+
+    /// With the faults over, a service works as before.
+    fn check(&self, subject: &Subject) {
+        let live = self.code("live");
+        let name = format!("calm {}", std::process::id());
+        // Whatever went wrong, a code is not good a second time.
+        let works = succeeds("verify", || subject.verify("live", &live))
+            && succeeds("verify again", || subject.verify("live", &live))
+            && succeeds("create", || subject.create(&name))
+            && succeeds("verify", || subject.verify(&name, &subject.code()))
+            && succeeds("run_due", || subject.run_due());
+        say(if works { "note|it works" } else { "note|it is dead" });
+    }
+}
+
+/// Whether the service answers, tried more than once. Says so when it is dead.
+fn succeeds(what: &str, call: impl Fn() -> Outcome) -> bool {
+    let outcomes: Vec<_> = (0..TRIES).map(|_| call()).take_while(|outcome| outcome.number() < 0).collect();
+    let works = outcomes.len() < TRIES;
+    if !works {
+        say(&format!("dead|{what} answers {outcomes:?}"));
+    }
+    works
+}
+
+/// Says what must never come out, of calls that belong to no token as well.
+fn tell(what: &str, outcome: Outcome) {
+    if outcome == Outcome::Internal {
+        say(&format!("dead|{what} answers {outcome:?}"));
+    }
+}
+
+fn wait_for_ever() {
+    loop {
+        // SAFETY: touches no memory.
+        unsafe { libc::pause() };
+    }
+}
