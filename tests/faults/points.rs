@@ -1,6 +1,7 @@
 //! What can go wrong, and where: every call of every phase, in every way that its manual page allows.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::trace::Call;
 
@@ -107,7 +108,8 @@ fn errors(call: &str) -> &'static [i32] {
         "flock" => &[libc::ENOLCK, libc::EIO, libc::EINTR],
         "fcntl" => &[libc::ENOLCK, libc::EIO, libc::EAGAIN],
         "mmap" => &[libc::ENOMEM, libc::EAGAIN],
-        "getdents64" => &[libc::EIO, libc::ENOENT],
+        // Not `ENOENT`: it says that the folder was removed, and ends the list.
+        "getdents64" => &[libc::EIO, libc::ENOMEM],
         "getrandom" => &[libc::ENOSYS, libc::EIO],
         "clone" | "clone3" | "fork" | "vfork" => &[libc::EAGAIN, libc::ENOMEM],
         _ => &[libc::EIO],
@@ -134,7 +136,9 @@ pub fn points(phase: &str, call: &str, count: usize) -> Vec<Point> {
         let mut add = |mode, span, error| {
             points.push(Point { phase: phase.to_owned(), call: call.to_owned(), number, mode, span, error });
         };
-        for (mode, error) in modes(call).iter().flat_map(|mode| errors(call).iter().map(|error| (*mode, *error))) {
+        let all = modes(call).iter().flat_map(|mode| errors(call).iter().map(|error| (*mode, *error)));
+        // Who was interrupted has done nothing, or all.
+        for (mode, error) in all.filter(|kind| *kind != (Mode::After, libc::EINTR)) {
             add(mode, Span::Once, error);
             // With these somebody has to try again, for ever or for as long as an operation waits.
             if !matches!(error, libc::EINTR | libc::EAGAIN | libc::ENOLCK) {
@@ -157,6 +161,8 @@ pub fn counts(call: &Call) -> bool {
     let [first, _, _, flags, ..] = call.arguments;
     match call.name {
         "mmap" => flags & libc::MAP_ANONYMOUS as u64 == 0,
+        // No system fails to close a folder, and Rust's library panics when one does.
+        "close" => !Path::new(&format!("/proc/{}/fd/{}", call.process, first as i32)).is_dir(),
         "read" | "write" | "writev" => first as i32 > libc::STDERR_FILENO,
         _ => true,
     }

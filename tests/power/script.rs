@@ -1,0 +1,113 @@
+//! What workers do until the power fails.
+
+use std::sync::Arc;
+
+use otp::Outcome;
+
+use crate::trace::say;
+use crate::trace::subject::{Subject, Voice, WRONG};
+
+pub const SCRIPTS: [&str; 4] = ["life", "handles", "processes", "stream"];
+
+/// How often a call that failed is tried again.
+const TRIES: usize = 3;
+
+fn open(repository: &str) -> Option<Subject> {
+    let voice: Voice = Arc::new(say);
+    (0..TRIES).find_map(|_| Subject::open(repository, &voice).ok())
+}
+
+/// Runs a script in this process.
+pub fn run(script: &str, repository: &str) {
+    match script {
+        "life" => life(repository),
+        "handles" => handles(repository),
+        "processes" => processes(repository),
+        "stream" => stream(repository),
+        _ => panic!("no script {script}"),
+    }
+}
+
+/// Everything that can be done to a token, with the repository closed and opened in between.
+fn life(repository: &str) {
+    let Some(subject) = open(repository) else { return };
+    for name in ["used", "cancelled", "replaced", "erased", "guessed"] {
+        subject.create(name);
+    }
+    end(&subject, "used");
+    subject.cancel("cancelled");
+    subject.create("replaced");
+    subject.verify("guessed", WRONG);
+    subject.erase("erased");
+    drop(subject);
+    let Some(subject) = open(repository) else { return };
+    subject.create("cancelled");
+    subject.resend("replaced");
+    subject.verify("replaced", &subject.code());
+    subject.verify("guessed", WRONG);
+    subject.run_due();
+    end(&subject, "late");
+}
+
+/// Two services on one repository: when one is closed, the log goes into the database, and the other goes on.
+fn handles(repository: &str) {
+    let (Some(first), Some(second)) = (open(repository), open(repository)) else { return };
+    end(&first, "first");
+    end(&second, "second");
+    second.create("replaced");
+    drop(second);
+    end(&first, "third");
+    first.create("replaced");
+    let Some(second) = open(repository) else { return };
+    drop(first);
+    end(&second, "fourth");
+    second.cancel("replaced");
+}
+
+/// A parent and two children that were forked with the repository open.
+fn processes(repository: &str) {
+    let Some(subject) = open(repository) else { return };
+    end(&subject, "before");
+    let children: Vec<_> = (0..2).map(|number| fork(|| work(&subject, &format!("child {number}")))).collect();
+    work(&subject, "parent");
+    for child in children {
+        let mut status = 0;
+        // SAFETY: room for a status; the child is ours.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+    }
+    end(&subject, "after");
+}
+
+/// Many tokens one after the other.
+fn stream(repository: &str) {
+    let Some(subject) = open(repository) else { return };
+    work(&subject, "stream");
+    work(&subject, "again");
+}
+
+fn work(subject: &Subject, name: &str) {
+    for number in 0..4 {
+        end(subject, &format!("{name} {number}"));
+    }
+    subject.create(&format!("{name} left"));
+}
+
+/// The whole life of a token.
+fn end(subject: &Subject, name: &str) {
+    if (0..TRIES).any(|_| subject.create(name) == Outcome::Ok) {
+        let code = subject.code();
+        let _ = (0..TRIES).any(|_| subject.verify(name, &code).number() >= 0);
+    }
+}
+
+fn fork(work: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: the child runs what the test is about, and ends at once.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "no child");
+    if child == 0 {
+        work();
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(0) };
+    }
+    child
+}
