@@ -2,7 +2,8 @@
 //!
 //! Whatever no sync has covered since it was written may be there or not, page by page and sector by sector, in any
 //! order. After a sync that failed the system takes what it had for clean: it may be there or not for ever, and a
-//! later sync does not bring it there; only writing it again does. Names are covered by a sync of their folder.
+//! later sync does not bring it there; only writing it again does. Names are covered by a sync of their folder, also
+//! by a later one than that which failed: file systems keep them in a journal, or go on without writing at all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -57,16 +58,6 @@ struct File {
     longer: Vec<File>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Covered {
-    /// It is on the disk.
-    Yes,
-    /// Until its folder is synced.
-    NotYet,
-    /// Its folder's sync failed.
-    Never,
-}
-
 /// A change of names in a folder.
 #[derive(Clone)]
 struct Change {
@@ -74,7 +65,8 @@ struct Change {
     within: Id,
     removes: Option<String>,
     sets: Option<(String, Id)>,
-    covered: Covered,
+    /// Whether it is on the disk.
+    synced: bool,
 }
 
 /// How an image is made of what may be.
@@ -128,7 +120,7 @@ impl Disk {
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         let within = self.folders.iter().rev().find(|(name, _)| name == folder).map_or(ROOT, |folder| folder.1);
         let sets = sets.map(|(name, id)| (name.clone(), id));
-        self.changes.push(Change { within, removes: removes.cloned(), sets, covered: Covered::NotYet });
+        self.changes.push(Change { within, removes: removes.cloned(), sets, synced: false });
     }
 
     fn write(&mut self, id: Id, at: u64, bytes: &[u8]) {
@@ -161,19 +153,15 @@ impl Disk {
         if let Some(file) = self.files.get_mut(&id) {
             file.sync(succeeds);
         }
-        let covered = if succeeds { Covered::Yes } else { Covered::Never };
-        for change in &mut self.changes {
-            if change.within == id && change.covered == Covered::NotYet {
-                change.covered = covered;
-            }
-        }
+        let within = self.changes.iter_mut().filter(|change| change.within == id);
+        within.for_each(|change| change.synced |= succeeds);
     }
 
     /// The names that there are when these changes took place.
     fn names(&self, mut took_place: impl FnMut(&Change) -> bool) -> BTreeMap<String, Id> {
         let mut names = BTreeMap::new();
         for change in &self.changes {
-            if change.covered == Covered::Yes || took_place(change) {
+            if change.synced || took_place(change) {
                 change.removes.iter().for_each(|name| drop(names.remove(name)));
                 names.extend(change.sets.clone());
             }
@@ -184,7 +172,7 @@ impl Disk {
     /// Makes files, in a folder that is empty, as the disk may hold them.
     pub fn image(&self, model: Model, random: &mut Random, folder: &Path) {
         let dice = Dice::new(model, random);
-        let mut left = dice.prefix(self.changes.iter().filter(|change| change.covered != Covered::Yes).count(), random);
+        let mut left = dice.prefix(self.changes.iter().filter(|change| !change.synced).count(), random);
         let names = self.names(|_| {
             left = left.map(|left| left.saturating_sub(1));
             match left {
