@@ -9,7 +9,7 @@ use crate::common::Folder;
 use crate::common::forked::{By, fork};
 use crate::phases::{ARM, CALM, PHASES, Stage, template};
 use crate::points::{Mode, Point, counts, points};
-use crate::trace::subject::{Voice, examine};
+use crate::trace::subject::{Place, Voice, examine};
 use crate::trace::world::World;
 use crate::trace::{Call, Ending, Observer, Tracer, Verdict};
 
@@ -81,12 +81,12 @@ pub struct Lab {
 impl Lab {
     pub fn new(kind: &str) -> Self {
         let filled = Folder::in_memory(&format!("faults-{kind}-filled"));
-        let repository = filled.repository(kind);
+        let place = Place::new(filled.repository(kind));
         let told = fork(By::Fork, || {
             let lines: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
             let listener = lines.clone();
             let voice: Voice = Arc::new(move |line: &str| listener.lock().unwrap().push(line.to_owned()));
-            template(&repository, &voice);
+            template(&place, &voice);
             Ok(lines.lock().unwrap().join("\n"))
         });
         let mut before = World::default();
@@ -107,14 +107,27 @@ impl Lab {
 
     /// Runs a worker through a phase, kills it, and has another process look at what is left.
     pub fn run(&self, phase: &str, point: Option<&Point>) -> Found {
+        self.run_and(phase, point, |_| {})
+    }
+
+    /// As [`Lab::run`] without a fault, but the disk forgets all that the worker did.
+    pub fn run_forgetting(&self, phase: &str) -> Found {
+        self.run_and(phase, None, |folder| {
+            fs::remove_dir_all(folder).unwrap();
+            fs::create_dir(folder).unwrap();
+            copy(self.filled.path(), folder);
+        })
+    }
+
+    fn run_and(&self, phase: &str, point: Option<&Point>, afterwards: impl FnOnce(&Path)) -> Found {
         let folder = Folder::in_memory(&format!("faults-{}", self.kind));
         let is_new = phase == "make";
         if !is_new {
             copy(self.filled.path(), folder.path());
         }
         let before = if is_new { World::default() } else { self.before.clone() };
-        let repository = folder.repository(&self.kind);
-        let stage = Stage { phase: phase.to_owned(), repository: repository.clone(), before: before.clone() };
+        let place = Place::new(folder.repository(&self.kind));
+        let stage = Stage { phase: phase.to_owned(), place: place.clone(), before: before.clone() };
         let mut injector = Injector {
             point,
             armed: false,
@@ -129,7 +142,8 @@ impl Lab {
         if ending != Ending::Killed {
             wrong.push(format!("the worker: {ending:?}"));
         }
-        let checked = fork(By::Fork, || Ok(examine(&repository, &world).join("\n"))).join();
+        afterwards(folder.path());
+        let checked = fork(By::Fork, || Ok(examine(&place, &world).join("\n"))).join();
         match checked {
             Ok(text) => wrong.extend(text.lines().map(str::to_owned)),
             Err(text) => wrong.push(format!("nobody can look at it afterwards: {text}")),

@@ -1,12 +1,12 @@
 //! What a worker does while its calls fail, and what must work again afterwards.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use otp::Outcome;
 
 use crate::trace::say;
-use crate::trace::subject::{Subject, Voice, WRONG};
+use crate::trace::subject::{Place, Subject, Voice, WRONG};
 use crate::trace::world::World;
 
 /// The phases, by name. Each begins with the repository of [`template`], but for the first, which makes one.
@@ -35,8 +35,8 @@ fn voice() -> Voice {
 }
 
 /// Fills a repository with tokens of every kind.
-pub fn template(repository: &str, voice: &Voice) {
-    let subject = Subject::open(repository, voice).unwrap();
+pub fn template(place: &Place, voice: &Voice) {
+    let subject = Subject::open(place, voice).unwrap();
     for name in ["live", "idle", "used", "cancelled", "twice", "guessed"] {
         assert_eq!(subject.create(name), Outcome::Ok);
         let code = subject.code();
@@ -53,7 +53,7 @@ pub fn template(repository: &str, voice: &Voice) {
 /// A worker in one phase.
 pub struct Stage {
     pub phase: String,
-    pub repository: String,
+    pub place: Place,
     /// What was true before.
     pub before: World,
 }
@@ -64,7 +64,7 @@ impl Stage {
     }
 
     fn open(&self) -> Option<Subject> {
-        Subject::open(&self.repository, &voice()).ok()
+        Subject::open(&self.place, &voice()).ok()
     }
 
     /// What is open before the phase, unseen.

@@ -57,7 +57,14 @@ impl Point {
         let mode = [Mode::Before, Mode::After, Mode::Short].into_iter().find(|known| format!("{known:?}") == *mode)?;
         let span = [Span::Once, Span::Few, Span::Always].into_iter().find(|known| format!("{known:?}") == *span)?;
         let error = ERRORS.iter().find(|known| known.0 == *error)?.1;
-        Some(Self { phase: (*phase).to_owned(), call: (*call).to_owned(), number: number.parse().ok()?, mode, span, error })
+        Some(Self {
+            phase: (*phase).to_owned(),
+            call: (*call).to_owned(),
+            number: number.parse().ok()?,
+            mode,
+            span,
+            error,
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use crate::common::forked::{By, fork};
 use crate::common::{Folder, Random};
 use crate::disk::{Disk, Model};
 use crate::record::{Event, Failing, Recorder};
-use crate::script::{SCRIPTS, run};
-use crate::trace::subject::examine;
+use crate::script::{KEYED, SCRIPTS, run};
+use crate::trace::subject::{Place, examine};
 use crate::trace::world::World;
 use crate::trace::{Ending, Tracer};
 
@@ -13,6 +13,12 @@ const WORKER_SECONDS: u64 = 120;
 
 /// Syncs in a row that fail, in some of the recordings.
 const FAILING: [usize; 2] = [1, 3];
+
+/// Images of one moment, made and opened in one process.
+const TOGETHER: usize = 4;
+
+/// Events after a sync that failed, and answers, that are soon after it.
+const SOON: usize = 40;
 
 /// Events before the cut that are told with what is wrong.
 const TOLD: usize = 12;
@@ -31,6 +37,39 @@ struct Recording {
     syncs: usize,
 }
 
+impl Recording {
+    /// Whether the last operation succeeded: no sync fails any more.
+    fn ends_well(&self) -> bool {
+        let mut events = self.events.iter().rev();
+        events.find_map(|event| event.answer()).is_some_and(|number| number == "0")
+    }
+
+    /// The moments at which the power fails, so many: half of them soon after the first sync that failed, when there
+    /// is one, and half of those right after an answer.
+    fn moments(&self, count: usize) -> Vec<usize> {
+        let (last, first) = (self.events.len(), self.events.iter().position(Event::is_failure));
+        let begin = first.unwrap_or_default();
+        let soon = last.min(begin + SOON);
+        let answers: Vec<_> = (begin..last).filter(|place| self.events[*place].answer().is_some()).collect();
+        let mut moments: Vec<_> = (0..count)
+            .filter_map(|number| {
+                let share = |from: usize, to: usize| from + number * (to - from) / count;
+                match number % 4 {
+                    0 => Some(share(begin, soon) + 1),
+                    1 => answers.get(share(0, answers.len().min(SOON))).map(|place| place + 1),
+                    2 => answers.get(share(0, answers.len())).map(|place| place + 1),
+                    _ => Some(share(begin, last) + 1),
+                }
+            })
+            .map(|moment| moment.min(last))
+            .collect();
+        moments.push(last);
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+}
+
 impl Lab {
     pub fn new(kind: &str, ignores_syncs: bool) -> Self {
         Self { kind: kind.to_owned(), ignores_syncs, tracer: Tracer::new(WORKER_SECONDS) }
@@ -44,7 +83,8 @@ impl Lab {
         }
         // The first syncs are those of opening, and not less important.
         let all = whole.iter().flat_map(|whole| (1..=whole.syncs).map(|first| (whole.script, first)));
-        let all: Vec<_> = all.flat_map(|(script, first)| FAILING.map(|count| (script, Failing { first, count }))).collect();
+        let all: Vec<_> =
+            all.flat_map(|(script, first)| FAILING.map(|count| (script, Failing { first, count }))).collect();
         // With few images, few recordings: each costs about as much as ten images.
         let recordings = all.len().min(images / 20).max(1);
         for number in 0..recordings {
@@ -53,26 +93,30 @@ impl Lab {
         }
     }
 
-    fn record(&self, script: &'static str, failing: Failing) -> Recording {
-        let folder = Folder::in_memory(&format!("power-{}", self.kind));
-        let repository = folder.repository(&self.kind);
-        let mut recorder = Recorder::new(folder.path().to_str().unwrap(), failing);
-        let ending = self.tracer.run(&mut recorder, || {}, |()| run(script, &repository));
-        if ending != Ending::Killed {
-            println!("wrong|{} {script} {failing:?}|the worker: {ending:?}", self.kind);
-        }
-        Recording { script, failing, events: recorder.events, syncs: recorder.syncs }
+    fn place(&self, folder: &Folder, script: &str) -> Place {
+        Place { repository: folder.repository(&self.kind), is_keyed: script == KEYED }
     }
 
-    /// Lets the power fail at so many moments, spread evenly, in each model in turn.
+    fn record(&self, script: &'static str, failing: Failing) -> Recording {
+        let folder = Folder::in_memory(&format!("power-{}", self.kind));
+        let place = self.place(&folder, script);
+        let mut recorder = Recorder::new(folder.path().to_str().unwrap(), failing);
+        let ending = self.tracer.run(&mut recorder, || {}, |()| run(script, &place));
+        let recording = Recording { script, failing, events: recorder.events, syncs: recorder.syncs };
+        if ending != Ending::Killed {
+            println!("wrong|{}|the worker: {ending:?}", self.describe(&recording));
+        }
+        if !recording.ends_well() {
+            println!("wrong|{}|it is dead after its syncs failed", self.describe(&recording));
+        }
+        recording
+    }
+
+    /// Lets the power fail at many moments, each with a few images.
     fn cut(&self, recording: &Recording, images: usize) {
-        let moments = recording.events.len() + 1;
-        // Several images of one moment, in one process.
-        let together = images.div_ceil(moments).max(3);
-        let cuts = images.div_ceil(together);
+        let together = (images / recording.events.len().max(1)).max(TOGETHER);
         let (mut disk, mut world, mut done) = (Disk::default(), World::default(), 0);
-        for number in 0..cuts {
-            let until = (number + 1) * (moments - 1) / cuts;
+        for until in recording.moments(images.div_ceil(together)) {
             for event in recording.events.get(done..until).into_iter().flatten() {
                 self.play(event, &mut disk, &mut world, recording);
             }
@@ -107,7 +151,7 @@ impl Lab {
                 let folder = Folder::in_memory(&format!("power-{}-image", self.kind));
                 let mut random = Random::seeded((until * 1000 + number) as u64);
                 disk.image(model, &mut random, folder.path());
-                let found = examine(&folder.repository(&self.kind), world);
+                let found = examine(&self.place(&folder, recording.script), world);
                 // The first says enough.
                 wrong.extend(found.first().map(|first| format!("{until} {number} {model:?}|{first}")));
             }

@@ -17,16 +17,39 @@ pub const ROOT: Id = 0;
 #[derive(Clone, PartialEq, Eq)]
 pub enum Event {
     Said(String),
-    Make { name: String, id: Id, is_folder: bool },
-    Write { id: Id, at: u64, bytes: Vec<u8> },
+    Make {
+        name: String,
+        id: Id,
+        is_folder: bool,
+    },
+    Write {
+        id: Id,
+        at: u64,
+        bytes: Vec<u8>,
+    },
     /// Also makes a file shorter.
-    Resize { id: Id, length: u64 },
-    Link { id: Id, name: String },
-    Rename { from: String, to: String },
-    Unlink { name: String },
-    Sync { id: Id },
+    Resize {
+        id: Id,
+        length: u64,
+    },
+    Link {
+        id: Id,
+        name: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Unlink {
+        name: String,
+    },
+    Sync {
+        id: Id,
+    },
     /// The system said that it could not.
-    FailedSync { id: Id },
+    FailedSync {
+        id: Id,
+    },
 }
 
 impl std::fmt::Debug for Event {
@@ -42,6 +65,18 @@ impl std::fmt::Debug for Event {
             Event::Sync { id } => write!(formatter, "sync {id}"),
             Event::FailedSync { id } => write!(formatter, "FAILED sync {id}"),
         }
+    }
+}
+
+impl Event {
+    /// The number that an operation answered.
+    pub fn answer(&self) -> Option<&str> {
+        let Event::Said(line) = self else { return None };
+        line.strip_prefix("done|")?.split('|').nth(2)
+    }
+
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Event::FailedSync { .. })
     }
 }
 

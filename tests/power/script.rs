@@ -5,32 +5,48 @@ use std::sync::Arc;
 use otp::Outcome;
 
 use crate::trace::say;
-use crate::trace::subject::{Subject, Voice, WRONG};
+use crate::trace::subject::{Place, Subject, Voice, WRONG};
 
-pub const SCRIPTS: [&str; 4] = ["life", "handles", "processes", "stream"];
+/// The scripts. In one the configuration has the key, in the others a file is made for it.
+pub const SCRIPTS: [&str; 5] = ["life", "handles", "processes", "stream", KEYED];
+pub const KEYED: &str = "keyed";
 
 /// How often a call that failed is tried again.
 const TRIES: usize = 3;
 
-fn open(repository: &str) -> Option<Subject> {
-    let voice: Voice = Arc::new(say);
-    (0..TRIES).find_map(|_| Subject::open(repository, &voice).ok())
+/// Of which nothing may fail in the end, after more tries than syncs fail.
+const LAST_TRIES: usize = 8;
+
+fn open(place: &Place) -> Option<Subject> {
+    try_open(place, TRIES)
 }
 
-/// Runs a script in this process.
-pub fn run(script: &str, repository: &str) {
+fn try_open(place: &Place, tries: usize) -> Option<Subject> {
+    let voice: Voice = Arc::new(say);
+    (0..tries).find_map(|_| Subject::open(place, &voice).ok())
+}
+
+/// Runs a script in this process, and then a last operation, which succeeds unless the repository is dead.
+pub fn run(script: &str, place: &Place) {
+    play(script, place);
+    if let Some(subject) = try_open(place, LAST_TRIES) {
+        let _ = (0..LAST_TRIES).any(|_| subject.create("last") == Outcome::Ok);
+    }
+}
+
+fn play(script: &str, place: &Place) {
     match script {
-        "life" => life(repository),
-        "handles" => handles(repository),
-        "processes" => processes(repository),
-        "stream" => stream(repository),
+        "life" => life(place),
+        "handles" => handles(place),
+        "processes" => processes(place),
+        "stream" | KEYED => stream(place),
         _ => panic!("no script {script}"),
     }
 }
 
 /// Everything that can be done to a token, with the repository closed and opened in between.
-fn life(repository: &str) {
-    let Some(subject) = open(repository) else { return };
+fn life(place: &Place) {
+    let Some(subject) = open(place) else { return };
     for name in ["used", "cancelled", "replaced", "erased", "guessed"] {
         subject.create(name);
     }
@@ -40,7 +56,7 @@ fn life(repository: &str) {
     subject.verify("guessed", WRONG);
     subject.erase("erased");
     drop(subject);
-    let Some(subject) = open(repository) else { return };
+    let Some(subject) = open(place) else { return };
     subject.create("cancelled");
     if subject.resend("replaced") == Outcome::Ok {
         subject.verify("replaced", &subject.code());
@@ -51,23 +67,23 @@ fn life(repository: &str) {
 }
 
 /// Two services on one repository: when one is closed, the log goes into the database, and the other goes on.
-fn handles(repository: &str) {
-    let (Some(first), Some(second)) = (open(repository), open(repository)) else { return };
+fn handles(place: &Place) {
+    let (Some(first), Some(second)) = (open(place), open(place)) else { return };
     end(&first, "first");
     end(&second, "second");
     second.create("replaced");
     drop(second);
     end(&first, "third");
     first.create("replaced");
-    let Some(second) = open(repository) else { return };
+    let Some(second) = open(place) else { return };
     drop(first);
     end(&second, "fourth");
     second.cancel("replaced");
 }
 
 /// A parent and two children that were forked with the repository open.
-fn processes(repository: &str) {
-    let Some(subject) = open(repository) else { return };
+fn processes(place: &Place) {
+    let Some(subject) = open(place) else { return };
     end(&subject, "before");
     let children: Vec<_> = (0..2).map(|number| fork(|| work(&subject, &format!("child {number}")))).collect();
     work(&subject, "parent");
@@ -80,8 +96,8 @@ fn processes(repository: &str) {
 }
 
 /// Many tokens one after the other.
-fn stream(repository: &str) {
-    let Some(subject) = open(repository) else { return };
+fn stream(place: &Place) {
+    let Some(subject) = open(place) else { return };
     work(&subject, "stream");
     work(&subject, "again");
 }

@@ -127,12 +127,7 @@ impl Tracer {
     }
 
     /// Makes a process that prepares itself, unseen, and then works, seen. It is killed when it has done its work.
-    pub fn run<T>(
-        &self,
-        observer: &mut impl Observer,
-        prepare: impl FnOnce() -> T,
-        work: impl FnOnce(T),
-    ) -> Ending {
+    pub fn run<T>(&self, observer: &mut impl Observer, prepare: impl FnOnce() -> T, work: impl FnOnce(T)) -> Ending {
         // SAFETY: the child runs what the test is about, and ends without running anything of the parent's.
         let worker = unsafe { libc::fork() };
         assert!(worker >= 0, "no child: {}", std::io::Error::last_os_error());

@@ -23,18 +23,35 @@ pub struct Subject {
     code: Arc<Mutex<String>>,
 }
 
-fn config(repository: &str) -> String {
+/// A repository, and where its key is.
+#[derive(Clone)]
+pub struct Place {
+    /// As in the configuration.
+    pub repository: String,
+    /// The configuration has the key, so that no file is made for it.
+    pub is_keyed: bool,
+}
+
+impl Place {
+    pub fn new(repository: String) -> Self {
+        Self { repository, is_keyed: false }
+    }
+}
+
+fn config(place: &Place) -> String {
+    let Place { repository, is_keyed } = place;
+    let key = if *is_keyed { r#""key":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=","# } else { "" };
     // Codes and locks that outlive the campaign, and limits that do not come in between.
     let limits = r#""cooldownSeconds":0,"sendLimits":[],"subjectFailures":{"lockAfter":100,"lockMinutes":1440}"#;
     format!(
-        r#"{{"repository":"{repository}","sender":{{"type":"host"}},"validityTime":1440,"maxAttempts":{MAX_ATTEMPTS},
+        r#"{{{key}"repository":"{repository}","sender":{{"type":"host"}},"validityTime":1440,"maxAttempts":{MAX_ATTEMPTS},
             "policy":{{{limits}}}}}"#
     )
 }
 
 impl Subject {
-    pub fn open(repository: &str, voice: &Voice) -> Result<Self, otp::Error> {
-        let opened = Service::open(Some(&config(repository)));
+    pub fn open(place: &Place, voice: &Voice) -> Result<Self, otp::Error> {
+        let opened = Service::open(Some(&config(place)));
         let (number, detail) = match &opened {
             Ok(_) => (0, ""),
             Err(error) => (error.outcome().number(), error.detail()),
@@ -119,7 +136,7 @@ impl Subject {
 }
 
 /// Opens the repository anew and compares all that can be seen with what must be. Gives what is wrong.
-pub fn examine(repository: &str, world: &World) -> Vec<String> {
+pub fn examine(place: &Place, world: &World) -> Vec<String> {
     let mut world = world.clone();
     world.cut();
     let is_made = world.is_made;
@@ -136,13 +153,13 @@ pub fn examine(repository: &str, world: &World) -> Vec<String> {
             found.1.push(format!("afterwards {line}"));
         }
     });
-    match Subject::open(repository, &voice) {
+    match Subject::open(place, &voice) {
         Ok(subject) => names.iter().for_each(|name| look_at(&subject, name, &found)),
         Err(error) if !is_made && error.outcome() == Outcome::Store => {}
         Err(error) => return vec![format!("it does not open: {} {}", error.outcome().name(), error.detail())],
     }
     let mut wrong = std::mem::take(&mut found.lock().unwrap().1);
-    wrong.extend(damage(repository));
+    wrong.extend(damage(&place.repository));
     wrong
 }
 
