@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::phases::{ARM, CALM, PHASES, Stage, template};
+use super::points::{Mode, Point, counts, points};
+use super::trace::subject::{Place, Voice, examine};
+use super::trace::world::World;
+use super::trace::{Call, Ending, Observer, Tracer, Verdict};
 use crate::common::Folder;
 use crate::common::forked::{By, fork};
-use crate::phases::{ARM, CALM, PHASES, Stage, template};
-use crate::points::{Mode, Point, counts, points};
-use crate::trace::subject::{Place, Voice, examine};
-use crate::trace::world::World;
-use crate::trace::{Call, Ending, Observer, Tracer, Verdict};
 
 /// How long one worker may take: an operation waits for ten seconds where locks do not work.
 const WORKER_SECONDS: u64 = 120;
@@ -97,7 +97,7 @@ impl Lab {
     /// Every point of every phase, from the calls that each makes when all goes well.
     pub fn points(&self) -> Vec<Point> {
         let mut all = Vec::new();
-        for phase in PHASES {
+        for phase in PHASES.into_iter().filter(|phase| Stage::is_fit(phase, &self.kind)) {
             let found = self.run(phase, None);
             assert!(found.wrong.is_empty(), "{phase}, without a fault: {:?}: {:?}", found.wrong, found.story);
             all.extend(found.seen.iter().flat_map(|(call, count)| points(phase, call, *count)));

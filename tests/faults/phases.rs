@@ -1,18 +1,33 @@
 //! What a worker does while its calls fail, and what must work again afterwards.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use otp::Outcome;
 
-use crate::trace::say;
-use crate::trace::subject::{Place, Subject, Voice, WRONG};
-use crate::trace::world::World;
+use super::trace::say;
+use super::trace::subject::{Place, Subject, Voice, WRONG};
+use super::trace::world::World;
 
 /// The phases, by name. Each begins with the repository of [`template`], but for the first, which makes one.
-pub const PHASES: [&str; 15] = [
-    "make", "open", "create", "replace", "verify", "wrong", "resend", "cancel", "status", "due", "erase", "reopen",
-    "second", "child", "parent",
+pub const PHASES: [&str; 16] = [
+    "make",
+    "open",
+    "create",
+    "replace",
+    "verify",
+    "wrong",
+    "resend",
+    "cancel",
+    "status",
+    "due",
+    "erase",
+    "reopen",
+    "second",
+    "child",
+    "parent",
+    "checkpoint",
 ];
 
 /// Calls from here on may fail.
@@ -22,6 +37,11 @@ pub const CALM: &str = "calm";
 
 /// How often a call may fail after the faults have ended: it finds what they left behind, and puts it right.
 const TRIES: usize = 2;
+
+/// The longest file where the log cannot be lengthened much, and so is brought into the database after few commits.
+const CRAMPED: u64 = 512 << 10;
+/// How long it is then: fewer than 32 pages.
+const ALMOST_LONG: u64 = 28 * (4096 + 24);
 
 /// Whether this process is traced, and heard.
 static HEARD: AtomicBool = AtomicBool::new(false);
@@ -67,13 +87,32 @@ impl Stage {
         Subject::open(&self.place, &voice()).ok()
     }
 
+    /// Whether the phase is one of this kind of repository.
+    pub fn is_fit(phase: &str, kind: &str) -> bool {
+        phase != "checkpoint" || kind == "sqlite"
+    }
+
     /// What is open before the phase, unseen.
     pub fn prepare(&self) -> Vec<Subject> {
         let open = || self.open().expect("the repository of the template opens");
         match self.phase.as_str() {
             "make" | "open" => Vec::new(),
             "second" => vec![open(), open()],
+            "checkpoint" => {
+                limit_files(CRAMPED);
+                let subject = open();
+                self.fill_log(&subject);
+                vec![subject]
+            }
             _ => vec![open()],
+        }
+    }
+
+    /// Sends a code again until the log of SQLite is about to go into the database.
+    fn fill_log(&self, subject: &Subject) {
+        let log = format!("{}-wal", self.place.repository.strip_prefix("sqlite:").unwrap());
+        while fs::metadata(&log).unwrap().len() < ALMOST_LONG {
+            assert_eq!(subject.resend("idle"), Outcome::Ok);
         }
     }
 
@@ -113,6 +152,7 @@ impl Stage {
                 tell("verify", subject.verify("live", WRONG));
                 tell("verify", subject.verify("guessed", WRONG));
             }
+            "checkpoint" => (0..3).for_each(|_| tell("resend", subject.resend("live"))),
             "resend" => tell("resend", subject.resend("live")),
             "cancel" => tell("cancel", subject.cancel("live")),
             "status" => {
@@ -179,6 +219,13 @@ fn succeeds(what: &str, call: impl Fn() -> Outcome) -> bool {
         say(&format!("dead|{what} answers {outcomes:?}"));
     }
     works
+}
+
+/// Files of this process may be so long.
+fn limit_files(bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the structure lives as long as the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
 
 /// Says what must never come out, of calls that belong to no token as well.

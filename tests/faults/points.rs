@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::trace::Call;
+use super::trace::Call;
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

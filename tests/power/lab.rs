@@ -1,13 +1,13 @@
 //! The process that records workers, and makes and opens images.
 
+use super::disk::{Disk, Model};
+use super::record::{Event, Failing, Recorder};
+use super::script::{KEYED, SCRIPTS, run};
+use super::trace::subject::{Place, examine};
+use super::trace::world::World;
+use super::trace::{Ending, Tracer};
 use crate::common::forked::{By, fork};
 use crate::common::{Folder, Random};
-use crate::disk::{Disk, Model};
-use crate::record::{Event, Failing, Recorder};
-use crate::script::{KEYED, SCRIPTS, run};
-use crate::trace::subject::{Place, examine};
-use crate::trace::world::World;
-use crate::trace::{Ending, Tracer};
 
 const WORKER_SECONDS: u64 = 120;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::trace::{Call, Observer, Verdict};
+use super::trace::{Call, Observer, Verdict};
 
 /// A file or folder, whatever its names are.
 pub type Id = usize;

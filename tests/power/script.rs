@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use otp::Outcome;
 
-use crate::trace::say;
-use crate::trace::subject::{Place, Subject, Voice, WRONG};
+use super::trace::say;
+use super::trace::subject::{Place, Subject, Voice, WRONG};
 
 /// The scripts. In one the configuration has the key, in the others a file is made for it.
 pub const SCRIPTS: [&str; 5] = ["life", "handles", "processes", "stream", KEYED];
