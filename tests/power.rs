@@ -2,8 +2,8 @@
 //!
 //! A worker is recorded: each write, each change of a name, each sync, and in between what it acknowledged. From that,
 //! folders are made as a disk may hold them at any moment, and opened: what was acknowledged until then must be
-//! there. `OTP_TEST_POINT`, such as `sqlite life 0 120 7`, makes one image again: script, sync that fails, number of
-//! events, and image.
+//! there. `OTP_TEST_POINT`, such as `sqlite life 9 1 43 1`, makes one image again and tells it all: script, first sync
+//! that fails, how many do, number of events, and image.
 
 mod common;
 

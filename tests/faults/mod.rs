@@ -1,5 +1,6 @@
 //! The campaign of system calls that fail.
 
+mod checks;
 mod lab;
 mod phases;
 mod points;

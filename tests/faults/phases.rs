@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use otp::Outcome;
 
 use super::trace::say;
-use super::trace::subject::{Place, Subject, Voice, WRONG};
+use super::trace::subject::{Place, Subject, Voice, WRONG, cramp};
 use super::trace::world::World;
 
 /// The phases, by name. Each begins with the repository of [`template`], but for the first, which makes one.
@@ -38,9 +38,7 @@ pub const CALM: &str = "calm";
 /// How often a call may fail after the faults have ended: it finds what they left behind, and puts it right.
 const TRIES: usize = 2;
 
-/// The longest file where the log cannot be lengthened much, and so is brought into the database after few commits.
-const CRAMPED: u64 = 512 << 10;
-/// How long it is then: fewer than 32 pages.
+/// How long the log of SQLite gets where it is cramped: fewer than 32 pages.
 const ALMOST_LONG: u64 = 28 * (4096 + 24);
 
 /// Whether this process is traced, and heard.
@@ -99,7 +97,7 @@ impl Stage {
             "make" | "open" => Vec::new(),
             "second" => vec![open(), open()],
             "checkpoint" => {
-                limit_files(CRAMPED);
+                cramp();
                 let subject = open();
                 self.fill_log(&subject);
                 vec![subject]
@@ -219,13 +217,6 @@ fn succeeds(what: &str, call: impl Fn() -> Outcome) -> bool {
         say(&format!("dead|{what} answers {outcomes:?}"));
     }
     works
-}
-
-/// Files of this process may be so long.
-fn limit_files(bytes: u64) {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: the structure lives as long as the call.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
 
 /// Says what must never come out, of calls that belong to no token as well.

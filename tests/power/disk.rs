@@ -162,7 +162,7 @@ impl Disk {
         let mut names = BTreeMap::new();
         for change in &self.changes {
             if change.synced || took_place(change) {
-                change.removes.iter().for_each(|name| drop(names.remove(name)));
+                change.removes.as_ref().and_then(|name| names.remove(name));
                 names.extend(change.sets.clone());
             }
         }
@@ -203,12 +203,11 @@ impl File {
         let before = Self { longer: Vec::new(), ..self.clone() };
         self.longer.push(before);
         self.length = Versions { all: vec![length], dirty: true };
-        let last = length / PAGE as u64;
-        self.pages.split_off(&(last + 1));
-        if let Some(versions) = self.pages.get_mut(&last) {
-            let mut content = **versions.newest();
-            content[(length % PAGE as u64) as usize..].fill(0);
-            versions.push(Rc::new(content));
+        drop(self.pages.split_off(&length.div_ceil(PAGE as u64)));
+        if let Some(versions) = self.pages.get_mut(&(length / PAGE as u64)) {
+            for version in &mut versions.all {
+                Rc::make_mut(version)[(length % PAGE as u64) as usize..].fill(0);
+            }
         }
     }
 

@@ -20,8 +20,8 @@ const TOGETHER: usize = 4;
 /// Events after a sync that failed, and answers, that are soon after it.
 const SOON: usize = 40;
 
-/// Events before the cut that are told with what is wrong.
-const TOLD: usize = 12;
+/// The models of the images of one moment.
+const MODELS: [Model; 4] = [Model::Strict, Model::Synced, Model::Strict, Model::Ordered];
 
 pub struct Lab {
     kind: String,
@@ -93,6 +93,24 @@ impl Lab {
         }
     }
 
+    /// One image again, told at length: script, first sync that fails, how many do, events, and number of the image.
+    pub fn again(&self, point: &str) {
+        let words: Vec<_> = point.split(' ').collect();
+        let [script, first, count, until, image] = words.as_slice() else { panic!("OTP_TEST_POINT is no point") };
+        let script = SCRIPTS.into_iter().find(|known| known == script).expect("no such script");
+        let number = |word: &str| word.parse::<usize>().expect("OTP_TEST_POINT has a number");
+        let recording = self.record(script, Failing { first: number(first), count: number(count) });
+        let until = number(until).min(recording.events.len());
+        let (mut disk, mut world) = (Disk::default(), World::default());
+        for event in &recording.events[..until] {
+            self.play(event, &mut disk, &mut world, &recording);
+            println!("story|{event:?}");
+        }
+        let found = self.open(&recording, until, number(image), &disk, &world);
+        found.iter().for_each(|found| println!("wrong|{} {point}|{found}", self.kind));
+        println!("images|1");
+    }
+
     fn place(&self, folder: &Folder, script: &str) -> Place {
         Place { repository: folder.repository(&self.kind), is_keyed: script == KEYED }
     }
@@ -142,28 +160,28 @@ impl Lab {
         format!("{} {script} {first} {count}", self.kind)
     }
 
-    /// Makes images of one moment, and opens each.
+    /// Makes images of one moment, and opens each, in a process of its own.
     fn look(&self, recording: &Recording, until: usize, images: usize, disk: &Disk, world: &World) {
         let check = || {
             let mut wrong = Vec::new();
             for number in 0..images {
-                let model = [Model::Strict, Model::Synced, Model::Ordered, Model::Strict, Model::Strict][number % 5];
-                let folder = Folder::in_memory(&format!("power-{}-image", self.kind));
-                let mut random = Random::seeded((until * 1000 + number) as u64);
-                disk.image(model, &mut random, folder.path());
-                let found = examine(&self.place(&folder, recording.script), world);
-                // The first says enough.
-                wrong.extend(found.first().map(|first| format!("{until} {number} {model:?}|{first}")));
+                // The first thing that is wrong says enough.
+                let found = self.open(recording, until, number, disk, world);
+                wrong.extend(found.first().map(|first| format!("{until} {number}|{first}")));
             }
             Ok(wrong.join("\n"))
         };
-        let described = self.describe(recording);
         let found = fork(By::Fork, check).join().unwrap_or_else(|text| format!("{until}|nobody can look: {text}"));
         println!("images|{images}");
-        if !found.is_empty() {
-            let from = until.saturating_sub(TOLD);
-            println!("story|{described} {until}|{:?}", &recording.events[from..until]);
-        }
-        found.lines().for_each(|line| println!("wrong|{described} {line}"));
+        found.lines().for_each(|line| println!("wrong|{} {line}", self.describe(recording)));
+    }
+
+    /// Makes the image of this number, and gives what is wrong with it.
+    fn open(&self, recording: &Recording, until: usize, number: usize, disk: &Disk, world: &World) -> Vec<String> {
+        let model = MODELS[number % MODELS.len()];
+        let folder = Folder::in_memory(&format!("power-{}-image", self.kind));
+        disk.image(model, &mut Random::seeded((until * 1000 + number) as u64), folder.path());
+        let found = examine(&self.place(&folder, recording.script), world);
+        found.into_iter().map(|found| format!("{model:?}: {found}")).collect()
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use otp::Outcome;
 
 use super::trace::say;
-use super::trace::subject::{Place, Subject, Voice, WRONG};
+use super::trace::subject::{Place, Subject, Voice, WRONG, cramp};
 
 /// The scripts. In one the configuration has the key, in the others a file is made for it.
-pub const SCRIPTS: [&str; 5] = ["life", "handles", "processes", "stream", KEYED];
+pub const SCRIPTS: [&str; 6] = ["life", "handles", "processes", "stream", KEYED, "cramped"];
 pub const KEYED: &str = "keyed";
 
 /// How often a call that failed is tried again.
@@ -40,6 +40,10 @@ fn play(script: &str, place: &Place) {
         "handles" => handles(place),
         "processes" => processes(place),
         "stream" | KEYED => stream(place),
+        "cramped" => {
+            cramp();
+            stream(place);
+        }
         _ => panic!("no script {script}"),
     }
 }

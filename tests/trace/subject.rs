@@ -135,6 +135,15 @@ impl Subject {
     }
 }
 
+/// Lets this process have no file that is long: the log of SQLite cannot be lengthened, and goes into the database
+/// after few commits.
+pub fn cramp() {
+    let bytes = 512 << 10;
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the structure lives as long as the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+}
+
 /// Opens the repository anew and compares all that can be seen with what must be. Gives what is wrong.
 pub fn examine(place: &Place, world: &World) -> Vec<String> {
     let mut world = world.clone();
