@@ -63,7 +63,7 @@ fn loses_nothing(kind: &str) {
     if std::env::var("OTP_TEST_POINT").is_ok_and(|point| !point.starts_with(kind)) {
         return;
     }
-    let found = campaign(kind, common::size(400, 20_000), "kept");
+    let found = campaign(kind, common::size(400, 30_000), "kept");
     found.wrong.iter().for_each(|line| common::complain(line));
     common::complain(&format!("power, {kind}: {} images", found.images));
     let first = found.wrong.first();

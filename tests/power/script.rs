@@ -8,7 +8,7 @@ use super::trace::say;
 use super::trace::subject::{Place, Subject, Voice, WRONG, cramp};
 
 /// The scripts. In one the configuration has the key, in the others a file is made for it.
-pub const SCRIPTS: [&str; 6] = ["life", "handles", "processes", "stream", KEYED, "cramped"];
+pub const SCRIPTS: [&str; 7] = ["life", "handles", "processes", "heirs", "stream", KEYED, "cramped"];
 pub const KEYED: &str = "keyed";
 
 /// How often a call that failed is tried again.
@@ -39,6 +39,7 @@ fn play(script: &str, place: &Place) {
         "life" => life(place),
         "handles" => handles(place),
         "processes" => processes(place),
+        "heirs" => heirs(place),
         "stream" | KEYED => stream(place),
         "cramped" => {
             cramp();
@@ -91,12 +92,22 @@ fn processes(place: &Place) {
     end(&subject, "before");
     let children: Vec<_> = (0..2).map(|number| fork(|| work(&subject, &format!("child {number}")))).collect();
     work(&subject, "parent");
-    for child in children {
-        let mut status = 0;
-        // SAFETY: room for a status; the child is ours.
-        unsafe { libc::waitpid(child, &raw mut status, 0) };
-    }
+    children.into_iter().for_each(wait);
     end(&subject, "after");
+}
+
+/// Processes one after the other, each of which dies where it stands: at the end, or as soon as something failed.
+fn heirs(place: &Place) {
+    for number in 0..4 {
+        wait(fork(|| {
+            let Some(subject) = open(place) else { return };
+            let create = |name: &str| subject.create(name) == Outcome::Ok;
+            let verify = |name: &str| subject.verify(name, &subject.code()) == Outcome::Ok;
+            let _ = create("shared") && verify("shared") && create(&format!("left {number}")) && create("shared");
+            // The system closes its files, not the library.
+            std::mem::forget(subject);
+        }));
+    }
 }
 
 /// Many tokens one after the other.
@@ -124,6 +135,12 @@ fn end(subject: &Subject, name: &str) {
             outcome.number() >= 0
         });
     }
+}
+
+fn wait(child: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: room for a status; the child is ours.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
 }
 
 fn fork(work: impl FnOnce()) -> libc::pid_t {
