@@ -56,5 +56,5 @@ fn defects_are_never_right() {
     for answer in [-1, -2, -5, -10, -11] {
         assert!(verified(&[answer]).is_some(), "{answer}");
     }
-    assert!(judge(&["panic|a|create"]).is_some());
+    assert!(judge(&["defect|a|create panicked"]).is_some());
 }

@@ -73,7 +73,7 @@ impl Subject {
     fn run(&self, name: &str, op: &str, work: impl FnOnce(&Service) -> otp::Result<(Outcome, String)>) -> Outcome {
         (self.voice)(&format!("begin|{name}|{op}"));
         let Ok(answer) = catch_unwind(AssertUnwindSafe(|| work(&self.service))) else {
-            (self.voice)(&format!("panic|{name}|{op}"));
+            (self.voice)(&format!("defect|{name}|{op} panicked"));
             return Outcome::Internal;
         };
         let (outcome, detail) = answer.unwrap_or_else(|error| (error.outcome(), error.detail().to_owned()));
@@ -122,9 +122,13 @@ impl Subject {
     }
 
     fn upkeep(&self, what: &str, work: impl FnOnce() -> otp::Result<Outcome>) -> Outcome {
-        let answer = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| panic!("{what} panicked"));
+        let Ok(answer) = catch_unwind(AssertUnwindSafe(work)) else {
+            (self.voice)(&format!("defect|{what}|it panicked"));
+            return Outcome::Internal;
+        };
         answer.unwrap_or_else(|error| {
-            (self.voice)(&format!("note|{what} answers {}: {}", error.outcome().name(), error.detail()));
+            let kind = if error.outcome() == Outcome::Internal { "defect" } else { "note" };
+            (self.voice)(&format!("{kind}|{what}|it answers {}: {}", error.outcome().name(), error.detail()));
             error.outcome()
         })
     }

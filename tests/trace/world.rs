@@ -235,7 +235,7 @@ impl World {
                 self.acknowledged += usize::from(outcome.number() >= 0);
                 self.token(name).done(Some(&Op::read(op)), outcome, detail)
             }
-            ["panic", _, op] => Err(format!("{op} panicked")),
+            ["defect", _, what] => Err((*what).to_owned()),
             _ => panic!("not understood: {line}"),
         };
         told.map_err(|what| format!("{}: {what}", words[1]))
