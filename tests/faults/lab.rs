@@ -52,6 +52,7 @@ impl Observer for Injector<'_> {
         match point.mode {
             Mode::Before => Verdict::Skip(-i64::from(point.error)),
             Mode::After => Verdict::Follow,
+            Mode::Death => Verdict::Kill,
             Mode::Short => Verdict::Shorten(call.arguments[2].div_ceil(2)),
         }
     }

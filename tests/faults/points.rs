@@ -14,6 +14,8 @@ pub enum Mode {
     After,
     /// It reads or writes half of what it should.
     Short,
+    /// It is not made: the process is killed.
+    Death,
 }
 
 /// How long it goes wrong.
@@ -54,7 +56,9 @@ impl Point {
     pub fn read(text: &str) -> Option<Self> {
         let words: Vec<_> = text.split(' ').collect();
         let [phase, call, number, mode, span, error] = words.as_slice() else { return None };
-        let mode = [Mode::Before, Mode::After, Mode::Short].into_iter().find(|known| format!("{known:?}") == *mode)?;
+        let mode = [Mode::Before, Mode::After, Mode::Short, Mode::Death]
+            .into_iter()
+            .find(|known| format!("{known:?}") == *mode)?;
         let span = [Span::Once, Span::Few, Span::Always].into_iter().find(|known| format!("{known:?}") == *span)?;
         let error = ERRORS.iter().find(|known| known.0 == *error)?.1;
         Some(Self {
@@ -155,6 +159,7 @@ pub fn points(phase: &str, call: &str, count: usize) -> Vec<Point> {
                 add(mode, Span::Few, error);
             }
         }
+        add(Mode::Death, Span::Once, libc::EIO);
         if matches!(call, "read" | "pread64" | "write" | "pwrite64") {
             add(Mode::Short, Span::Once, libc::EIO);
             add(Mode::Short, Span::Few, libc::EIO);

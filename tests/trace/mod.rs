@@ -68,6 +68,8 @@ pub enum Verdict {
     Skip(i64),
     /// It is made with this third argument: of reading and writing, how many bytes.
     Shorten(u64),
+    /// The worker and its children are killed before it is made.
+    Kill,
 }
 
 /// Who looks at the calls of a process and of its children.
@@ -231,10 +233,7 @@ impl<O: Observer> Session<'_, O> {
         let r = &registers;
         let call = Call { process, name, arguments: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] };
         let verdict = match self.heard(&call) {
-            Some(line) if line == END => {
-                self.ending = Some(Ending::Killed);
-                return self.kill();
-            }
+            Some(line) if line == END => Verdict::Kill,
             Some(line) => {
                 self.observer.hears(&line);
                 Verdict::Skip(line.len() as i64)
@@ -249,6 +248,10 @@ impl<O: Observer> Session<'_, O> {
                 registers.rax = result as u64;
                 set_registers(process, &registers);
                 go_on(process, libc::PTRACE_CONT, 0);
+            }
+            Verdict::Kill => {
+                self.ending = Some(Ending::Killed);
+                self.kill();
             }
             Verdict::Shorten(count) => {
                 registers.rdx = count;
