@@ -24,5 +24,6 @@ pub mod helpers;
 mod guard;
 mod handle;
 mod reply;
+pub(crate) mod sqlite;
 mod strings;
 pub(crate) mod sys;

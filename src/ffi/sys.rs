@@ -109,6 +109,8 @@ pub enum RangeLock {
     Shared,
     /// Keeps everybody out; needs a file that is open for writing.
     Exclusive,
+    /// Gives back what is held.
+    None,
 }
 
 /// Takes a lock on `length` bytes from `start` on, without waiting, in place of one that is held. It belongs to the
@@ -124,6 +126,7 @@ pub fn lock_range(file: &File, kind: RangeLock, start: i64, length: i64) -> io::
     lock.l_type = match kind {
         RangeLock::Shared => libc::F_RDLCK as libc::c_short,
         RangeLock::Exclusive => libc::F_WRLCK as libc::c_short,
+        RangeLock::None => libc::F_UNLCK as libc::c_short,
     };
     lock.l_whence = libc::SEEK_SET as libc::c_short;
     (lock.l_start, lock.l_len) = (start, length);

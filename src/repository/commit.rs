@@ -362,6 +362,7 @@ impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
 
     fn in_child(&self) {
         *lock(&self.queue) = Queue::default();
+        self.reader.in_child();
     }
 }
 

@@ -70,6 +70,9 @@ pub trait Reader: Send + Sync {
 
     /// Closes every file. The next call opens again.
     fn close(&self);
+
+    /// Forgets what a child of `fork` has in common with its parent.
+    fn in_child(&self) {}
 }
 
 /// The place of a scan, for readers that find the first rows of a range by themselves: what is left of the range.

@@ -7,6 +7,7 @@
 mod connection;
 mod database;
 mod frames;
+mod guard;
 mod log;
 mod parted;
 mod recovery;
@@ -388,15 +389,15 @@ impl Readers {
     /// One try. `Busy` also when the files were replaced.
     fn look<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
         let reader = self.0.lease(Kind::Reader)?;
-        let answer = match reader.run(work) {
-            Err(error) if error.outcome() != Outcome::Busy => {
-                reader.discard();
-                return Err(error);
-            }
-            answer => answer,
-        };
-        let answer = if reader.is_current()? { answer } else { Err(Error::busy(self.0.replaced().detail())) };
-        reader.give_back();
+        let answer = reader.run(work);
+        if !reader.is_current()? {
+            reader.give_back();
+            return Err(Error::busy(self.0.replaced().detail()));
+        }
+        match &answer {
+            Err(error) if error.outcome() != Outcome::Busy => reader.discard(),
+            _ => reader.give_back(),
+        }
         answer
     }
 
@@ -433,5 +434,9 @@ impl Reader for Readers {
 
     fn close(&self) {
         self.0.close_all();
+    }
+
+    fn in_child(&self) {
+        self.0.in_child();
     }
 }

@@ -12,6 +12,7 @@ use super::database::Database;
 use super::log::Log;
 use super::sides::Sides;
 use crate::error::{Error, Result};
+use crate::ffi::sqlite::keep_index_locks;
 
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x6c6f_7470;
@@ -72,11 +73,21 @@ impl Connection {
                 count_pages(&mut sqlite, &pages).map_err(|cause| database.failed(&cause))?;
             }
         }
-        sides.guard(database)?;
         if !sides.are_current(database)? {
             return Err(Error::busy(format!("the files beside {:?} were replaced", database.path)));
         }
         Ok(Self { sqlite, sides, kind, pages, log: Log::default(), synced: true })
+    }
+
+    /// Makes a database that is not one yet, or that is not in WAL mode: call it with the lock between processes held and
+    /// without the guard. Nothing stays open.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Connection::open`].
+    pub fn make(database: &Database) -> Result<()> {
+        let sqlite = connect(database, Kind::Writer).map_err(|cause| database.failed(&cause))?;
+        prepare(&sqlite, database)
     }
 
     /// What SQLite offers.
@@ -127,6 +138,7 @@ fn connect(database: &Database, kind: Kind) -> rusqlite::Result<rusqlite::Connec
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    keep_index_locks();
     let connection = rusqlite::Connection::open_with_flags(&database.path, flags)?;
     connection.busy_timeout(Duration::ZERO)?;
     for (option, on) in [

@@ -33,13 +33,13 @@ pub fn rejoin(shared: &Arc<Shared>) -> Result<()> {
 /// Brings a log that is nowhere else into the database. `false` when that has to wait.
 fn save(lease: &mut Lease) -> Result<bool> {
     let sides = lease.connection()?.sides().clone();
-    if !sides.has_last_copy()? || checkpoint(lease, "NOOP")?.is_whole() {
+    if sides.has_log_at_path()? {
         return Ok(true);
     }
-    let whole = checkpoint(lease, "PASSIVE")?.is_whole();
-    if whole {
-        // Who has opened what took its place does not know of this, and begins anew as well.
-        files::remove(sides.index_path())?;
+    if sides.has_last_copy()? && !checkpoint(lease, "NOOP")?.is_whole() && !checkpoint(lease, "PASSIVE")?.is_whole() {
+        return Ok(false);
     }
-    Ok(whole)
+    // It tells of a log that is gone. Who uses it, or another that took its place, begins anew as well.
+    files::remove(sides.index_path())?;
+    Ok(true)
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::connection::{Connection, Kind};
 use super::database::Database;
+use super::guard::Guard;
 use super::sides::Sides;
 use crate::error::{Error, Result};
 use crate::ffi::sys;
@@ -27,6 +28,8 @@ pub struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// Opened before the first connection, and kept: closing it would end locks of others in this process.
+    guard: Option<Arc<Guard>>,
     /// Opened before the first connection and closed after the last.
     sides: Option<Arc<Sides>>,
     idle: Vec<Connection>,
@@ -108,8 +111,12 @@ impl Shared {
         let open = || {
             self.database.examine()?;
             let sides = match &state.sides {
+                // SQLite would open what is at the paths, and take it for what the index tells of.
+                Some(sides) if !sides.are_current(&self.database)? => {
+                    return Err(Error::busy(self.replaced().detail()));
+                }
                 Some(sides) => sides.clone(),
-                None => Arc::new(Sides::open(&self.database)?),
+                None => self.open_sides(&mut state.guard, kind)?,
             };
             Connection::open(&self.database, sides, kind)
         };
@@ -123,6 +130,26 @@ impl Shared {
             Err(_) => state.close_all(),
         }
         opened
+    }
+
+    fn open_sides(&self, guard: &mut Option<Arc<Guard>>, kind: Kind) -> Result<Arc<Sides>> {
+        let guard = match guard {
+            Some(guard) => guard,
+            None => guard.insert(Arc::new(Guard::open(&self.database)?)),
+        };
+        if kind == Kind::Writer && !guard.is_in_wal_mode(&self.database)? {
+            // The blocks of the index are there before SQLite writes to it.
+            let sides = Sides::open(&self.database, None)?;
+            Connection::make(&self.database)?;
+            drop(sides);
+        }
+        let held = guard.take(&self.database)?;
+        Ok(Arc::new(Sides::open(&self.database, Some(held))?))
+    }
+
+    /// Forgets, in a child of `fork`, what it has in common with its parent.
+    pub fn in_child(&self) {
+        lock(&self.state).guard = None;
     }
 
     /// Whether the side files that are open are no longer those at the paths.

@@ -1,10 +1,5 @@
-//! The files beside the database, and the guard that keeps what another SQLite does from ending our locks.
-//!
-//! SQLite's locks belong to the process and end with any close of the file, also by another copy of SQLite in it. A
-//! process elsewhere would then take itself for the last one, and delete the log that we go on writing to. So we
-//! hold two locks besides that belong to open files of our own: SQLite's shared lock on the database, and the one
-//! by which it knows that `-shm` is in use. Closing these files ends SQLite's locks in turn: they are opened before the
-//! first of our connections and closed after the last.
+//! The files beside the database: opened before the first of our connections and closed after the last, since closing
+//! one ends the locks that SQLite holds on it.
 //!
 //! What is at the paths is looked at all the same: whoever deletes a side file while it is in use parts us from the
 //! others.
@@ -17,12 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::files::{self, Identity};
 use super::database::Database;
+use super::guard::{Held, is_unsupported, lock};
 use super::log;
 use crate::error::{Error, Result};
 use crate::ffi::sys::{self, RangeLock};
-
-/// Bytes of the database that SQLite locks while it is open (`SHARED_FIRST`, `SHARED_SIZE`).
-const SHARED: (i64, i64) = (0x4000_0002, 510);
 
 /// The byte of `-shm` that is locked by whoever uses it (`UNIX_SHM_DMS`).
 const IN_USE: (i64, i64) = (128, 1);
@@ -30,18 +23,22 @@ const IN_USE: (i64, i64) = (128, 1);
 /// Bytes of the index's header, which tell whether the rest is good (sqlite.org, "WAL-Index File Format").
 const INDEX_HEADER: usize = 136;
 
+/// Where in it the pages in the log are told (`mxFrame`), and how many of them are in the database (`nBackfill`).
+const INDEX_PAGES: u64 = 16;
+const INDEX_COPIED: u64 = 96;
+
 /// Bytes of the index for so many pages of the log: it grows in such regions, and the first holds a few pages less.
 const REGION: u64 = 32 << 10;
 const REGION_PAGES: u64 = 4096;
 
 /// The files that all connections of this process to one database have in common.
 pub struct Sides {
-    /// The database itself, for the lock alone.
-    main: File,
     log: Side,
     index: Side,
     /// Bytes of the index that have their blocks.
     allocated: AtomicU64,
+    /// None while the database is only switched to WAL mode.
+    guard: Option<Held>,
 }
 
 struct Side {
@@ -74,46 +71,63 @@ impl Side {
 }
 
 impl Sides {
-    /// Opens the files, or makes them, before the first connection is opened.
+    /// Opens the files, or makes them, before the first connection is opened. With the guard, which was taken before,
+    /// nobody deletes them meanwhile.
     ///
     /// # Errors
     ///
     /// `Store` when that fails or one is not ours; `Busy` while somebody else begins to use them.
-    pub fn open(database: &Database) -> Result<Self> {
-        let main = database.reopen()?;
+    pub fn open(database: &Database, guard: Option<Held>) -> Result<Self> {
         let log = Side::open(database.beside("-wal"))?;
         let index = Side::open(database.beside("-shm"))?;
-        let sides = Self { main, log, index, allocated: AtomicU64::new(0) };
-        sides.join()?;
+        let sides = Self { log, index, allocated: AtomicU64::new(0), guard };
+        if sides.join()? {
+            sides.require_log()?;
+        }
         sides.make_room(sides.log.metadata()?.len() / log::FRAME)?;
         Ok(sides)
     }
 
-    /// Marks the index as in use. The first to use it does not believe what a crash left in it.
-    fn join(&self) -> Result<()> {
+    /// Marks the index as in use. The first to use it does not believe what a crash left in it. Whether others are known
+    /// to use it.
+    fn join(&self) -> Result<bool> {
         let index = &self.index;
         let lock = |kind| lock(&index.file, kind, IN_USE).map_err(|cause| index.failed("lock", &cause));
-        if lock(RangeLock::Exclusive)? == Some(true) {
+        let first = lock(RangeLock::Exclusive)?;
+        if first == Some(true) {
             index.file.write_all_at(&[0; INDEX_HEADER], 0).map_err(|cause| index.failed("write", &cause))?;
         }
         match lock(RangeLock::Shared)? {
             Some(false) => Err(Error::busy(format!("{:?} is being made by another process", index.path))),
-            _ => Ok(()),
+            _ => Ok(first == Some(false)),
         }
     }
 
-    /// Takes SQLite's shared lock on the database, for as long as this lives. Only once it is known to be in WAL mode:
-    /// the switch to it needs the database alone.
-    ///
-    /// # Errors
-    ///
-    /// `Store` when the system fails; `Busy` when somebody has the database alone.
-    pub fn guard(&self, database: &Database) -> Result<()> {
-        match lock(&self.main, RangeLock::Shared, SHARED) {
-            Ok(Some(false)) => Err(Error::busy(format!("repository {:?}: it is locked", database.path))),
-            Ok(_) => Ok(()),
-            Err(cause) => Err(Error::store(format!("cannot lock {:?}: {cause}", database.path))),
+    /// Refuses a log that lacks what the index, which others use, tells of: the log was deleted. They have it open and
+    /// bring it home with their next call; what was written without it would be lost with it.
+    fn require_log(&self) -> Result<()> {
+        let before = self.pages_in_log_alone()?;
+        let length = self.log.metadata()?.len();
+        // Others may be at work: the log has its pages before they are told of, and loses none that are.
+        if before > 0 && length < before * log::FRAME && self.pages_in_log_alone()? == before {
+            return Err(Error::store(format!("{:?} was deleted while another process has it open", self.log.path)));
         }
+        Ok(())
+    }
+
+    /// Pages up to the last one in the log, by the index, unless all are in the database.
+    fn pages_in_log_alone(&self) -> Result<u64> {
+        let number = |at| {
+            let mut bytes = [0; 4];
+            match self.index.file.read_exact_at(&mut bytes, at) {
+                Ok(()) => Ok(u64::from(u32::from_ne_bytes(bytes))),
+                // The index is just being made.
+                Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => Ok(0),
+                Err(cause) => Err(self.index.failed("read", &cause)),
+            }
+        };
+        let (pages, copied) = (number(INDEX_PAGES)?, number(INDEX_COPIED)?);
+        Ok(if pages > copied { pages } else { 0 })
     }
 
     /// Whether these are still the files at the paths. Else what was read may be old, and what was written is lost.
@@ -126,16 +140,26 @@ impl Sides {
         Ok(self.log.is_at_path()? && self.index.is_at_path()?)
     }
 
-    /// Whether the log is gone from its path, or an empty one is there, and nothing was done to the database since the
-    /// last change of ours: then what is in the log is in no other place.
+    /// Whether the log is still the one at its path.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the system does not tell.
+    pub fn has_log_at_path(&self) -> Result<bool> {
+        self.log.is_at_path()
+    }
+
+    /// Of a log that is not: whether none took its place, or an empty one, and nothing was done to the database since
+    /// the log was written to. Then what is in the log is in no other place.
     ///
     /// # Errors
     ///
     /// `Store` when the system does not tell.
     pub fn has_last_copy(&self) -> Result<bool> {
-        let changed = self.log.metadata()?;
-        let main = self.main.metadata().map_err(|cause| self.log.failed("compare with the database", &cause))?;
-        if self.log.is_at_path()? || (main.ctime(), main.ctime_nsec()) > (changed.mtime(), changed.mtime_nsec()) {
+        let log = self.log.metadata()?;
+        let Some(guard) = &self.guard else { return Ok(false) };
+        let main = guard.file().metadata().map_err(|cause| self.log.failed("compare with the database", &cause))?;
+        if (main.ctime(), main.ctime_nsec()) > (log.mtime(), log.mtime_nsec()) {
             return Ok(false);
         }
         match fs::symlink_metadata(&self.log.path) {
@@ -175,16 +199,4 @@ impl Sides {
     pub fn index_path(&self) -> &Path {
         &self.index.path
     }
-}
-
-/// Whether the lock was taken; `None` where there are no locks of open files.
-fn lock(file: &File, kind: RangeLock, (start, length): (i64, i64)) -> io::Result<Option<bool>> {
-    match sys::lock_range(file, kind, start, length) {
-        Err(cause) if is_unsupported(&cause) => Ok(None),
-        taken => taken.map(Some),
-    }
-}
-
-fn is_unsupported(cause: &io::Error) -> bool {
-    matches!(cause.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
 }

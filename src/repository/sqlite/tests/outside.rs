@@ -1,6 +1,7 @@
 //! What others do to the files.
 
 use super::*;
+use crate::ffi::sys::{self, RangeLock};
 use crate::fork::ForkAware;
 
 fn holds(repository: &dyn Repository, number: u32) -> Result<bool> {
@@ -31,10 +32,6 @@ fn side_files_that_are_deleted_are_opened_anew() {
         let path = folder.path().join("otp.db");
         let (first, second) = (both(&path), both(&path));
         put(&*first, 1);
-        if suffix == "-wal" {
-            // What is in the log alone is lost with it, for everybody: only a database that is up to date loses nothing.
-            rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-        }
         std::fs::remove_file(folder.path().join(format!("otp.db{suffix}"))).unwrap();
         assert!(holds(&*first, 1).unwrap());
         put(&*second, 2);
@@ -61,6 +58,49 @@ fn a_side_file_that_is_replaced_during_a_transaction_is_no_success() {
     assert_eq!(failed.unwrap_err().outcome(), Outcome::Store);
     put(&*repository, 3);
     assert!(holds(&*repository, 1).unwrap() && holds(&*repository, 3).unwrap());
+}
+
+/// Any close of a file ends the locks that belong to the process.
+#[test]
+fn a_transaction_keeps_its_lock_when_somebody_here_reads_the_index() {
+    let folder = Folder::new("outside-index");
+    let path = folder.path().join("otp.db");
+    let repository = both(&path);
+    put(&*repository, 1);
+    let index = folder.path().join("otp.db-shm");
+    let done = transact(&*repository, COMMIT, move |transaction| {
+        transaction.put(&key(2), row(2));
+        drop(std::fs::read(&index).unwrap());
+        let another = OpenOptions::new().read(true).write(true).open(&index).unwrap();
+        // The byte that is locked by who writes (`WAL_WRITE_LOCK`).
+        assert!(!sys::lock_range(&another, RangeLock::Exclusive, 120, 1).unwrap(), "nobody is kept out");
+        Ok(())
+    });
+    done.unwrap();
+}
+
+/// What is in the log alone stays, as long as a service has the log open.
+#[test]
+fn a_log_that_is_deleted_is_brought_home_unless_the_database_was_restored() {
+    for restored in [false, true] {
+        let folder = Folder::new("outside-log");
+        let path = folder.path().join("otp.db");
+        let repository = both(&path);
+        put(&*repository, 1);
+        rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let backup = std::fs::read(&path).unwrap();
+        put(&*repository, 2);
+        std::fs::remove_file(log_of(&path)).unwrap();
+        if restored {
+            std::fs::write(&path, backup).unwrap();
+        }
+        assert!(holds(&*repository, 1).unwrap());
+        assert_eq!(holds(&*repository, 2).unwrap(), !restored, "restored: {restored}");
+        put(&*repository, 3);
+        drop(repository);
+        let fresh = both(&path);
+        assert_eq!([1, 2, 3].map(|number| holds(&*fresh, number).unwrap()), [true, !restored, true]);
+    }
 }
 
 #[test]
