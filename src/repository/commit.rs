@@ -356,8 +356,8 @@ impl<E: Engine, R: Reader> Drop for GroupCommit<E, R> {
 
 impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
     fn before_fork(&self) {
-        self.reader.close();
         lock(&self.engine).close();
+        self.reader.close();
     }
 
     fn in_child(&self) {

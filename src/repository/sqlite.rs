@@ -10,6 +10,7 @@ mod frames;
 mod guard;
 mod log;
 mod parted;
+mod readers;
 mod recovery;
 mod shared;
 mod sides;
@@ -25,15 +26,15 @@ use rusqlite::{OptionalExtension, params};
 
 use self::connection::{Kind, is_busy, is_full};
 use self::database::Database;
+use self::readers::Readers;
 use self::shared::{Lease, Shared};
 use super::commit::GroupCommit;
-use super::engine::{Engine, PAGE, Reader, Rest};
+use super::engine::{Engine, PAGE};
 use super::files::{self, FileLock};
 use super::{Fate, Judge, Key, Page, Repository, Row, Swept, codec, due};
 use crate::block::Block;
 use crate::config::Durability;
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::outcome::Outcome;
 use crate::random::random;
 
@@ -105,7 +106,9 @@ impl Sqlite {
                 None if self.shared.is_parted()? => {}
                 None => return Ok(false),
             }
-            parted::rejoin(&self.shared)?;
+            if !parted::rejoin(&self.shared)? {
+                return Ok(false);
+            }
         }
         Err(self.shared.replaced())
     }
@@ -226,7 +229,9 @@ fn bring_in(writer: &mut Lease) -> Result<()> {
     }
     let connection = writer.connection()?;
     connection.log().tried();
-    match connection.sqlite().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+    let done = connection.sqlite().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    writer.touch_log();
+    match done {
         Err(cause) if !is_busy(&cause) && !is_full(&cause) => writer.run(|_| Err(cause)),
         _ => Ok(()),
     }
@@ -334,6 +339,10 @@ impl Engine for Sqlite {
 
     fn close(&mut self) {
         self.writer = None;
+        // What is in a log that was deleted is lost with the last connection.
+        if self.shared.is_parted().is_ok_and(|parted| parted) && self.lock.try_lock().is_ok_and(|held| held) {
+            let _ = parted::rejoin(&self.shared);
+        }
         self.shared.close_all();
         self.lock.close();
     }
@@ -344,6 +353,7 @@ impl Engine for Sqlite {
         // Nothing is lost when it fails: the log has it all, and the note tells whether all of the log is on the disk.
         let _ = self.empty_log();
         self.close();
+        self.shared.release();
     }
 }
 
@@ -354,8 +364,9 @@ impl Sqlite {
             return Ok(());
         }
         if !writer.is_current()? {
+            // Closing brings home what is in the log.
             writer.give_back();
-            return parted::rejoin(&self.shared);
+            return Ok(());
         }
         if !due::is_due(&self.lock)? {
             self.empty(&mut writer)?;
@@ -380,63 +391,4 @@ fn fetch_page(connection: &rusqlite::Connection, range: &RangeInclusive<Key>) ->
         Ok((Block(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
     })?;
     rows.collect()
-}
-
-/// Connections that only read.
-struct Readers(Arc<Shared>);
-
-impl Readers {
-    /// One try. `Busy` also when the files were replaced.
-    fn look<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let reader = self.0.lease(Kind::Reader)?;
-        let answer = reader.run(work);
-        if !reader.is_current()? {
-            reader.give_back();
-            return Err(Error::busy(self.0.replaced().detail()));
-        }
-        match &answer {
-            Err(error) if error.outcome() != Outcome::Busy => reader.discard(),
-            _ => reader.give_back(),
-        }
-        answer
-    }
-
-    fn rejoin(&self) -> Result<()> {
-        let mut lock = FileLock::new(self.0.database.beside("-lock"));
-        if !lock.try_lock()? {
-            return Err(Error::busy(self.0.replaced().detail()));
-        }
-        sys::without_write_signals(|| parted::rejoin(&self.0))
-    }
-
-    /// Reads from files that were the ones at the path all the time.
-    fn run<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
-        for _ in 0..TRIES {
-            match self.look(&work) {
-                Err(error) if error.outcome() == Outcome::Busy && self.0.is_parted()? => self.rejoin()?,
-                answer => return answer,
-            }
-        }
-        Err(self.0.replaced())
-    }
-}
-
-impl Reader for Readers {
-    type Place = Rest;
-
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
-        self.run(|connection| fetch(connection, key))?.transpose()
-    }
-
-    fn scan(&self, place: &mut Rest) -> Result<Option<Page>> {
-        place.next(|range| self.run(|connection| fetch_page(connection, &range)))
-    }
-
-    fn close(&self) {
-        self.0.close_all();
-    }
-
-    fn in_child(&self) {
-        self.0.in_child();
-    }
 }

@@ -65,6 +65,15 @@ impl Database {
         PathBuf::from(name)
     }
 
+    /// Whether there is a rollback journal, as while the database is switched to WAL mode.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the system does not tell.
+    pub fn has_journal(&self) -> Result<bool> {
+        Ok(files::identity(&self.beside("-journal"))?.is_some())
+    }
+
     /// Refuses a file that took the place of the one that was opened.
     ///
     /// # Errors

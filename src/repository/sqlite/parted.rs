@@ -10,24 +10,25 @@ use super::super::files;
 use super::connection::Kind;
 use super::recovery::checkpoint;
 use super::shared::{Lease, Shared};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// Closes all connections, so that the next ones open what is at the paths. The lock between processes must be held.
+/// Closes all connections, so that the next ones open what is at the paths. `false` while somebody who reads keeps the
+/// log from going home. The lock between processes must be held.
 ///
 /// # Errors
 ///
-/// `Busy` while somebody who reads keeps the log from going home; `Store` when the disk fails.
-pub fn rejoin(shared: &Arc<Shared>) -> Result<()> {
+/// `Store` when the disk fails.
+pub fn rejoin(shared: &Arc<Shared>) -> Result<bool> {
     let idle = shared.lease_idle(Kind::Writer).or_else(|| shared.lease_idle(Kind::Reader));
     if let Some(mut idle) = idle {
         let saved = save(&mut idle);
         idle.give_back();
         if !saved? {
-            return Err(Error::busy(shared.replaced().detail()));
+            return Ok(false);
         }
     }
     shared.close_all();
-    Ok(())
+    Ok(true)
 }
 
 /// Brings a log that is nowhere else into the database. `false` when that has to wait.
@@ -36,10 +37,13 @@ fn save(lease: &mut Lease) -> Result<bool> {
     if sides.has_log_at_path()? {
         return Ok(true);
     }
-    if sides.has_last_copy()? && !checkpoint(lease, "NOOP")?.is_whole() && !checkpoint(lease, "PASSIVE")?.is_whole() {
+    let saves = sides.has_last_copy()? && !checkpoint(lease, "NOOP")?.is_whole();
+    if saves && !checkpoint(lease, "PASSIVE")?.is_whole() {
         return Ok(false);
     }
-    // It tells of a log that is gone. Who uses it, or another that took its place, begins anew as well.
-    files::remove(sides.index_path())?;
+    if saves || sides.has_index_at_path()? {
+        // It tells of a log that is gone. Who uses it, or another that took its place, begins anew as well.
+        files::remove(sides.index_path())?;
+    }
     Ok(true)
 }

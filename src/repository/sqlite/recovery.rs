@@ -42,11 +42,13 @@ impl Checkpoint {
 /// `Store` when the disk fails.
 pub fn checkpoint(writer: &Lease, mode: &str) -> Result<Checkpoint> {
     let number = |row: &rusqlite::Row<'_>, place| row.get::<_, i64>(place).map(|number| number.max(0).unsigned_abs());
-    writer.run(|connection| {
+    let done = writer.run(|connection| {
         connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
             Ok(Checkpoint { busy: number(row, 0)? != 0, pages: number(row, 1)?, copied: number(row, 2)? })
         })
-    })
+    });
+    writer.touch_log();
+    done
 }
 
 /// Brings everything to the disk, with connections opened anew. `false` when that has to wait for somebody who reads.
@@ -57,7 +59,9 @@ pub fn checkpoint(writer: &Lease, mode: &str) -> Result<Checkpoint> {
 /// `Store` when it fails again.
 pub fn recover(shared: &Arc<Shared>) -> Result<bool> {
     if shared.is_parted()? {
-        parted::rejoin(shared)?;
+        if !parted::rejoin(shared)? {
+            return Ok(false);
+        }
     }
     shared.close_all();
     let mut writer = match shared.lease(Kind::Writer) {

@@ -137,7 +137,9 @@ impl Shared {
             Some(guard) => guard,
             None => guard.insert(Arc::new(Guard::open(&self.database)?)),
         };
-        if kind == Kind::Writer && !guard.is_in_wal_mode(&self.database)? {
+        // A journal is left where a switch to WAL mode was cut off: SQLite needs the database alone to undo it.
+        let is_made = guard.is_in_wal_mode(&self.database)? && !self.database.has_journal()?;
+        if kind == Kind::Writer && !is_made {
             // The blocks of the index are there before SQLite writes to it.
             let sides = Sides::open(&self.database, None)?;
             Connection::make(&self.database)?;
@@ -145,6 +147,16 @@ impl Shared {
         }
         let held = guard.take(&self.database)?;
         Ok(Arc::new(Sides::open(&self.database, Some(held))?))
+    }
+
+    /// Closes the guard's file before the last handle goes: from then on another thread may open the database anew.
+    pub fn release(self: &Arc<Self>) {
+        let _databases = lock(&DATABASES);
+        let mut state = lock(&self.state);
+        // Those of the repository that ends: its engine and its reader.
+        if Arc::strong_count(self) <= 2 && state.open == 0 {
+            state.guard = None;
+        }
     }
 
     /// Forgets, in a child of `fork`, what it has in common with its parent.
@@ -202,6 +214,13 @@ impl Lease {
         match &self.connection {
             Some(connection) => work(connection.sqlite()).map_err(|cause| self.shared.database.failed(&cause)),
             None => Err(Error::internal("a connection was given back before")),
+        }
+    }
+
+    /// Says after a checkpoint that the log is as new as the database.
+    pub fn touch_log(&self) {
+        if let Some(connection) = &self.connection {
+            connection.sides().touch_log();
         }
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::super::files::{self, Identity};
 use super::database::Database;
@@ -149,6 +150,21 @@ impl Sides {
         self.log.is_at_path()
     }
 
+    /// Whether the index is still the one at its path.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the system does not tell.
+    pub fn has_index_at_path(&self) -> Result<bool> {
+        self.index.is_at_path()
+    }
+
+    /// Says that the log is as new as the database, which we are changing or have changed from it.
+    pub fn touch_log(&self) {
+        // Where that cannot be said, a log that is deleted is taken for an older one than the database.
+        let _ = self.log.file.set_modified(SystemTime::now());
+    }
+
     /// Of a log that is not: whether none took its place, or an empty one, and nothing was done to the database since
     /// the log was written to. Then what is in the log is in no other place.
     ///
@@ -159,7 +175,7 @@ impl Sides {
         let log = self.log.metadata()?;
         let Some(guard) = &self.guard else { return Ok(false) };
         let main = guard.file().metadata().map_err(|cause| self.log.failed("compare with the database", &cause))?;
-        if (main.ctime(), main.ctime_nsec()) > (log.mtime(), log.mtime_nsec()) {
+        if (main.mtime(), main.mtime_nsec()) > (log.mtime(), log.mtime_nsec()) {
             return Ok(false);
         }
         match fs::symlink_metadata(&self.log.path) {

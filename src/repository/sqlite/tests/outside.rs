@@ -214,3 +214,66 @@ fn a_log_that_grew_to_its_limit_is_emptied_when_its_reader_has_ended() {
     write(0).unwrap();
     assert!(length(&log_of(&path)) < 64 << 20, "{} bytes", length(&log_of(&path)));
 }
+
+/// Somebody deletes the log, and before the next call something else happens: what was acknowledged stays.
+#[test]
+fn a_deleted_log_is_brought_home_whatever_comes_in_between() {
+    type Between = fn(&GroupCommit<Sqlite, Readers>, &Path);
+    let between: [(&str, Between); 4] = [
+        ("fork", |repository, _| repository.before_fork()),
+        ("chmod", |_, path| {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+            std::fs::set_permissions(path, permissions).unwrap();
+        }),
+        ("readers", |repository, _| {
+            let holds = |number| move || assert!(repository.read(&key(number)).unwrap().is_some());
+            std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(holds(2)))));
+        }),
+        ("nothing", |_, _| {}),
+    ];
+    for (name, between) in between {
+        let folder = Folder::new(&format!("outside-between-{name}"));
+        let path = folder.path().join("otp.db");
+        let repository = both(&path);
+        put(&*repository, 1);
+        put(&*repository, 2);
+        std::fs::remove_file(log_of(&path)).unwrap();
+        between(&repository, &path);
+        assert!(holds(&*repository, 2).unwrap(), "{name}");
+        put(&*repository, 3);
+        drop(repository);
+        let fresh = both(&path);
+        (1..=3).for_each(|number| assert!(holds(&*fresh, number).unwrap(), "{name}: row {number}"));
+    }
+}
+
+#[test]
+fn a_deleted_log_waits_for_a_foreign_reader_to_end() {
+    let folder = Folder::new("outside-waits");
+    let path = folder.path().join("otp.db");
+    let mut engine = super::recovery::engine(&path);
+    super::recovery::write(&mut engine, 1).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
+    super::recovery::write(&mut engine, 2).unwrap();
+    std::fs::remove_file(log_of(&path)).unwrap();
+    (0..5).for_each(|_| assert!(!engine.try_begin(true).unwrap()));
+    reader.execute_batch("COMMIT").unwrap();
+    drop(reader);
+    super::recovery::write(&mut engine, 3).unwrap();
+    let fresh = both(&path);
+    (1..=3).for_each(|number| assert!(holds(&*fresh, number).unwrap(), "row {number}"));
+}
+
+/// As a process leaves it that died while it switched the database to WAL mode: SQLite needs it alone to go on.
+#[test]
+fn a_rollback_journal_that_was_left_keeps_nobody_out() {
+    let folder = Folder::new("outside-journal");
+    let path = folder.path().join("otp.db");
+    put(&*both(&path), 1);
+    std::fs::write(folder.path().join("otp.db-journal"), [7; 1024]).unwrap();
+    let repository = both(&path);
+    put(&*repository, 2);
+    assert!(holds(&*repository, 1).unwrap() && holds(&*repository, 2).unwrap());
+    assert!(!folder.path().join("otp.db-journal").exists());
+}

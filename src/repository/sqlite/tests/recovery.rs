@@ -4,8 +4,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::*;
+use crate::repository::engine::Reader;
 
-fn engine(path: &Path) -> Sqlite {
+pub fn engine(path: &Path) -> Sqlite {
     let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
     let lock = FileLock::new(shared.database.beside("-lock"));
     Sqlite {
@@ -21,7 +22,7 @@ fn engine(path: &Path) -> Sqlite {
 }
 
 /// Writes a row, and says that its commit must be synced.
-fn write(engine: &mut Sqlite, number: u32) -> Result<()> {
+pub fn write(engine: &mut Sqlite, number: u32) -> Result<()> {
     while !engine.try_begin(true)? {}
     engine.write(&key(number), Some(&row(number)))?;
     engine.commit()
