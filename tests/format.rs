@@ -265,6 +265,7 @@ fn what_is_written_now_is_of_the_newest_kind() {
 
 /// Makes the fixture anew, without what every opener makes.
 fn keep(folder: &Folder, kind: &str, names: &Names) {
+    assert!(NEWEST.starts_with("unreleased"), "what was released is never made anew");
     let log = folder.path().join("otp.db-wal");
     assert!(!log.exists() || log.metadata().unwrap().len() == 0, "the log is in the database");
     let to = data().join(NEWEST).join(kind);
