@@ -58,10 +58,8 @@ pub fn checkpoint(writer: &Lease, mode: &str) -> Result<Checkpoint> {
 ///
 /// `Store` when it fails again.
 pub fn recover(shared: &Arc<Shared>) -> Result<bool> {
-    if shared.is_parted()? {
-        if !parted::rejoin(shared)? {
-            return Ok(false);
-        }
+    if shared.is_parted()? && !parted::rejoin(shared)? {
+        return Ok(false);
     }
     shared.close_all();
     let mut writer = match shared.lease(Kind::Writer) {
