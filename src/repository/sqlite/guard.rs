@@ -16,7 +16,6 @@ use std::sync::Arc;
 use super::database::Database;
 use crate::error::{Error, Result};
 use crate::ffi::sys::{self, RangeLock};
-use crate::fork;
 
 /// Bytes of the database that SQLite locks while it is open (`SHARED_FIRST`, `SHARED_SIZE`).
 const SHARED: (i64, i64) = (0x4000_0002, 510);
@@ -25,9 +24,13 @@ const SHARED: (i64, i64) = (0x4000_0002, 510);
 const MODE: u64 = 18;
 const WAL: [u8; 2] = [2, 2];
 
-/// The database, opened for the lock. It is closed after the last connection of this process, or in a child of `fork`,
+/// The database, opened for the lock. It is closed after the last service of this process, or in a child of `fork`,
 /// which has no locks yet.
-pub struct Guard(File);
+pub struct Guard {
+    file: File,
+    /// Whose lock it is.
+    process: u32,
+}
 
 impl Guard {
     /// Opens the database, and locks nothing yet.
@@ -36,7 +39,7 @@ impl Guard {
     ///
     /// `Store` when it cannot be opened.
     pub fn open(database: &Database) -> Result<Self> {
-        database.reopen().map(Self)
+        Ok(Self { file: database.reopen()?, process: std::process::id() })
     }
 
     /// Takes the lock. Not before WAL mode is known: our own switch to it needs the database alone.
@@ -45,7 +48,7 @@ impl Guard {
     ///
     /// `Store` when the system fails; `Busy` when somebody has the database alone.
     pub fn take(self: &Arc<Self>, database: &Database) -> Result<Held> {
-        match lock(&self.0, RangeLock::Shared, SHARED) {
+        match lock(&self.file, RangeLock::Shared, SHARED) {
             Ok(Some(false)) => Err(Error::busy(format!("repository {:?}: it is locked", database.path))),
             Ok(_) => Ok(Held(self.clone())),
             Err(cause) => Err(Error::store(format!("cannot lock {:?}: {cause}", database.path))),
@@ -59,7 +62,7 @@ impl Guard {
     /// `Store` when it cannot be read.
     pub fn is_in_wal_mode(&self, database: &Database) -> Result<bool> {
         let mut mode = [0; 2];
-        match self.0.read_at(&mut mode, MODE) {
+        match self.file.read_at(&mut mode, MODE) {
             Ok(_) => Ok(mode == WAL),
             Err(cause) => Err(Error::store(format!("cannot read {:?}: {cause}", database.path))),
         }
@@ -72,16 +75,16 @@ pub struct Held(Arc<Guard>);
 impl Held {
     /// The open database, to be looked at.
     pub fn file(&self) -> &File {
-        &self.0.0
+        &self.0.file
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // A child of a raw clone has the lock in common with its parent, and leaves it alone.
-        if fork::check().is_ok() {
+        // A child has the lock in common with its parent, and leaves it alone.
+        if self.0.process == std::process::id() {
             // What is not given back keeps nobody from reading and writing.
-            let _ = lock(&self.0.0, RangeLock::None, SHARED);
+            let _ = lock(&self.0.file, RangeLock::None, SHARED);
         }
     }
 }

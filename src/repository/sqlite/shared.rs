@@ -28,9 +28,9 @@ pub struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Opened before the first connection, and kept: closing it would end locks of others in this process.
+    /// Both are opened before the first connection and kept, also while none is open: closing them would end the locks
+    /// of another SQLite in this process, and let others cut files that it has mapped.
     guard: Option<Arc<Guard>>,
-    /// Opened before the first connection and closed after the last.
     sides: Option<Arc<Sides>>,
     idle: Vec<Connection>,
     /// Connections that are open, in use or not.
@@ -47,9 +47,6 @@ impl State {
         drop(connection);
         self.open -= 1;
         self.stale -= usize::from(epoch != self.epoch);
-        if self.open == 0 {
-            self.sides = None;
-        }
     }
 
     /// Has every connection closed: those in use when they come back.
@@ -110,58 +107,67 @@ impl Shared {
         }
         let open = || {
             self.database.examine()?;
+            let makes = state.open == 0 && kind == Kind::Writer && !self.is_made(&mut state.guard)?;
             let sides = match &state.sides {
+                Some(sides) if !makes && sides.are_current(&self.database)? => sides.clone(),
                 // SQLite would open what is at the paths, and take it for what the index tells of.
-                Some(sides) if !sides.are_current(&self.database)? => {
-                    return Err(Error::busy(self.replaced().detail()));
+                Some(_) if state.open > 0 => return Err(Error::busy(self.replaced().detail())),
+                _ => {
+                    state.sides = None;
+                    let sides = self.open_sides(&mut state.guard, makes)?;
+                    state.sides.insert(sides).clone()
                 }
-                Some(sides) => sides.clone(),
-                None => self.open_sides(&mut state.guard, kind)?,
             };
             Connection::open(&self.database, sides, kind)
         };
         let opened = sys::without_write_signals(open);
         match &opened {
-            Ok(connection) => {
-                state.open += 1;
-                state.sides.get_or_insert_with(|| connection.sides().clone());
-            }
+            Ok(_) => state.open += 1,
             Err(error) if error.outcome() == Outcome::Busy => {}
             Err(_) => state.close_all(),
         }
         opened
     }
 
-    fn open_sides(&self, guard: &mut Option<Arc<Guard>>, kind: Kind) -> Result<Arc<Sides>> {
-        let guard = match guard {
-            Some(guard) => guard,
-            None => guard.insert(Arc::new(Guard::open(&self.database)?)),
-        };
-        // A journal is left where a switch to WAL mode was cut off: SQLite needs the database alone to undo it.
-        let is_made = guard.is_in_wal_mode(&self.database)? && !self.database.has_journal()?;
-        if kind == Kind::Writer && !is_made {
+    /// Opens guard and sides. With `makes` the database is made or switched to WAL mode before, without them in the way.
+    fn open_sides(&self, guard: &mut Option<Arc<Guard>>, makes: bool) -> Result<Arc<Sides>> {
+        if makes {
             // The blocks of the index are there before SQLite writes to it.
             let sides = Sides::open(&self.database, None)?;
             Connection::make(&self.database)?;
             drop(sides);
         }
-        let held = guard.take(&self.database)?;
+        let held = self.guard(guard)?.take(&self.database)?;
         Ok(Arc::new(Sides::open(&self.database, Some(held))?))
     }
 
-    /// Closes the guard's file before the last handle goes: from then on another thread may open the database anew.
+    /// Whether the database is in WAL mode. A journal is left where the switch to it was cut off, and SQLite needs the
+    /// database alone to undo it.
+    fn is_made(&self, guard: &mut Option<Arc<Guard>>) -> Result<bool> {
+        Ok(self.guard(guard)?.is_in_wal_mode(&self.database)? && !self.database.has_journal()?)
+    }
+
+    fn guard<'a>(&self, guard: &'a mut Option<Arc<Guard>>) -> Result<&'a Arc<Guard>> {
+        match guard {
+            Some(guard) => Ok(guard),
+            None => Ok(guard.insert(Arc::new(Guard::open(&self.database)?))),
+        }
+    }
+
+    /// Closes guard and sides before the last handle goes: from then on another thread may open the database anew.
     pub fn release(self: &Arc<Self>) {
         let _databases = lock(&DATABASES);
         let mut state = lock(&self.state);
         // Those of the repository that ends: its engine and its reader.
         if Arc::strong_count(self) <= 2 && state.open == 0 {
-            state.guard = None;
+            (state.sides, state.guard) = (None, None);
         }
     }
 
     /// Forgets, in a child of `fork`, what it has in common with its parent.
     pub fn in_child(&self) {
-        lock(&self.state).guard = None;
+        let mut state = lock(&self.state);
+        (state.sides, state.guard) = (None, None);
     }
 
     /// Whether the side files that are open are no longer those at the paths.

@@ -1,5 +1,5 @@
-//! The files beside the database: opened before the first of our connections and closed after the last, since closing
-//! one ends the locks that SQLite holds on it.
+//! The files beside the database: opened before the first of our connections and kept as long as a service of this
+//! process uses it, since closing one ends the locks that SQLite holds on it, ours and the host's own.
 //!
 //! What is at the paths is looked at all the same: whoever deletes a side file while it is in use parts us from the
 //! others.

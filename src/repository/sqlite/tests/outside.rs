@@ -161,7 +161,9 @@ fn a_database_that_left_wal_mode_is_brought_back() {
         rusqlite::Connection::open(&path)?.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
     };
     assert!(switch().is_err(), "not while it is open");
+    // As in a child, which has nothing open yet.
     repository.before_fork();
+    repository.in_child();
     assert_eq!(switch().unwrap(), "delete");
     assert!(holds(&*repository, 1).unwrap());
     assert!(switch().is_err());
