@@ -56,16 +56,7 @@ const BUSY: u32 = 200;
 /// `Store` when it cannot be opened, is not ours, holds something else, or was written by a newer library.
 pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> Result<Arc<dyn Repository>> {
     let shared = Shared::of(Database::locate(path, warnings)?);
-    let engine = Sqlite {
-        lock: FileLock::new(shared.database.beside("-lock")),
-        shared: shared.clone(),
-        writer: None,
-        changed: false,
-        pages: 0,
-        busy: 0,
-        waits: None,
-        cursor: Block(random()?),
-    };
+    let engine = Sqlite::new(shared.clone())?;
     let repository = GroupCommit::new(engine, Readers(shared), durability)?;
     // The first transaction makes the table, or refuses the file.
     repository.update(super::Commit { synced: true, sweep: None }, Box::new(|_| Ok(())))?;
@@ -90,6 +81,12 @@ struct Sqlite {
 }
 
 impl Sqlite {
+    fn new(shared: Arc<Shared>) -> Result<Self> {
+        let lock = FileLock::new(shared.database.beside("-lock"));
+        let cursor = Block(random()?);
+        Ok(Self { shared, lock, writer: None, changed: false, pages: 0, busy: 0, waits: None, cursor })
+    }
+
     fn run<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.writer.as_ref().ok_or_else(no_transaction)?.run(work)
     }

@@ -10,19 +10,9 @@ fn holds(repository: &dyn Repository, number: u32) -> Result<bool> {
 
 /// The repository, and what a fork asks of it.
 fn both(path: &Path) -> Arc<GroupCommit<Sqlite, Readers>> {
-    let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
-    let lock = FileLock::new(shared.database.beside("-lock"));
-    let engine = Sqlite {
-        shared: shared.clone(),
-        lock,
-        writer: None,
-        changed: false,
-        pages: 0,
-        busy: 0,
-        waits: None,
-        cursor: crate::repository::META,
-    };
-    GroupCommit::new(engine, Readers(shared), Durability::Full).unwrap()
+    let engine = super::recovery::engine(path);
+    let readers = Readers(engine.shared.clone());
+    GroupCommit::new(engine, readers, Durability::Full).unwrap()
 }
 
 #[test]

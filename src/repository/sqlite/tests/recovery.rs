@@ -7,18 +7,7 @@ use super::*;
 use crate::repository::engine::Reader;
 
 pub fn engine(path: &Path) -> Sqlite {
-    let shared = Shared::of(Database::locate(path, &mut Vec::new()).unwrap());
-    let lock = FileLock::new(shared.database.beside("-lock"));
-    Sqlite {
-        shared,
-        lock,
-        writer: None,
-        changed: false,
-        pages: 0,
-        busy: 0,
-        waits: None,
-        cursor: crate::repository::META,
-    }
+    Sqlite::new(Shared::of(Database::locate(path, &mut Vec::new()).unwrap())).unwrap()
 }
 
 /// Writes a row, and says that its commit must be synced.
