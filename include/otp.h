@@ -75,7 +75,7 @@
  * token), and of a step of a delivery `channel` and `state`: with "send" what came of sending its message, with "report"
  * what a webhook said became of it. The event "store" warns that the `-wal` of the repository cannot be used anew,
  * since a program reads the database without end: `size` is its length in bytes, told from 64 MiB on and whenever it
- * has doubled; at 1 GiB nothing more is written. Members that do not apply are absent, others may be added. No event
+ * has doubled; at 256 MiB nothing more is written. Members that do not apply are absent, others may be added. No event
  * holds a code, a token, a recipient or a key.
  */
 
