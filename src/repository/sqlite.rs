@@ -4,6 +4,7 @@
 //! own waiting starves the slowest process. The host may use SQLite itself, and people do things to files: what is
 //! held is compared with what is at the path before a transaction, before its answer, and after a read.
 
+mod checkpoint;
 mod connection;
 mod database;
 mod frames;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, params};
 
+use self::checkpoint::checkpoint;
 use self::connection::{Kind, is_busy, is_full};
 use self::database::Database;
 use self::readers::Readers;
@@ -182,7 +184,7 @@ impl Sqlite {
     /// Brings all of the log into the database and empties it. `false` when somebody needs it.
     fn empty(&self, writer: &mut Lease) -> Result<bool> {
         due::note(&self.lock, true)?;
-        let done = recovery::checkpoint(writer, "TRUNCATE")?;
+        let done = checkpoint(writer, "TRUNCATE")?;
         due::note(&self.lock, false)?;
         if !done.is_busy() {
             writer.connection()?.set_pages(0);

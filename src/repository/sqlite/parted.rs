@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::super::files;
+use super::checkpoint::checkpoint;
 use super::connection::Kind;
-use super::recovery::checkpoint;
 use super::shared::{Lease, Shared};
 use crate::error::Result;
 
