@@ -118,6 +118,7 @@ impl Shared {
                     state.sides.insert(sides).clone()
                 }
             };
+            sides.check_writable()?;
             Connection::open(&self.database, sides, kind)
         };
         let opened = sys::without_write_signals(open);

@@ -141,6 +141,20 @@ impl Sides {
         Ok(self.log.is_at_path()? && self.index.is_at_path()?)
     }
 
+    /// Refuses files that may not be written now. SQLite would open them all the same, to read alone, and keep them so.
+    ///
+    /// # Errors
+    ///
+    /// `Store` then, and when the system does not tell.
+    pub fn check_writable(&self) -> Result<()> {
+        for side in [&self.log, &self.index] {
+            if side.metadata()?.mode() & 0o200 == 0 && sys::effective_uid() != 0 {
+                return Err(files::refused(&side.path, "its owner may not write it"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the log is still the one at its path.
     ///
     /// # Errors
