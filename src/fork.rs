@@ -37,7 +37,8 @@ struct Forking {
 /// Something that holds what must not be carried over a fork. Both functions run while this thread is alone inside
 /// the gate.
 pub trait ForkAware: Send + Sync {
-    /// Closes connections and locks, in the process that is about to fork. They are opened again when next needed.
+    /// Closes connections and gives back what a child must not have, in the process that is about to fork. They are
+    /// opened again when next needed.
     fn before_fork(&self);
 
     /// Forgets what other threads had begun: in the child there are none.

@@ -47,7 +47,7 @@ pub trait Engine: Send {
         0
     }
 
-    /// Closes every file, quickly: before a fork. The next call opens again.
+    /// Closes, quickly, what a child of `fork` must not have in common with its parent. The next call opens again.
     fn close(&mut self);
 
     /// Closes every file for the last time, and leaves them as people expect to find them.
