@@ -236,7 +236,10 @@ export interface Options {
   logLevel?: 1 | 2 | 3 | 4;
   /** Milliseconds since 1970, in place of the system's time, by which one that throws is replaced. */
   clock?: () => number;
-  /** How the library is called; default `koffi`. `ffi-napi` needs the packages `ffi-napi` and `ref-napi`. */
+  /**
+   * How the library is called; default `koffi`. `ffi-napi` needs the packages `ffi-napi` and `ref-napi`; over it a
+   * service with a `logger` or `clock` blocks the event loop during each call, and may not have `background`.
+   */
   backend?: 'koffi' | 'ffi-napi';
 }
 

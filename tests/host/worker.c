@@ -111,6 +111,8 @@ static int use_sqlite(const char *what, char *text) {
   if (strcmp(what, "files") == 0)
     return read_files();
   failed = sqlite3_open(database, &connection);
+  /* What others do there, in other processes, may take it for a moment. The hosts in other languages wait as well. */
+  sqlite3_busy_timeout(connection, 5000);
   if (!failed && strcmp(what, "backup") == 0)
     failed = back_up(connection, ":memory:");
   else if (!failed)

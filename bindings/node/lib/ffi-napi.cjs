@@ -1,6 +1,10 @@
 'use strict';
 
 // The backend over ffi-napi, for hosts that have it anyway: the same functions, some 20 µs a call.
+//
+// Its callbacks from another thread change libuv's counts of what is active there, while the event loop does: once in
+// some hundred processes the loop then ends with calls pending, or never. Its source says so. So it calls back on the
+// event loop's thread alone.
 
 const { createRequire } = require('node:module');
 const path = require('node:path');
@@ -93,4 +97,4 @@ function exitNow(status) {
   ffi.ForeignFunction(self.get('_exit'), 'void', ['int'])(status);
 }
 
-module.exports = { load, callback, address, exitNow, nothing: 0 };
+module.exports = { load, callback, address, exitNow, nothing: 0, callsBackFromThreads: false };

@@ -76,4 +76,4 @@ function exitNow(status) {
   koffi.load(null).func('_exit', 'void', ['int'])(status);
 }
 
-module.exports = { load, callback, address, exitNow, nothing: 0 };
+module.exports = { load, callback, address, exitNow, nothing: 0, callsBackFromThreads: true };

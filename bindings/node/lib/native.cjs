@@ -21,6 +21,8 @@ class Native {
   #queue = new Queue(slots(), REPLY_SIZE);
   #messages = new Map();
   #running = 0;
+  /** Services that call back while the backend can do so on this thread alone. */
+  #bound = new Set();
 
   constructor(backend, path) {
     this.#backend = backend;
@@ -29,6 +31,11 @@ class Native {
     if (found !== ABI_VERSION) {
       throw new UnsupportedError(`${path}: its interface has version ${found}, and this package needs ${ABI_VERSION}`);
     }
+  }
+
+  /** Whether callbacks may come while calls run on other threads. */
+  get callsBackFromThreads() {
+    return this.#backend.callsBackFromThreads;
   }
 
   /** The version of the library. */
@@ -75,12 +82,14 @@ class Native {
     const buffer = await this.#queue.take();
     try {
       await this.#start('otp_close', service);
+      this.#bound.delete(service);
     } finally {
       this.#queue.give(buffer);
     }
   }
 
   #start(name, ...parameters) {
+    if (this.#bound.has(parameters[0])) return this.#callHere(name, ...parameters);
     return new Promise((resolve, reject) => {
       this.#running += 1;
       this.#functions[name].start(...parameters, (error, value) => {
@@ -91,6 +100,17 @@ class Native {
         else resolve(value);
       });
     });
+  }
+
+  /** Calls a function on this thread. */
+  async #callHere(name, ...parameters) {
+    // Calls one after another must leave the event loop its turns.
+    await new Promise(setImmediate);
+    try {
+      return this.#functions[name].call(...parameters);
+    } catch (cause) {
+      throw new InternalError(`${name}: the call failed`, { cause });
+    }
   }
 
   /** Sets the log; the returned callback must be kept, and freed after the service is closed. */
@@ -120,7 +140,10 @@ class Native {
   #set(name, parameters, callback) {
     watch(this);
     const number = this.#functions[name].call(...parameters);
-    if (number === OK) return;
+    if (number === OK) {
+      if (!this.callsBackFromThreads) this.#bound.add(parameters[0]);
+      return;
+    }
     callback.free();
     throw new InternalError(`${name}: ${this.message(number)}`);
   }

@@ -2,7 +2,7 @@
 
 const { clockCallback, logCallback } = require('./callbacks.cjs');
 const { Delivery, withoutSender } = require('./delivery.cjs');
-const { ArgumentError, fromReply } = require('./errors.cjs');
+const { ArgumentError, UnsupportedError, fromReply } = require('./errors.cjs');
 const { native: load } = require('./native.cjs');
 const { OK, resultName } = require('./results.cjs');
 const { bytes, discreet, json, known, optionalFunction, optionalText, text } = require('./values.cjs');
@@ -11,6 +11,12 @@ const OPTIONS = ['sender', 'logger', 'logLevel', 'clock', 'backend'];
 
 /** Considered answers, but no upkeep: each event costs a turn of the event loop. */
 const LOG_LEVEL = 3;
+
+/** Refuses a configuration with a thread of its own, which would call the logger and the clock. */
+function refuseDriver(config) {
+  if (!JSON.parse(config?.replace(/^\uFEFF/, '') ?? 'null')?.background) return;
+  throw new UnsupportedError('background: not over ffi-napi with a logger or clock; use koffi, or call runDue');
+}
 
 /** Only `open` makes services. */
 const OPENED = Symbol('opened');
@@ -44,6 +50,7 @@ class Service {
     if (number !== OK) throw fromReply(number, reply);
     const opened = new Service(OPENED, native, service, reply.warnings ?? []);
     try {
+      if ((logger || clock) && !native.callsBackFromThreads) refuseDriver(given);
       opened.#prepare(sender, logger, logLevel, clock);
     } catch (error) {
       await opened.close();

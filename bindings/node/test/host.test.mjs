@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { Service } from 'libotp';
 import { backend } from './common.mjs';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
@@ -33,4 +34,17 @@ test('an async clock that fails is replaced, and its rejection is no end of the 
   const create = `Service.open(${config}, { backend: '${backend}', clock: async () => { throw new Error('late'); } })
     .then(async (otp) => { await otp.create('t', { messengerId: '1' }); await otp.close(); console.log('fine'); });`;
   assert.equal(printed(LOAD, create), 'fine');
+});
+
+test('ffi-napi calls back on the event loop alone', { skip: backend !== 'ffi-napi' }, async () => {
+  const config = { repository: 'memory:', sender: { type: 'none' } };
+  const stacks = [];
+  const otp = await Service.open(config, { backend, logger: () => stacks.push(new Error('here').stack) });
+  await Promise.all(Array.from({ length: 20 }, (_, i) => otp.create(`t${i}`, { messengerId: String(i) })));
+  await otp.close();
+  assert.equal(stacks.length, 20);
+  // A call on another thread has none of this package below its callback.
+  for (const stack of stacks) assert.match(stack, /#callHere/);
+  const driven = Service.open({ ...config, background: true }, { backend, clock: () => Date.now() });
+  await assert.rejects(driven, (error) => error.code === 'E_UNSUPPORTED' && error.message.startsWith('background: '));
 });
