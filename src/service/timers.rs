@@ -81,7 +81,7 @@ impl Service {
             while !due.is_empty() {
                 let seen = self.look(due.iter().take(pace.rows()).copied().collect(), pace, ran)?;
                 let (looked_at, left) = due.split_at(seen.min(due.len()));
-                if Instant::now() >= limit.until || *ran >= limit.steps {
+                if !pace.fits(limit.until) || *ran >= limit.steps {
                     core.memory.ended_at(looked_at.last().copied());
                     return Ok(Some(Time::START));
                 }

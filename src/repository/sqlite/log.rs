@@ -7,10 +7,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Pages in the log at which it goes into the database. Four times SQLite's own default: a page that was changed
-/// often is then copied once, and that is most of the work beside the sync. Bounds the log at 16 MiB, unless somebody
-/// reads all the time.
-pub const LONG: u64 = 4000;
+/// Pages in the log at which it goes into the database. More than SQLite's own default: a page that was changed often is
+/// then copied once, and that is most of the work beside the sync. No more, since others wait for it: 4,000 pages took
+/// 50 ms and longer. Bounds the log at 10 MiB, unless somebody reads all the time.
+pub const LONG: u64 = 2500;
 
 /// Pages at which it does where there is no room to lengthen it.
 const LONG_WHEN_CRAMPED: u64 = 32;
