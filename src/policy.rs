@@ -147,7 +147,8 @@ impl Failures {
 
     /// Counts one more failure, which may lock or disable the subject.
     pub fn count(&mut self, limits: SubjectFailures, now: Time) {
-        self.count = self.count.saturating_add(1);
+        // Somebody may have written a number that only a disabled subject reaches.
+        self.count = self.count.saturating_add(1).min(MOST_FAILURES as u32);
         self.last = now;
         self.disabled = self.disabled || self.count >= limits.disable_after;
         self.lock_ms = if self.count.is_multiple_of(limits.lock_after) { limits.lock_ms } else { 0 };

@@ -134,6 +134,15 @@ fn a_sweep_counts_from_now_what_a_clock_that_was_ahead_left() {
     assert_eq!(swept.swept(at(5 + SENDS_KEPT_MS)), None);
 }
 
+/// What is read may be a number that the rules never leave so; what is written must be one that reading takes.
+#[test]
+fn a_count_that_somebody_wrote_goes_no_further() {
+    let limits = SubjectFailures { lock_after: 100, lock_ms: 1000, disable_after: 100 };
+    let mut failures = Failures { count: 100, last: at(0), lock_ms: 0, disabled: false };
+    failures.count(limits, at(1));
+    assert_eq!((failures.count, failures.disabled), (100, true));
+}
+
 /// The clocks of the hosts and tenants that share a repository differ.
 #[test]
 fn a_sweep_leaves_alone_what_lies_a_little_ahead() {
