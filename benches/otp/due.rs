@@ -115,7 +115,7 @@ fn run_all(service: &Service) -> Samples {
 }
 
 fn tell(table: &mut Table, what: &str, calls: &Samples, held: &Samples) {
-    table.value(&format!("longest call of {what}"), &longest(calls), "ms", Target::AtMost(125.0));
+    table.value(&format!("longest call of {what}"), &longest(calls), "ms", Target::AtMost(100.0));
     table.note(&format!("{} calls, half of them within {} ms", calls.count(), number(calls.median())));
     table.value("longest time the lock was held", held, "ms", Target::AtMost(50.0));
 }

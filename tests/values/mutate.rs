@@ -93,7 +93,7 @@ fn places(root: &Value) -> Vec<String> {
     let mut next = 0;
     while let Some(at) = found.get(next).cloned() {
         match root.pointer(&at) {
-            Some(Value::Object(members)) => found.extend(members.keys().map(|name| format!("{at}/{name}"))),
+            Some(Value::Object(members)) => found.extend(members.keys().map(|name| format!("{at}/{}", escaped(name)))),
             Some(Value::Array(items)) => found.extend((0..items.len()).map(|place| format!("{at}/{place}"))),
             _ => {}
         }
@@ -102,10 +102,15 @@ fn places(root: &Value) -> Vec<String> {
     found
 }
 
+/// A member's name in a JSON pointer (RFC 6901, 3): names at random have everything.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 fn remove(root: &mut Value, at: &str) {
     let Some((parent, name)) = at.rsplit_once('/') else { return };
     match root.pointer_mut(parent) {
-        Some(Value::Object(members)) => drop(members.remove(name)),
+        Some(Value::Object(members)) => drop(members.remove(&name.replace("~1", "/").replace("~0", "~"))),
         Some(Value::Array(items)) => drop(items.remove(name.parse().unwrap())),
         _ => {}
     }

@@ -2,9 +2,9 @@
 
 // The backend over ffi-napi, for hosts that have it anyway: the same functions, some 20 µs a call.
 //
-// Its callbacks from another thread change libuv's counts of what is active there, while the event loop does: once in
-// some hundred processes the loop then ends with calls pending, or never. Its source says so. So it calls back on the
-// event loop's thread alone.
+// Its callbacks from another thread change libuv's counts of what is active there, while the event loop does: now
+// and then the loop ends with calls pending, or never. Its source calls that a race. So it calls back on the event
+// loop's thread alone.
 
 const { createRequire } = require('node:module');
 const path = require('node:path');

@@ -14,7 +14,7 @@ const LOG_LEVEL = 3;
 
 /** Refuses a configuration with a thread of its own, which would call the logger and the clock. */
 function refuseDriver(config) {
-  if (!JSON.parse(config?.replace(/^\uFEFF/, '') ?? 'null')?.background) return;
+  if (!JSON.parse(config ?? 'null')?.background) return;
   throw new UnsupportedError('background: not over ffi-napi with a logger or clock; use koffi, or call runDue');
 }
 
