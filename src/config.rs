@@ -3,6 +3,8 @@
 mod carrier;
 mod delivery;
 mod limits;
+mod private_key;
+mod secret;
 mod storage;
 mod webhook;
 
@@ -10,18 +12,20 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::clock::MINUTE_MS;
+use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::policy::{Policy, Profile};
-use crate::record::Via;
-use crate::strict::{self, Object};
+use crate::record::{MOST_STEPS, Via};
+use crate::request::OWN_MEMBERS;
+use crate::strict::{self, Node, Object};
 
 pub use webhook::WebhookConfig;
 
-#[cfg(test)]
-pub use carrier::PrivateKey;
 pub use carrier::{Auth, CarrierConfig};
+#[cfg(test)]
+pub use private_key::PrivateKey;
+pub use secret::from_base64;
 
 /// Shortest and longest code that a request may bring.
 const OWN_CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=16;
@@ -128,6 +132,8 @@ pub struct Config {
     pub texts: Texts,
     /// Whether a request may bring its own code.
     pub own_codes: bool,
+    /// The members that a request may have, where not all of them are welcome.
+    pub accept: Option<Vec<String>>,
     /// Who delivers.
     pub sender: Via,
     /// Time for all of a delivery's requests, in milliseconds.
@@ -155,7 +161,10 @@ impl Config {
     /// when all of it is right and this build lacks an option.
     pub fn parse(json: Option<&str>) -> Result<Self> {
         let mut root = match json {
-            Some(json) => strict::parse(json, "config", Error::config)?.object()?,
+            // Editors of some systems begin every file with a byte order mark.
+            Some(json) => {
+                strict::parse(json.strip_prefix('\u{feff}').unwrap_or(json), "config", Error::config)?.object()?
+            }
             None => Object::absent("config", Error::config),
         };
         let repository = storage::read_repository(&mut root)?;
@@ -174,6 +183,7 @@ impl Config {
         let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
         let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
         let background = read_flag(&mut root, "background")?;
+        let accept = root.take("accept").map(|node| read_accept(node, &workflow)).transpose()?;
         root.finish()?;
 
         let mut config = Self {
@@ -187,6 +197,7 @@ impl Config {
             policy: limits.policy,
             texts,
             own_codes,
+            accept,
             sender,
             timeout_ms,
             carrier,
@@ -228,6 +239,24 @@ impl Config {
         warnings
     }
 
+    /// What the workflow asks for and does not get.
+    fn workflow_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let is_timed = self.workflow.len() > 1;
+        if self.sender == Via::Messages && is_timed && !self.background {
+            warnings.push("background: off: the timed steps of workflow wait for calls of otp_run_due".to_owned());
+        }
+        let mut begins_ms = 0;
+        for (place, step) in self.workflow.iter().enumerate().filter(|_| self.sender.is_carrier()) {
+            if begins_ms >= self.validity_ms {
+                warnings.push(format!("workflow[{place}]: begins when the code has ended (expiryTime, validityTime)"));
+                break;
+            }
+            begins_ms += u64::from(step.expiry_seconds) * SECOND_MS;
+        }
+        warnings
+    }
+
     fn refuse_unsupported(&self) -> Result<()> {
         let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
         match self.repository {
@@ -257,8 +286,18 @@ impl Config {
         ];
         self.warnings.extend(self.carrier.as_ref().and_then(CarrierConfig::warning).map(str::to_owned));
         self.warnings.extend(self.sms_warnings());
+        self.warnings.extend(self.workflow_warnings());
         self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
     }
+}
+
+/// The members that a request may have; each is one that it could have.
+fn read_accept(node: Node, workflow: &[StepConfig]) -> Result<Vec<String>> {
+    let read = |node: &Node| {
+        let is_member = |name: &str| OWN_MEMBERS.contains(&name) || workflow.iter().any(|step| step.channel == name);
+        node.text_if("the name of a member of a request", is_member).map(str::to_owned)
+    };
+    node.list(0..=OWN_MEMBERS.len() + MOST_STEPS)?.iter().map(read).collect()
 }
 
 fn read_flag(root: &mut Object, name: &str) -> Result<bool> {

@@ -69,6 +69,11 @@ impl Failure {
         Self { detail, is_lasting: false }
     }
 
+    /// Whether it will be so the next time.
+    pub fn is_lasting(&self) -> bool {
+        self.is_lasting
+    }
+
     /// The error when an option of the configuration names the file: `Config`, or `Store` when it may pass.
     pub fn of_option(self, option: &str) -> Error {
         let detail = format!("{option}: {}", self.detail);

@@ -16,7 +16,7 @@ use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::block::Block;
-use crate::config::KeySource;
+use crate::config::{KeySource, from_base64};
 use crate::error::{Error, Result};
 use crate::file::Failure;
 use crate::random::random;
@@ -366,7 +366,7 @@ fn of_key_file(failure: Failure) -> Error {
 
 /// A key in Base64: at least 32 bytes.
 pub fn parse_key(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let key = STANDARD.decode(text.trim_ascii()).ok().map(Zeroizing::new)?;
+    let key = from_base64(std::str::from_utf8(text).ok()?)?;
     (key.len() >= KEY_BYTES).then_some(key)
 }
 

@@ -147,7 +147,7 @@ pub struct Record {
     /// The request's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Idempotency>,
-    /// Which delivery of this token this is, counting creates and resends.
+    /// Which delivery of this token this is, counting creates and resends from a random number on.
     pub deliveries: u32,
     /// The delivery.
     pub delivery: Delivery,

@@ -256,6 +256,8 @@ pub enum WebhookKind {
     Final,
     /// A message from a user.
     Inbound,
+    /// Anything else that is correctly signed.
+    Other,
 }
 
 /// Answer of [`crate::Service::webhook`]. It may hold an address and private text: it has no `Debug`.
@@ -264,10 +266,10 @@ pub enum WebhookKind {
 pub struct WebhookReply {
     /// What it was about.
     pub kind: WebhookKind,
-    /// Of a report: whether it means a delivery that is known.
+    /// Of a report: whether it means a delivery that is known. Of anything else but a message: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<bool>,
-    /// Of a known report: whether it told nothing new.
+    /// Of a known report: whether it told nothing new. Of a message from a user: whether it came before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
     /// Of a known report: how far the message, or the delivery, has come.

@@ -103,6 +103,9 @@ impl Request {
             }
             Some(json) => strict::parse(json, "request", Error::argument)?.object()?,
         };
+        if let Some(accepted) = &config.accept {
+            members.refuse_others(accepted, "not accepted from a request (accept)")?;
+        }
         let mut name = |member: &str, max| members.take(member).map(|node| node.name(max)).transpose();
         let subject = name("subject", MAX_NAME_BYTES)?;
         let locale = name("locale", MAX_LOCALE_BYTES)?;

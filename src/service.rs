@@ -12,6 +12,7 @@ mod flow;
 mod pace;
 mod passed;
 mod plan;
+mod reference;
 mod rows;
 mod status;
 mod timers;

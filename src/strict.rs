@@ -14,8 +14,9 @@ use crate::error::{Error, Result};
 /// How deep lists and objects may be nested.
 const MAX_DEPTH: usize = 16;
 
-/// How much of a foreign name an error shows.
-const SHOWN_CHARS: usize = 40;
+/// Longest foreign name that an error shows, and most digits in it.
+const SHOWN_CHARS: usize = 32;
+const SHOWN_DIGITS: usize = 2;
 
 /// Makes the error of a document: `Error::config` or `Error::argument`.
 pub type Fail = fn(String) -> Error;
@@ -85,10 +86,12 @@ impl Place {
     }
 }
 
-/// A foreign name as errors show it: short, on one line and in ASCII.
+/// A foreign name as errors show it: whole if it looks like a name, and else not at all, since a number, a code or a
+/// secret may have got into its place.
 fn shown(name: &str) -> String {
-    let visible = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
-    name.chars().take(SHOWN_CHARS).map(visible).collect()
+    let is_plain = name.len() <= SHOWN_CHARS && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    if is_plain && digits <= SHOWN_DIGITS { name.to_owned() } else { "(a name that is not shown)".to_owned() }
 }
 
 enum Value {
@@ -112,6 +115,11 @@ impl Node {
     /// An error about this value, for rules that go beyond its type.
     pub fn error(&self, cause: &str) -> Error {
         self.place.error(cause)
+    }
+
+    /// The same member with a text in place of its value.
+    pub fn with_text(self, text: Zeroizing<String>) -> Self {
+        Self { value: Value::Text(text), ..self }
     }
 
     /// The value as an object without repeated members.
@@ -241,6 +249,14 @@ impl Object {
             (name, Node { place, value })
         };
         self.members.into_iter().map(node).collect()
+    }
+
+    /// Refuses members that are not among these.
+    pub fn refuse_others(&self, accepted: &[String], cause: &str) -> Result<()> {
+        match self.members.iter().find(|(name, _)| !accepted.contains(name)) {
+            Some((name, _)) => Err(self.error(name, cause)),
+            None => Ok(()),
+        }
     }
 
     /// Ends the reading: what was not taken is not known.

@@ -32,6 +32,8 @@ pub enum Event {
     Final(FinalEvent),
     /// A message from a user.
     Inbound(InboundEvent),
+    /// Anything else: the carrier has kinds that are of no use here, and may add others.
+    Other,
 }
 
 /// A report on one message. What the carrier left out, or wrote in a form of its own, is `None`.
@@ -82,6 +84,8 @@ pub struct FinalMessage {
 
 /// A message from a user. Holds an address and private text, and so has no `Debug`.
 pub struct InboundEvent {
+    /// The carrier's identifier of the message: 1 to 128 bytes.
+    pub message_uuid: Option<String>,
     /// The user's address on the channel, such as the Messenger id that a request takes: up to 256 bytes.
     pub from: Option<Zeroizing<String>>,
     /// The channel, as in the configuration.

@@ -68,6 +68,11 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// One that says no more than that it is there.
+    pub fn to_itself(row: Block, until: Time) -> Self {
+        Self { record: row, delivery: 0, step: None, until }
+    }
+
     /// What a sweep leaves of it: nothing when it is over. No record is kept for longer than the longest, but for one
     /// of a clock that was ahead.
     pub fn swept(self, now: Time) -> Option<Self> {

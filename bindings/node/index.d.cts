@@ -190,7 +190,7 @@ export interface Status {
 
 /** What a webhook told. */
 export interface Webhook {
-  kind: 'status' | 'final' | 'inbound';
+  kind: 'status' | 'final' | 'inbound' | 'other';
   known?: boolean;
   duplicate?: boolean;
   state?: string;

@@ -1,26 +1,19 @@
 //! The carrier's options of `sender`: credentials and where requests go.
 
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::private_key::PrivateKey;
+use super::secret;
 use super::storage::absolute;
-use crate::error::{Error, Result};
-use crate::file::{self, Attempt};
+use crate::error::Result;
 use crate::strict::{Object, is_host_name, is_visible_ascii};
 
 const DEFAULT_BASE_URL: &str = "https://api.nexmo.com";
 
 /// The file that the tutorial keeps the key in.
 const TUTORIAL_KEY_FILE: &str = "private.key";
-
-/// Longest file that is taken for a key: an RSA key of 16384 bits has some 13 KB in PEM.
-const MAX_KEY_BYTES: usize = 64 * 1024;
-
-const OPTION: &str = "sender.privateKey";
 
 /// How the carrier is reached.
 #[derive(Clone)]
@@ -51,46 +44,12 @@ pub enum Auth {
     },
 }
 
-/// An RSA key in PEM.
-#[derive(Clone)]
-pub enum PrivateKey {
-    /// The configuration itself holds it.
-    Pem(Zeroizing<String>),
-    /// A file holds it.
-    File(PathBuf),
-}
-
-impl PrivateKey {
-    /// The PEM text.
-    ///
-    /// # Errors
-    ///
-    /// `Config` when the file is missing, cannot be opened, is not a regular file, or is longer than 64 KiB; `Store`
-    /// when that may pass, as when descriptors are short.
-    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let path = match self {
-            Self::Pem(text) => return Ok(Zeroizing::new(text.as_bytes().to_vec())),
-            Self::File(path) => path,
-        };
-        read_key_file(path)
-            .map_err(|failure| failure.of_option(OPTION))?
-            .ok_or_else(|| Error::config(format!("{OPTION}: there is no file {path:?}")))
-    }
-}
-
-fn read_key_file(path: &Path) -> Attempt<Option<Zeroizing<Vec<u8>>>> {
-    let Some(file) = file::open(path, 0)? else { return Ok(None) };
-    let metadata = file::regular(&file, path)?;
-    file::read(&file, &metadata, path, MAX_KEY_BYTES).map(Some)
-}
-
 impl CarrierConfig {
-    /// What is allowed and yet not advisable about it: a key file that others may read. Vendors hand the file out
-    /// with mode 0644, so refusing it would break every first try.
+    /// What is allowed and yet not advisable about it.
     pub fn warning(&self) -> Option<&'static str> {
-        let Auth::Jwt { private_key: PrivateKey::File(path), .. } = &self.auth else { return None };
-        let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
-        is_open.then_some("sender.privateKey: the file is open to group or others: mode 0600 closes it")
+        let Auth::Jwt { private_key, .. } = &self.auth else { return None };
+        let warning = "sender.privateKey: the file is open to group or others: mode 0600 closes it";
+        private_key.is_open_to_others().then_some(warning)
     }
 
     /// Takes the credentials that the tutorial's `nexmo.json` holds at the top level.
@@ -110,7 +69,8 @@ impl CarrierConfig {
     ///
     /// What is missing or malformed.
     pub fn read(options: &mut Object) -> Result<Self> {
-        let private_key = read_private_key(options)?;
+        let node = secret::take(options, "privateKey")?;
+        let private_key = node.as_ref().map(PrivateKey::of).transpose()?;
         let base_url = match options.take("baseUrl") {
             Some(node) => {
                 node.text_if("an https:// URL of a host; http:// is for loopback alone", is_base_url)?.to_owned()
@@ -126,20 +86,9 @@ impl CarrierConfig {
     }
 }
 
-/// The text of a key, or a path, which is looked at when the service opens.
-fn read_private_key(options: &mut Object) -> Result<Option<PrivateKey>> {
-    let Some(node) = options.take("privateKey") else { return Ok(None) };
-    let valid = |text: &str| !text.is_empty() && (!text.contains("-----BEGIN ") || text.contains("-----END "));
-    let text = node.text_if("PEM text or a path", valid)?;
-    if text.contains("-----BEGIN ") {
-        return Ok(Some(PrivateKey::Pem(Zeroizing::new(text.to_owned()))));
-    }
-    absolute(text).map(|path| Some(PrivateKey::File(path))).map_err(|cause| node.error(cause))
-}
-
 fn read_credentials(options: &mut Object, is_basic: Option<bool>, private_key: Option<PrivateKey>) -> Result<Auth> {
     let mut take = |name: &str| -> Result<Option<Zeroizing<String>>> {
-        let Some(node) = options.take(name) else { return Ok(None) };
+        let Some(node) = secret::take(options, name)? else { return Ok(None) };
         // In basic authentication a colon ends the user's name.
         let valid =
             |text: &str| is_visible_ascii(text) && text.len() <= 256 && (name != "apiKey" || !text.contains(':'));
@@ -148,6 +97,9 @@ fn read_credentials(options: &mut Object, is_basic: Option<bool>, private_key: O
     };
     let (api_key, api_secret, application_id) = (take("apiKey")?, take("apiSecret")?, take("applicationId")?);
     let missing = |name: &str| options.error(name, "missing");
+    if is_basic.is_none() && private_key.is_none() && api_key.is_none() && api_secret.is_none() {
+        return Err(options.error("type", "needs applicationId and privateKey, or apiKey and apiSecret"));
+    }
     if is_basic.unwrap_or(private_key.is_none()) {
         let api_key = api_key.ok_or_else(|| missing("apiKey"))?.to_string();
         return Ok(Auth::Basic { api_key, api_secret: api_secret.ok_or_else(|| missing("apiSecret"))? });

@@ -59,7 +59,8 @@ pub fn read_workflow(
     let mut steps = match root.take("workflow") {
         Some(node) => {
             let steps = node.list(1..=MOST_STEPS)?;
-            steps.into_iter().map(|step| read_step(step, sender, texts)).collect::<Result<_>>()?
+            let idle = &mut *warnings;
+            steps.into_iter().map(|step| read_step(step, sender, texts, idle)).collect::<Result<_>>()?
         }
         None => vec![StepConfig::new("messenger"), StepConfig::new("sms")],
     };
@@ -75,7 +76,7 @@ pub fn read_workflow(
     if steps.is_empty() { Err(root.error("workflow", "no step has a from")) } else { Ok(steps) }
 }
 
-fn read_step(node: Node, sender: Via, texts: &Texts) -> Result<StepConfig> {
+fn read_step(node: Node, sender: Via, texts: &Texts, warnings: &mut Vec<String>) -> Result<StepConfig> {
     let mut options = node.object()?;
     let channel = options.need("channel")?;
     let mut step = StepConfig::new(channel.text_if("1 to 32 lower-case letters, digits or _", is_channel)?);
@@ -87,6 +88,12 @@ fn read_step(node: Node, sender: Via, texts: &Texts) -> Result<StepConfig> {
     }
     if let Some(node) = options.take("from") {
         step.from = Some(node.name(64)?);
+    }
+    for name in ["expiryTime", "conditionStatus"] {
+        if !sender.is_carrier() && options.has(name) {
+            let warning = options.error(name, &format!("does nothing with sender {}", sender.name()));
+            warnings.push(warning.detail().to_owned());
+        }
     }
     if let Some(node) = options.take("expiryTime") {
         step.expiry_seconds = node.integer(15..=LONGEST_WAIT_MS / SECOND_MS)?;

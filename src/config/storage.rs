@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use super::secret::{self, from_base64};
 use super::{KeySource, RepositoryUrl};
 use crate::error::Result;
 use crate::strict::{Node, Object, is_visible_ascii};
@@ -14,7 +13,7 @@ const MIN_KEY_BYTES: usize = 32;
 const MAX_PREVIOUS_KEYS: usize = 16;
 
 pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
-    let node = root.take("repository");
+    let node = secret::take(root, "repository")?;
     let text = node.as_ref().map_or(Ok("sqlite:otp.db"), Node::text)?;
     let failed = |cause: &str| root.error("repository", cause);
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
@@ -49,7 +48,7 @@ fn names_host(rest: &str) -> bool {
 }
 
 pub fn read_key(root: &mut Object, repository: &RepositoryUrl) -> Result<KeySource> {
-    let key = root.take("key").map(|node| read_key_text(&node)).transpose()?;
+    let key = secret::take(root, "key")?.map(|node| read_key_text(&node)).transpose()?;
     let file = root.take("keyFile").map(|node| read_key_file(&node, repository)).transpose()?;
     match (key, file) {
         (Some(_), Some(_)) => Err(root.error("keyFile", "not possible together with key")),
@@ -70,8 +69,7 @@ pub fn read_key(root: &mut Object, repository: &RepositoryUrl) -> Result<KeySour
 }
 
 fn read_key_text(node: &Node) -> Result<Zeroizing<Vec<u8>>> {
-    let key = STANDARD.decode(node.text()?).map(Zeroizing::new);
-    let key = key.map_err(|_| node.error("must be Base64 with padding"))?;
+    let key = from_base64(node.text()?).ok_or_else(|| node.error("must be Base64"))?;
     if key.len() < MIN_KEY_BYTES {
         return Err(node.error("must hold 32 bytes or more"));
     }
@@ -80,6 +78,9 @@ fn read_key_text(node: &Node) -> Result<Zeroizing<Vec<u8>>> {
 
 fn read_key_file(node: &Node, repository: &RepositoryUrl) -> Result<PathBuf> {
     let text = node.text()?;
+    if secret::is_key(text) {
+        return Err(node.error("must be the path of a file; a key itself is given as key"));
+    }
     if text.ends_with('/') {
         return Err(node.error("must name a file"));
     }
@@ -94,7 +95,8 @@ fn read_key_file(node: &Node, repository: &RepositoryUrl) -> Result<PathBuf> {
 
 pub fn read_previous_keys(root: &mut Object) -> Result<Vec<Zeroizing<Vec<u8>>>> {
     let Some(node) = root.take("previousKeys") else { return Ok(Vec::new()) };
-    node.list(0..=MAX_PREVIOUS_KEYS)?.iter().map(read_key_text).collect()
+    let keys = node.list(0..=MAX_PREVIOUS_KEYS)?.into_iter().map(secret::resolve);
+    keys.map(|node| read_key_text(&node?)).collect()
 }
 
 /// Whether the key lies in the folder of the database, or in the folder that is the repository.

@@ -1,4 +1,5 @@
 mod delivery;
+mod secret;
 
 use std::path::PathBuf;
 
@@ -100,7 +101,8 @@ fn whole_configuration() {
     assert_eq!((failures.lock_after, failures.lock_ms, failures.disable_after), (4, 1_860_000, 50));
     assert!(policy.allows("39") && policy.allows("1202") && !policy.allows("44"));
     assert!(!policy.context_required);
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.warnings.iter().all(|warning| warning.ends_with("does nothing with sender host")));
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn repositories() {
     }
     let postgres = r#"{"repository": "postgres://user:secret@h/db", "keyFile": "k"}"#;
     unsupported(&[(postgres, "repository postgres")]);
-    for text in ["", "otp.db", "sqlite", "SQLITE:x", "mysql://h", "postgresql://h/d", "memory:x", "file:otp.db"] {
+    for text in ["", "otp.db", "sqlite", "SQLITE:x", "mysql://h", "postgresql://h/d", "memory:x", "otp:file"] {
         refused(&[(&format!(r#"{{"repository": "{text}"}}"#), "repository: must be sqlite:PATH, ")]);
     }
     refused(&[
@@ -158,9 +160,9 @@ fn keys() {
         (&format!(r#"{{"key": "{KEY}", "keyFile": "k"}}"#), "keyFile: not possible together with key"),
         (r#"{"key": ""}"#, "key: must hold 32 bytes or more"),
         (r#"{"key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="}"#, "key: must hold 32 bytes or more"),
-        (&format!(r#"{{"key": "{}"}}"#, KEY.trim_end_matches('=')), "key: must be Base64"),
-        (&format!(r#"{{"key": " {KEY}"}}"#), "key: must be Base64"),
-        (&format!(r#"{{"key": "{}"}}"#, KEY.replace('A', "_")), "key: must be Base64"),
+        (&format!(r#"{{"key": "{}"}}"#, KEY.replace('A', "*")), "key: must be Base64"),
+        (&format!(r#"{{"key": "{}"}}"#, KEY.replace('=', "==")), "key: must be Base64"),
+        (&format!(r#"{{"keyFile": "{KEY}"}}"#), "keyFile: must be the path of a file; a key itself is given as key"),
         (r#"{"previousKeys": ["AAAA"]}"#, "previousKeys[0]: must hold 32 bytes or more"),
         (r#"{"previousKeys": "AAAA"}"#, "previousKeys: must be a list"),
         (r#"{"keyFile": ""}"#, "keyFile: must not be empty"),

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::secret;
 use crate::error::Result;
 use crate::strict::{Object, is_name, is_visible_ascii};
 
@@ -38,14 +39,14 @@ impl WebhookConfig {
         let Some(node) = root.take("webhook") else { return Ok(None) };
         let mut options = node.object()?;
         let is_secret = |secret: &str| secret.len() >= MIN_SECRET_BYTES && is_name(secret, 256);
-        let secret = options.need("signatureSecret")?;
+        let secret = secret::need(&mut options, "signatureSecret")?;
         let secret = secret.text_if("a text of 4 to 256 bytes without control characters", is_secret)?;
         if secret.len() < GOOD_SECRET_BYTES {
             warnings.push("webhook.signatureSecret: shorter than 32 bytes".to_owned());
         }
         let signature_secret = Zeroizing::new(secret.to_owned());
         let mut visible = |name: &str| {
-            let node = options.take(name);
+            let node = secret::take(&mut options, name)?;
             node.map(|node| node.text_if("visible ASCII", is_visible_ascii).map(str::to_owned)).transpose()
         };
         let (api_key, application_id) = (visible("apiKey")?, visible("applicationId")?);

@@ -19,8 +19,10 @@ const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
 /// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
 /// changes nothing about the result: see otp_status() and the log.
 ///
-/// Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
-/// `text`.
+/// Reply: `kind` ("status", "final", "inbound", or "other"), `known`, `duplicate`, `state`; for "inbound" `duplicate`,
+/// `from`, `channel`, `text`. A report counts for the step that its message was sent for, and for no other. "other" is
+/// correctly signed and of no known kind: it is OTP_OK with `known` false, or the carrier would repeat it for a day.
+/// The same "inbound" webhook a second time, within twice `maxAgeSeconds`, is `duplicate`: do not act on it again.
 ///
 /// Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
 /// OTP_E_UNSUPPORTED without `webhook` in the configuration. Answer with otp_result_http_status().

@@ -84,7 +84,7 @@ fn what_is_refused() {
         (r#"{"params": {"a": 1}}"#, "params.a: must be a text"),
         (r#"{"params": {"a": "x", "a": "x"}}"#, "params.a: repeated"),
         (r#"{"params": {"code": "1"}}"#, "params.code: must be named"),
-        (r#"{"params": {"a b": "1"}}"#, "params.a?b: must be named"),
+        (r#"{"params": {"a b": "1"}}"#, "params.(a name that is not shown): must be named"),
         (r#"{"params": {"a": "x\ny"}}"#, "params.a: must be a text of at most 256 bytes without control characters"),
         (r#"{"context": 1}"#, "context: must be a text"),
         (r#"{"context": "\u0000"}"#, "context: must not contain a NUL"),
@@ -202,4 +202,15 @@ fn mutants_do_not_panic() {
         }
     });
     assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
+fn members_that_are_not_accepted_are_refused() {
+    let config = config(r#"{"sender": {"type": "none"}, "accept": ["messengerId", "phoneNumber"]}"#);
+    assert!(Request::parse(Some(r#"{"messengerId": "1", "phoneNumber": "393331234567"}"#), &config).is_ok());
+    for member in ["subject", "context", "locale", "client", "idempotencyKey", "code", "params", "unknown"] {
+        let json = format!(r#"{{"phoneNumber": "393331234567", "{member}": "x"}}"#);
+        let error = Request::parse(Some(&json), &config).err().unwrap();
+        assert_eq!(error.detail(), format!("{member}: not accepted from a request (accept)"));
+    }
 }

@@ -112,8 +112,8 @@ impl Service {
             request: core.keys.fingerprint(&request.canonical()),
             answer: None,
         });
-        let recipients: Vec<_> = request.addresses.iter().map(|address| core.recipient(address)).collect();
-        let subject = core.subject(token, &request, &recipients);
+        let recipients = core.recipients_of(&request.addresses);
+        let subject = core.subject(token, &request);
         let allowed = core.allows(&request.addresses);
         let Request { addresses, locale, params, code, context, .. } = request;
         let envelope = Envelope { addresses, locale, params, code };
@@ -127,29 +127,37 @@ impl Service {
 }
 
 impl Core {
-    /// The hash under which sends to an address are counted.
-    pub(super) fn recipient(&self, address: &Address) -> Block {
-        self.address(&address.kind, &address.text)
+    /// The hashes under which sends to these addresses are counted, each once.
+    fn recipients_of(&self, addresses: &[Address]) -> Vec<Block> {
+        let mut recipients = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let recipient = self.recipient(&address.kind, &address.text);
+            if !recipients.contains(&recipient) {
+                recipients.push(recipient);
+            }
+        }
+        recipients
     }
 
-    pub(super) fn address(&self, kind: &AddressKind, text: &str) -> Block {
-        let namespace = &self.config.namespace;
-        match kind {
-            AddressKind::Phone => self.keys.index("phone", namespace, text),
-            AddressKind::Messenger => self.keys.index("messenger", namespace, text),
-            AddressKind::Channel(channel) => self.keys.index(&format!("channel {channel}"), namespace, text),
-        }
+    /// The hash under which sends to an address are counted. The name of a channel is no part of it: an erase must
+    /// find addresses of channels that the workflow does not have any more.
+    pub(super) fn recipient(&self, kind: &AddressKind, text: &str) -> Block {
+        let kind = match kind {
+            AddressKind::Phone => "phone",
+            AddressKind::Messenger => "messenger",
+            AddressKind::Channel(_) => "address",
+        };
+        self.keys.index(kind, &self.config.namespace, text)
     }
 
     /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.
-    fn subject(&self, token: &str, request: &Request, recipients: &[Block]) -> Block {
+    fn subject(&self, token: &str, request: &Request) -> Block {
         if let Some(subject) = &request.subject {
             return self.keys.index("subject", &self.config.namespace, subject);
         }
-        let of_kind = |kind: AddressKind| request.addresses.iter().position(|address| address.kind == kind);
-        let address = of_kind(AddressKind::Phone).or_else(|| of_kind(AddressKind::Messenger));
-        match address.and_then(|place| recipients.get(place)) {
-            Some(recipient) => *recipient,
+        let of_kind = |kind: AddressKind| request.addresses.iter().find(|address| address.kind == kind);
+        match of_kind(AddressKind::Phone).or_else(|| of_kind(AddressKind::Messenger)) {
+            Some(address) => self.recipient(&address.kind, &address.text),
             None => self.keys.index("token as subject", &self.config.namespace, token),
         }
     }

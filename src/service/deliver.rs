@@ -306,11 +306,6 @@ impl Core {
     pub(super) fn claim_step(&self, record: &mut Record, now: Time) {
         workflow::claim(record, now, now.plus(self.config.timeout_ms + CLAIM_MARGIN_MS));
     }
-
-    /// Where it is kept what an identifier of the provider stands for.
-    pub(super) fn reference(&self, uuid: &str) -> Block {
-        self.keys.index("reference", &self.config.namespace, uuid)
-    }
 }
 
 /// The answer about a delivery whose last step came to this, kept with the record. A code that certainly reached

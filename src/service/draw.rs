@@ -17,7 +17,11 @@ const DRAWS: usize = 100;
 impl Core {
     /// A new record with a new code, unlike those that the token remembers.
     pub(super) fn draw(&self, order: &Order, older: Option<Record>, now: Time) -> Result<(Record, Zeroizing<String>)> {
-        let deliveries = older.as_ref().map_or(0, |record| record.deliveries);
+        let deliveries = match &older {
+            Some(record) => record.deliveries,
+            // Not from 0: a token that was erased begins anew, and what it sent before may still be reported.
+            None => u32::from_le_bytes(random()?),
+        };
         let remembered = match older {
             Some(record) => {
                 let newest = code::remembered(&self.keys, &order.row, &record.code)?;

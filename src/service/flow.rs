@@ -4,6 +4,7 @@ use std::iter;
 use std::time::Instant;
 
 use super::plan::{Job, PlannedStep};
+use super::reference::Meant;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
@@ -17,7 +18,7 @@ use crate::repository::{Row, Transaction, transact};
 use crate::sender::Answer;
 use crate::sender::vonage::{Carrier, Leg};
 use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
-use crate::workflow;
+use crate::workflow::{self, Reference};
 
 /// What a report did.
 struct Heard {
@@ -44,6 +45,14 @@ impl Heard {
     }
 }
 
+/// A message from a user, as far as it is noted.
+struct Inbound {
+    /// The carrier's identifier, or else a hash of all it says.
+    name: String,
+    /// How long the carrier may send it again.
+    kept_ms: u64,
+}
+
 impl Service {
     /// Takes a webhook of the carrier: checks its signature, stores what it reports, and then goes on with the
     /// workflow where a message failed, or else with one step of any that is due. No webhook changes whether a code is right.
@@ -64,10 +73,8 @@ impl Service {
         };
         verifier.verify(authorization, body, self.hooks.time())?;
         let (kind, heard) = match webhook::parse(body)? {
-            Event::Inbound(inbound) => {
-                let InboundEvent { from, channel, text, .. } = inbound;
-                return Ok(WebhookReply { from, channel, text, ..WebhookReply::new(WebhookKind::Inbound) });
-            }
+            Event::Inbound(inbound) => return self.hear_inbound(inbound, body, verifier.repeated_within_ms()),
+            Event::Other => return Ok(WebhookReply { known: Some(false), ..WebhookReply::new(WebhookKind::Other) }),
             Event::Status(status) => (
                 WebhookKind::Status,
                 self.store_report(move |core, transaction, now| core.report(transaction, &status, now))?,
@@ -91,10 +98,19 @@ impl Service {
         Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
     }
 
-    fn store_report(
+    fn hear_inbound(&self, event: InboundEvent, body: &[u8], kept_ms: u64) -> Result<WebhookReply> {
+        let InboundEvent { message_uuid, from, channel, text } = event;
+        let name = message_uuid.unwrap_or_else(|| self.core.keys.fingerprint(body).to_string());
+        let inbound = Inbound { name, kept_ms };
+        let repeated = self.store_report(move |core, transaction, now| core.is_repeated(transaction, &inbound, now))?;
+        let duplicate = Some(repeated);
+        Ok(WebhookReply { duplicate, from, channel, text, ..WebhookReply::new(WebhookKind::Inbound) })
+    }
+
+    fn store_report<T: Send + 'static>(
         &self,
-        store: impl FnOnce(&Core, &mut dyn Transaction, Time) -> Result<Heard> + Send + 'static,
-    ) -> Result<Heard> {
+        store: impl FnOnce(&Core, &mut dyn Transaction, Time) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         transact(&*self.core.repository, DURABLE, move |transaction| store(&core, transaction, moment.now()))
     }
@@ -116,24 +132,28 @@ impl Core {
         }
         let leg =
             legs.nth(job.at()).flatten().ok_or_else(|| Error::internal("a step that was begun has no message"))?;
-        let client_ref = client_ref(&job.row, &job.record, job.at());
+        let client_ref = self.client_ref(&job.row, job.record.deliveries, job.at());
         Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave))
     }
 
     /// Stores a report on one message.
     fn report(&self, transaction: &mut dyn Transaction, status: &StatusEvent, now: Time) -> Result<Heard> {
-        let Some((row, delivery, step)) = self.meant(transaction, status)? else { return Ok(Heard::UNKNOWN) };
+        let Some(Meant { row, delivery, step }) = self.meant(transaction, status)? else { return Ok(Heard::UNKNOWN) };
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };
         let mut record = before.clone();
         record.settle(now);
-        let place = step.or_else(|| place(&record, status.channel.as_deref(), status.message_uuid.as_deref()));
         if record.deliveries != delivery {
             // Of a delivery that a newer one replaced: nothing waits for it any more.
             let heard = Heard::new(row, &record, &record, record.delivery.state());
             return Ok(Heard { duplicate: false, ..heard });
         }
-        let place = place.unwrap_or_else(|| add_step(&mut record, status.channel.as_deref(), now));
-        let changed = hear(&mut record, place, status.state, status.message_uuid.as_deref(), status.at.unwrap_or(now));
+        let uuid = status.message_uuid.as_deref();
+        let place = match step {
+            Some(step) => Some(step).filter(|step| may_be(&record, *step, uuid)),
+            None => place(&mut record, status.channel.as_deref(), uuid, now),
+        };
+        let Some(place) = place else { return Ok(Heard::UNKNOWN) };
+        let changed = hear(&mut record, place, status.state, uuid, status.at.unwrap_or(now));
         let mut state = record.delivery.state();
         if let Some(step) = record.delivery.steps.get_mut(place) {
             step.error = status.error.clone().filter(|_| changed).or(step.error.take());
@@ -157,8 +177,9 @@ impl Core {
         if workflow::has_failed(state) {
             return self.go_on(row, record, place, now);
         }
+        // By its place: two steps of one channel may have conditions of their own.
         let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
-        let configured = self.config.workflow.iter().find(|step| Some(step.channel.as_str()) == channel);
+        let configured = self.config.workflow.get(place).filter(|step| Some(step.channel.as_str()) == channel);
         let newest = workflow::is_newest(record, place);
         let is_met = configured.is_some_and(|step| webhook::reached(state, step.condition));
         if is_met && (newest || workflow::is_claimed(record)) {
@@ -169,39 +190,37 @@ impl Core {
 
     /// Stores the last report on a Dispatch workflow.
     fn last_report(&self, transaction: &mut dyn Transaction, last: &FinalEvent, now: Time) -> Result<Heard> {
-        let Some(Row::Reference(reference)) = transaction.get(&self.reference(&last.dispatch_uuid))? else {
+        let Some(Meant { row, delivery, .. }) = self.known(transaction, &last.dispatch_uuid)? else {
             return Ok(Heard::UNKNOWN);
         };
-        let Some(before) = rows::record(transaction, &reference.record, now)? else { return Ok(Heard::UNKNOWN) };
+        let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };
         let mut record = before.clone();
         record.settle(now);
-        let current = record.deliveries == reference.delivery;
+        let current = record.deliveries == delivery;
         for message in last.messages.iter().filter(|_| current) {
-            let place = place(&record, message.channel.as_deref(), message.message_uuid.as_deref());
-            let place = place.unwrap_or_else(|| add_step(&mut record, message.channel.as_deref(), now));
-            hear(&mut record, place, message.state, message.message_uuid.as_deref(), last.at.unwrap_or(now));
+            let uuid = message.message_uuid.as_deref();
+            if let Some(place) = place(&mut record, message.channel.as_deref(), uuid, now) {
+                hear(&mut record, place, message.state, uuid, last.at.unwrap_or(now));
+            }
         }
-        let heard = Heard::new(reference.record, &before, &record, record.delivery.state());
-        rows::put_record(transaction, &reference.record, &before, record, now);
+        let heard = Heard::new(row, &before, &record, record.delivery.state());
+        rows::put_record(transaction, &row, &before, record, now);
         Ok(heard)
     }
 
-    /// Which record, delivery and step a report means: by the reference that the message carried, else by the
-    /// provider's identifiers.
-    fn meant(
-        &self,
-        transaction: &mut dyn Transaction,
-        status: &StatusEvent,
-    ) -> Result<Option<(Block, u32, Option<usize>)>> {
-        if let Some((row, delivery, step)) = status.client_ref.as_deref().and_then(parse_client_ref) {
-            return Ok(Some((row, delivery, Some(step))));
+    /// Notes a message from a user. True if it was noted before: the carrier sends again what it does not know to have
+    /// arrived.
+    fn is_repeated(&self, transaction: &mut dyn Transaction, inbound: &Inbound, now: Time) -> Result<bool> {
+        let row = self.keys.index("inbound", &self.config.namespace, &inbound.name);
+        let until = now.plus(inbound.kept_ms);
+        let is_noted = match transaction.get(&row)? {
+            Some(Row::Reference(noted)) => now < noted.until && noted.until <= until,
+            _ => false,
+        };
+        if !is_noted {
+            transaction.put(&row, Row::Reference(Reference::to_itself(row, until)));
         }
-        for uuid in status.message_uuid.iter().chain(&status.dispatch_uuid) {
-            if let Some(Row::Reference(reference)) = transaction.get(&self.reference(uuid))? {
-                return Ok(Some((reference.record, reference.delivery, reference.step.map(usize::from))));
-            }
-        }
-        Ok(None)
+        Ok(is_noted)
     }
 }
 
@@ -221,34 +240,32 @@ fn leg<'a>(job: &'a Job, step: &'a PlannedStep, configured: &'a StepConfig) -> O
     })
 }
 
-/// What a message carries, so that a report finds its record even if it overtakes the answer: the hashed key of the
-/// row, which delivery, and which step. At most 40 characters (Messages v0.1).
-fn client_ref(row: &Block, record: &Record, at: usize) -> String {
-    format!("{row}{:06x}{at:02x}", record.deliveries & 0xff_ffff)
+/// Whether a report on a message with this identifier can be about this step: not where the step's is another.
+fn may_be(record: &Record, place: usize, uuid: Option<&str>) -> bool {
+    let step = record.delivery.steps.get(place);
+    step.is_some_and(|step| step.message_uuid.is_none() || uuid.is_none() || step.message_uuid.as_deref() == uuid)
 }
 
-fn parse_client_ref(text: &str) -> Option<(Block, u32, usize)> {
-    let (row, rest) = text.split_at_checked(2 * Block::SIZE)?;
-    let (delivery, step) = rest.split_at_checked(6)?;
-    let number = |digits: &str| u32::from_str_radix(digits, 16).ok();
-    Some((Block::from_hex(row)?, number(delivery)?, number(step).filter(|_| step.len() == 2)? as usize))
-}
-
-/// The step that a report on a channel means: of this message, else the newest of this channel.
-fn place(record: &Record, channel: Option<&str>, uuid: Option<&str>) -> Option<usize> {
+/// The step that a report of a workflow means which the carrier runs: the one of this message, else the newest of the
+/// channel that can be it, else one that the carrier began by itself.
+fn place(record: &mut Record, channel: Option<&str>, uuid: Option<&str>, now: Time) -> Option<usize> {
     let steps = &record.delivery.steps;
     let by_uuid = steps.iter().position(|step| uuid.is_some() && step.message_uuid.as_deref() == uuid);
-    by_uuid.or_else(|| steps.iter().rposition(|step| Some(step.channel.as_str()) == channel))
+    let is_of_channel = |place: &usize| {
+        steps.get(*place).is_some_and(|step| Some(step.channel.as_str()) == channel) && may_be(record, *place, uuid)
+    };
+    let place = by_uuid.or_else(|| (0..steps.len()).rev().find(is_of_channel));
+    place.or_else(|| add_step(record, channel?, now))
 }
 
-/// A step that the carrier began by itself.
-fn add_step(record: &mut Record, channel: Option<&str>, now: Time) -> usize {
+fn add_step(record: &mut Record, channel: &str, now: Time) -> Option<usize> {
     let steps = &mut record.delivery.steps;
-    if let (Some(channel), true) = (channel, steps.len() < MOST_STEPS) {
-        let channel = channel.to_owned();
-        steps.push(Step { channel, status: DeliveryState::Accepted, at: now, message_uuid: None, error: None });
+    if steps.len() >= MOST_STEPS {
+        return None;
     }
-    steps.len().saturating_sub(1)
+    let channel = channel.to_owned();
+    steps.push(Step { channel, status: DeliveryState::Accepted, at: now, message_uuid: None, error: None });
+    steps.len().checked_sub(1)
 }
 
 /// Moves a step forward. True if that changed its state.

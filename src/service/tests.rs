@@ -7,6 +7,7 @@ mod claims;
 mod events;
 mod faulty;
 mod flow;
+mod references;
 mod watched;
 
 use std::sync::Arc;

@@ -17,11 +17,12 @@ use crate::reply::{DoneReply, RunDueReply};
 use crate::repository::{Key, Page, Row, Sweeper, Transaction, transact};
 use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
 
-/// How long a call works before it lets others go on.
-const BUDGET: Duration = Duration::from_millis(100);
+/// How long a call works before it lets others go on: below the 100 ms that are promised, since a step may take longer
+/// than the one before it.
+const BUDGET: Duration = Duration::from_millis(90);
 
 /// How much of it timers may take: what comes after them takes some as well.
-const BUDGET_OF_TIMERS: Duration = Duration::from_millis(80);
+const BUDGET_OF_TIMERS: Duration = Duration::from_millis(70);
 
 /// Most rows swept in one transaction.
 const STEP: usize = 250;
@@ -234,10 +235,8 @@ impl Core {
 
     /// Every recipient that a text may mean.
     fn recipients(&self, text: &str) -> Vec<Block> {
-        let phone = phone::canonical(text).map(|phone| self.address(&AddressKind::Phone, &phone));
-        let others = self.config.workflow.iter().map(|step| AddressKind::of(&step.channel));
-        let others = others.filter(|kind| matches!(kind, AddressKind::Channel(_)));
-        let messenger = std::iter::once(AddressKind::Messenger);
-        phone.into_iter().chain(messenger.chain(others).map(|kind| self.address(&kind, text))).collect()
+        let phone = phone::canonical(text).map(|phone| self.recipient(&AddressKind::Phone, &phone));
+        let others = [AddressKind::Messenger, AddressKind::Channel(String::new())];
+        phone.into_iter().chain(others.iter().map(|kind| self.recipient(kind, text))).collect()
     }
 }

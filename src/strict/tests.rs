@@ -71,12 +71,17 @@ fn unknown_and_repeated_members() {
         (r#"{"a": 1, "\u0061": 1}"#, "a: repeated"),
         (r#"{"a": 1}"#, "a: unknown"),
         (r#"{"": 1}"#, "doc: unknown"),
-        (r#"{"é\n\u001b\" ": 1}"#, "???\"?: unknown"),
+        (r#"{"phoneNumber2": 1}"#, "phoneNumber2: unknown"),
+        (r#"{"é\n\u001b\" ": 1}"#, "(a name that is not shown): unknown"),
+        (r#"{"+393331234567": 1}"#, "(a name that is not shown): unknown"),
+        (r#"{"393331234567": 1, "393331234567": 2}"#, "(a name that is not shown): repeated"),
+        (r#"{"a1b2c3d4": 1}"#, "(a name that is not shown): unknown"),
     ] {
         assert_eq!(detail(read(json).unwrap().object().and_then(Object::finish)), expected, "{json}");
     }
-    let long = format!(r#"{{"{}": 1}}"#, "n".repeat(100));
-    assert_eq!(detail(object(&long).finish()), format!("{}: unknown", "n".repeat(40)));
+    let named = |length: usize| detail(object(&format!(r#"{{"{}": 1}}"#, "n".repeat(length))).finish());
+    assert_eq!(named(32), format!("{}: unknown", "n".repeat(32)));
+    assert_eq!(named(33), "(a name that is not shown): unknown");
 }
 
 #[test]

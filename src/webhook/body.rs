@@ -31,8 +31,7 @@ const SHOWN_DIGITS: usize = 4;
 ///
 /// # Errors
 ///
-/// `Argument`: longer than [`BODY_LIMIT`], not UTF-8, not a JSON object, nested deeper than 16, a repeated member, or
-/// none of the three kinds.
+/// `Argument`: longer than [`BODY_LIMIT`], not UTF-8, not a JSON object, nested deeper than 16, or a repeated member.
 pub fn parse(body: &[u8]) -> Result<Event> {
     if body.len() > BODY_LIMIT {
         return Err(Error::argument(format!("{TITLE}: longer than 64 KiB")));
@@ -50,7 +49,7 @@ pub fn parse(body: &[u8]) -> Result<Event> {
     } else if has_uuid && root.has("from") {
         return Ok(Event::Inbound(read_inbound(root)));
     }
-    Err(Error::argument(format!("{TITLE}: neither a status, nor a final report, nor an inbound message")))
+    Ok(Event::Other)
 }
 
 fn read_status(mut root: Object) -> StatusEvent {
@@ -94,6 +93,7 @@ fn read_inbound(mut root: Object) -> InboundEvent {
     let content = object_of(&mut root, "message").and_then(|mut message| object_of(&mut message, "content"));
     let text = content.and_then(|mut content| text_of(&mut content, "text"));
     InboundEvent {
+        message_uuid: id_of(&mut root, "message_uuid"),
         channel: [told, from.channel, to.channel].iter().flatten().find_map(|name| channel(name)),
         // Addresses were seen with blanks around them.
         from: from.address.map(|address| bounded(address.trim(), ADDRESS_LIMIT)).filter(|from| !from.is_empty()),

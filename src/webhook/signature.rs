@@ -82,6 +82,12 @@ impl Verifier {
         Ok(self.check(claims, body, now)?)
     }
 
+    /// How long one webhook may come again with the same signature, in milliseconds: from as early to as late as it is
+    /// taken.
+    pub fn repeated_within_ms(&self) -> u64 {
+        2 * self.max_age_seconds as u64 * SECOND_MS
+    }
+
     fn check(&self, claims: Claims, body: &[u8], now: Time) -> std::result::Result<Signed, Flaw> {
         let hash = claims.payload_hash.as_deref().and_then(from_hex);
         let hash = hash.ok_or(Flaw("payload_hash is missing or no SHA-256"))?;

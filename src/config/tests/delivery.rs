@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::{Auth, CarrierConfig, Condition, Config, PrivateKey, Via, delivery};
+use serde_json::{Value, json};
+
 use super::{config, here, refused};
 use crate::error::Error;
 use crate::message::Texts;
@@ -52,7 +54,8 @@ fn carriers() {
     for (sender, expected) in [
         ("{}", "sender.type: missing"),
         (r#"{"type": "twilio"}"#, "sender.type: must be one of console, none, host, dispatch, messages"),
-        (r#"{"type": "dispatch"}"#, "sender.apiKey: missing"),
+        (r#"{"type": "dispatch"}"#, "sender.type: needs applicationId and privateKey, or apiKey and apiSecret"),
+        (r#"{"type": "dispatch", "auth": "basic"}"#, "sender.apiKey: missing"),
         (r#"{"type": "dispatch", "apiKey": "k"}"#, "sender.apiSecret: missing"),
         (r#"{"type": "dispatch", "apiKey": "k:", "apiSecret": "s"}"#, "sender.apiKey: must be 1 to 256"),
         (r#"{"type": "dispatch", "privateKey": "k"}"#, "sender.applicationId: missing"),
@@ -144,7 +147,7 @@ fn credentials() {
     let pem = r"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----";
     let with_text = carrier(&format!(r#"{{"sender": {{{BOTH}, "privateKey": "{pem}"}}}}"#));
     let Auth::Jwt { private_key: PrivateKey::Pem(text), .. } = with_text.auth else { panic!() };
-    assert_eq!(*text, pem.replace(r"\n", "\n"));
+    assert_eq!(*text, pem.replace(r"\n", "\n") + "\n");
     for rest in ["", r#", "auth": "basic""#, r#", "auth": "basic", "privateKey": "p""#] {
         let config = carrier(&format!(r#"{{"sender": {{{BOTH}{rest}, "baseUrl": "http://[::1]:8080/base//"}}}}"#));
         let Auth::Basic { api_key, api_secret } = config.auth else { panic!("{rest}") };
@@ -159,13 +162,14 @@ fn a_private_key_that_others_may_read_is_warned_of() {
     let sender = serde_json::json!({"type": "messages", "applicationId": "a", "privateKey": path});
     let config = carrier(&serde_json::json!({"sender": sender}).to_string());
     assert_eq!(config.warning(), None, "a file that is not there is an error when it is read");
-    fs::write(&path, "key").unwrap();
+    let pem = "-----BEGIN PRIVATE KEY-----\nkey\n-----END PRIVATE KEY-----\n";
+    fs::write(&path, pem).unwrap();
     let warned = [0o600, 0o400, 0o640, 0o604, 0o602].map(|mode| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         config.warning().is_some()
     });
     let Auth::Jwt { private_key, .. } = &config.auth else { panic!() };
-    assert_eq!(**private_key.read().ok().unwrap(), *b"key");
+    assert_eq!(private_key.read().ok().unwrap().as_str(), pem);
     fs::write(&path, "k".repeat(65_537)).unwrap();
     let error = private_key.read().err().unwrap();
     fs::remove_file(&path).unwrap();
@@ -241,4 +245,49 @@ fn base_urls() {
     ] {
         assert!(!is_base_url(url), "{url}");
     }
+}
+
+#[test]
+fn what_a_workflow_does_not_get_is_told() {
+    let warnings = |rest: Value| {
+        let mut config = json!({"sender": {"type": "messages", "apiKey": "k", "apiSecret": "s"},
+            "policy": {"countries": ["39"]}, "repository": "memory:",
+            "workflow": [{"channel": "messenger", "from": "1", "expiryTime": 120}, {"channel": "sms"}]});
+        for (name, value) in rest.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        super::config(&config.to_string()).warnings
+    };
+    let undriven = "background: off: the timed steps of workflow wait for calls of otp_run_due";
+    assert_eq!(warnings(json!({})), [undriven]);
+    assert!(warnings(json!({"background": true})).is_empty());
+    assert!(warnings(json!({"workflow": [{"channel": "sms"}]})).is_empty());
+    let late = |place: usize| format!("workflow[{place}]: begins when the code has ended (expiryTime, validityTime)");
+    assert_eq!(warnings(json!({"background": true, "validityTime": 2})), [late(1)]);
+    assert!(warnings(json!({"background": true, "validityTime": 2.01})).is_empty());
+    let step = json!({"channel": "sms", "expiryTime": 100});
+    let three = json!({"background": true, "validityTime": 3, "workflow": [step, step, step]});
+    assert_eq!(warnings(three), [late(2)]);
+    let idle = json!([{"channel": "messenger", "expiryTime": 60, "conditionStatus": "read"}, {"channel": "sms"}]);
+    let told = [
+        "workflow[0].expiryTime: does nothing with sender host",
+        "workflow[0].conditionStatus: does nothing with sender host",
+    ];
+    assert_eq!(warnings(json!({"sender": {"type": "host"}, "workflow": idle})), told);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    assert_eq!(config("\u{feff}{\"otpLength\": 7}").otp_length, 7);
+    refused(&[("{\u{feff}}", "config: not valid JSON"), ("\u{feff}\u{feff}{}", "config: not valid JSON")]);
+}
+
+#[test]
+fn only_members_that_a_request_could_have_are_accepted() {
+    let config = config(r#"{"accept": ["phoneNumber", "pigeon"], "workflow": [{"channel": "pigeon"}]}"#);
+    assert_eq!(config.accept.unwrap(), ["phoneNumber", "pigeon"]);
+    refused(&[
+        (r#"{"accept": ["phone"]}"#, "accept[0]: must be the name of a member of a request"),
+        (r#"{"accept": "phoneNumber"}"#, "accept: must be a list"),
+    ]);
 }

@@ -50,7 +50,7 @@ impl Authorization {
                 Ok(Self::Basic(Arc::new(header)))
             }
             Auth::Jwt { application_id, private_key } => {
-                let key = SigningKey::from_pem(&private_key.read()?).map_err(|error| {
+                let key = SigningKey::from_pem(private_key.read()?.as_bytes()).map_err(|error| {
                     let cause = error.detail().trim_start_matches("privateKey: ");
                     Error::config(format!("sender.privateKey: {cause}"))
                 })?;

@@ -117,7 +117,7 @@ impl Carrier {
         self.send(&DISPATCH, body, &secrets, now, deadline, &mut || true)
     }
 
-    /// Sends a message. `client_ref` comes back with every status of it: 1 to 40 characters, opaque. `may_leave` is
+    /// Sends a message. `client_ref` comes back with every status of it: 1 to 100 characters, opaque. `may_leave` is
     /// asked once, when the first byte of the message would leave; if it may not, none does.
     pub fn message(
         &self,

@@ -14,7 +14,7 @@ use simulator::http::uuid;
 #[path = "../../../examples/carrier/mod.rs"]
 mod simulator;
 
-const SECRET: &str = "a secret of thirty-two bytes and more";
+pub(super) const SECRET: &str = "a secret of thirty-two bytes and more";
 const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;
 
 /// The simulated carrier, which reports on nothing by itself.
@@ -38,8 +38,14 @@ impl Carrier {
         format!("http://127.0.0.1:{}", self.0.port)
     }
 
+    /// What was asked for, each with the identifier that its answer gave.
     pub(super) fn seen(&self) -> Vec<Value> {
-        self.0.received().into_iter().map(|received| received.body).collect()
+        let with_uuid = |received: simulator::Received| {
+            let mut body = received.body;
+            body["message_uuid"] = received.answer["message_uuid"].clone();
+            body
+        };
+        self.0.received().into_iter().map(with_uuid).collect()
     }
 
     /// Messages that may be on their way: those that were not refused.
@@ -86,7 +92,7 @@ impl Fixture {
         Time::from_ms(self.clock.load(Ordering::Relaxed).unsigned_abs())
     }
 
-    fn hear(&self, body: &Value) -> Result<WebhookReply> {
+    pub(super) fn hear(&self, body: &Value) -> Result<WebhookReply> {
         let body = body.to_string();
         let authorization = signer::authorization(SECRET, "jti", self.now(), body.as_bytes());
         self.service.webhook(Some(&authorization), body.as_bytes())
@@ -99,7 +105,7 @@ impl Fixture {
 
     /// A report on a message as Messages v1 sends it.
     pub(super) fn try_report(&self, message: &Value, status: &str) -> Result<WebhookReply> {
-        self.hear(&json!({"message_uuid": uuid(1), "to": message["to"], "from": message["from"], "status": status,
+        self.hear(&json!({"message_uuid": message["message_uuid"], "to": message["to"], "from": message["from"], "status": status,
             "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]}))
     }
 

@@ -176,7 +176,8 @@ class Status(_Reply):
 class Webhook(_Reply):
     """What a webhook said."""
 
-    #: "status" (of a message), "final" (of a dispatch) or "inbound" (somebody wrote to us).
+    #: "status" (of a message), "final" (of a dispatch), "inbound" (somebody wrote to us) or "other" (a kind that is
+    #: not known).
     kind: str
     #: Whether it is about a message of ours.
     known: Optional[bool] = None

@@ -53,6 +53,7 @@ fn all_parse_and_none_is_missing() {
             Event::Status(_) => "status",
             Event::Final(_) => "final",
             Event::Inbound(_) => "inbound",
+            Event::Other => "other",
         };
         let expected = match name {
             _ if name.contains("final") => "final",
