@@ -12,6 +12,7 @@ use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing};
 use crate::record::{Code, CodeState, Match, REMEMBERED, Record, Secret};
+use crate::typed::fold;
 
 /// The digits that follow from the key, for a derived code; `None` for one that is kept as a MAC.
 pub fn digits(key: &Key, row: &Block, code: &Code) -> Option<Zeroizing<String>> {
@@ -93,26 +94,54 @@ pub fn remembered(keys: &KeyRing, row: &Block, code: &Code) -> Result<Block> {
     Ok(replaced(key, &mac))
 }
 
-/// Whether a text is one of these codes, which were replaced.
+/// Whether a text is one of these codes, which were replaced, also when it is read as people type.
 ///
 /// # Errors
 ///
 /// `Config` when the key of one is not at hand.
 pub fn is_remembered(keys: &KeyRing, row: &Block, codes: &[Code], text: &str) -> Result<bool> {
+    let typed = Typed::of(text).ok_or_else(|| Error::internal("a code is empty"))?;
     for code in codes {
-        if bool::from(is_replaced(keys.slot(code.key)?, row, code, text)) {
+        if bool::from(is_replaced(keys.slot(code.key)?, row, code, &typed)) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// A code as somebody typed it: as it stands, and as the digits that it means, if it means digits alone.
+///
+/// Codes of digits are compared with the latter, so that blanks, dashes and digits of other scripts do no harm; other
+/// own codes with the former, byte for byte. Which of both a code is, is not kept: always both are compared. That adds
+/// no guess, since no code of digits is equal to two texts of digits.
+pub struct Typed {
+    exact: Zeroizing<String>,
+    digits: Zeroizing<String>,
+}
+
+impl Typed {
+    /// The code that was typed; `None` where nothing is left of it without blanks, dashes and invisible characters.
+    pub fn of(text: &str) -> Option<Self> {
+        let exact = Zeroizing::new(text.to_owned());
+        let folded = fold(text);
+        let is_digits = folded.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = if is_digits { folded.clone() } else { exact.clone() };
+        (!folded.is_empty()).then_some(Self { exact, digits })
+    }
+}
+
 /// What a guess is.
-pub struct Guess<'a> {
+pub struct Guess {
     /// The code that was typed in.
-    pub code: &'a str,
+    pub code: Typed,
     /// What is approved with it.
-    pub context: Option<&'a str>,
+    pub context: Option<Zeroizing<String>>,
+}
+
+impl Guess {
+    fn context(&self) -> Option<&str> {
+        self.context.as_ref().map(|context| context.as_str())
+    }
 }
 
 /// Compares a guess with a record's newest code and the eight before it.
@@ -123,18 +152,12 @@ pub struct Guess<'a> {
 /// # Errors
 ///
 /// `Config` when the key of one of the codes is not at hand.
-pub fn find(
-    keys: &KeyRing,
-    row: &Block,
-    record: Option<&Record>,
-    guess: &Guess<'_>,
-    now: Time,
-) -> Result<Option<Match>> {
+pub fn find(keys: &KeyRing, row: &Block, record: Option<&Record>, guess: &Guess, now: Time) -> Result<Option<Match>> {
     let nobody = nobody();
     let newest = record.map_or(&nobody, |record| &record.code);
     let key = keys.slot(newest.key)?;
     let mut found = None;
-    let equal = is_newest(key, row, newest, guess.code) & is_approved(key, row, newest, guess.context);
+    let equal = is_newest(key, row, newest, &guess.code) & is_approved(key, row, newest, guess.context());
     if bool::from(equal) && record.is_some() {
         found = Some(Match::Newest);
     }
@@ -143,7 +166,7 @@ pub fn find(
         let code = remembered.get(index);
         let compared = code.unwrap_or(&nobody);
         let key = keys.slot(compared.key)?;
-        let equal = is_replaced(key, row, compared, guess.code) & is_approved(key, row, compared, guess.context);
+        let equal = is_replaced(key, row, compared, &guess.code) & is_approved(key, row, compared, guess.context());
         let tells = code.is_some() && record.is_some_and(|record| record.remembers(compared, now));
         if bool::from(equal) && tells && found.is_none() {
             found = Some(Match::Remembered(index));
@@ -153,16 +176,20 @@ pub fn find(
 }
 
 /// Whether this text is the code, which was not replaced.
-fn is_newest(key: &Key, row: &Block, code: &Code, text: &str) -> Choice {
+fn is_newest(key: &Key, row: &Block, code: &Code, typed: &Typed) -> Choice {
     match digits(key, row, code) {
-        Some(digits) => digits.as_bytes().ct_eq(text.as_bytes()),
-        None => is_kept(code, &mac(key, row, code, text)),
+        Some(digits) => digits.as_bytes().ct_eq(typed.digits.as_bytes()),
+        None => in_both_forms(typed, |text| is_kept(code, &mac(key, row, code, text))),
     }
 }
 
 /// Whether this text is the code, which was replaced.
-fn is_replaced(key: &Key, row: &Block, code: &Code, text: &str) -> Choice {
-    is_kept(code, &replaced(key, &mac(key, row, code, text)))
+fn is_replaced(key: &Key, row: &Block, code: &Code, typed: &Typed) -> Choice {
+    in_both_forms(typed, |text| is_kept(code, &replaced(key, &mac(key, row, code, text))))
+}
+
+fn in_both_forms(typed: &Typed, is_equal: impl Fn(&str) -> Choice) -> Choice {
+    is_equal(&typed.exact) | is_equal(&typed.digits)
 }
 
 fn is_kept(code: &Code, mac: &Block) -> Choice {

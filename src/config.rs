@@ -15,10 +15,12 @@ use zeroize::Zeroizing;
 use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::{Error, Result};
 use crate::message::Texts;
+use crate::phone::CallingCode;
 use crate::policy::{Policy, Profile};
 use crate::record::{MOST_STEPS, Via};
 use crate::request::OWN_MEMBERS;
 use crate::strict::{self, Node, Object};
+use crate::typed::fold;
 
 pub use webhook::WebhookConfig;
 
@@ -132,6 +134,8 @@ pub struct Config {
     pub texts: Texts,
     /// Whether a request may bring its own code.
     pub own_codes: bool,
+    /// The calling code of numbers that are written without one.
+    pub default_country: Option<&'static CallingCode>,
     /// The members that a request may have, where not all of them are welcome.
     pub accept: Option<Vec<String>>,
     /// Who delivers.
@@ -183,6 +187,7 @@ impl Config {
         let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
         let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
         let background = read_flag(&mut root, "background")?;
+        let default_country = root.take("defaultCountry").map(|node| read_default_country(&node)).transpose()?;
         let accept = root.take("accept").map(|node| read_accept(node, &workflow)).transpose()?;
         root.finish()?;
 
@@ -197,6 +202,7 @@ impl Config {
             policy: limits.policy,
             texts,
             own_codes,
+            default_country,
             accept,
             sender,
             timeout_ms,
@@ -218,7 +224,9 @@ impl Config {
         let least =
             if self.policy.profile == Profile::Nist { limits::NIST_DIGITS.into() } else { *OWN_CODE_CHARS.start() };
         let is_printable = code.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        (least..=*OWN_CODE_CHARS.end()).contains(&code.len()) && is_printable && self.texts.can_carry(code)
+        let is_guessable = !fold(code).is_empty();
+        let has_length = (least..=*OWN_CODE_CHARS.end()).contains(&code.len());
+        has_length && is_printable && is_guessable && self.texts.can_carry(code)
     }
 
     fn check_texts(&self) -> Result<()> {
@@ -271,6 +279,10 @@ impl Config {
         let failures = policy.subject_failures;
         let cases = [
             (policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
+            (
+                policy.countries.is_none() && self.default_country.is_none(),
+                "defaultCountry: none given: a number without + or 00 is read with the calling code that it begins with",
+            ),
             (self.sender == Via::Console, "sender: console prints codes to standard error: for development only"),
             (
                 storage::is_key_beside(&self.key, &self.repository),
@@ -289,6 +301,12 @@ impl Config {
         self.warnings.extend(self.workflow_warnings());
         self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
     }
+}
+
+fn read_default_country(node: &Node) -> Result<&'static CallingCode> {
+    let text = node.text()?;
+    let code = CallingCode::named(text.strip_prefix('+').unwrap_or(text));
+    code.ok_or_else(|| node.error("must be a calling code, such as 39"))
 }
 
 /// The members that a request may have; each is one that it could have.

@@ -58,6 +58,7 @@ pub mod sender;
 mod service;
 mod strict;
 mod tenant;
+mod typed;
 mod webhook;
 mod workflow;
 

@@ -1,77 +1,128 @@
-//! Phone numbers in one canonical form, so that every spelling of a number is one recipient.
+//! Phone numbers in one canonical form, so that every spelling of a number is one recipient, and what is none is
+//! refused before it costs anything.
 
-/// The number as ITU-T E.164 writes it, without the `+`: 7 to 15 digits, of which the first is no `0`.
-///
-/// Spaces and `-./()` between the digits, and a leading `+` or `00`, are passed over. `None` for anything else, and
-/// for a trunk prefix in parentheses (`+44 (0)20 …`): whether its zero is dialled depends on the country.
-pub fn canonical(text: &str) -> Option<String> {
-    if text.contains("(0)") {
-        return None;
-    }
-    let (mut digits, mut plus) = (String::with_capacity(text.len()), false);
-    for letter in text.chars() {
-        match letter {
-            '0'..='9' => digits.push(letter),
-            '+' if digits.is_empty() && !plus => plus = true,
-            ' ' | '-' | '.' | '/' | '(' | ')' => {}
-            _ => return None,
+mod codes;
+
+pub use codes::{CallingCode, Trunk};
+
+use crate::typed::fold;
+
+/// Why a text is no number to send to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unread {
+    /// It is no number, or none that can receive a message.
+    NoNumber,
+    /// It has a 0 after the calling code, where none belongs.
+    ZeroAfterCode,
+    /// It may be a number of the default country, or one with its calling code.
+    Ambiguous,
+}
+
+impl Unread {
+    /// What is wrong with the text, for an error.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Unread::NoNumber => "must be a phone number with its calling code",
+            Unread::ZeroAfterCode => "must be a phone number without a 0 after its calling code",
+            Unread::Ambiguous => "may mean two phone numbers: must begin with + and the calling code",
         }
     }
-    if !plus && digits.starts_with("00") {
-        digits.drain(..2);
+}
+
+/// What somebody typed as a number: its digits.
+struct Typed {
+    digits: String,
+    /// Whether it begins with `+` or `00`, which is not among the digits: a calling code follows.
+    is_international: bool,
+}
+
+impl Typed {
+    fn of(text: &str) -> Option<Self> {
+        let folded = fold(text);
+        let (mut digits, mut plus) = (String::with_capacity(folded.len()), false);
+        for letter in without_scheme(&folded).chars() {
+            match letter {
+                '0'..='9' => digits.push(letter),
+                '+' | '＋' if digits.is_empty() && !plus => plus = true,
+                '.' | '/' | '(' | ')' | '．' | '／' | '（' | '）' => {}
+                _ => return None,
+            }
+        }
+        if !plus && digits.starts_with("00") {
+            digits.drain(..2);
+            plus = true;
+        }
+        Some(Self { digits, is_international: plus })
     }
-    ((7..=15).contains(&digits.len()) && !digits.starts_with('0')).then_some(digits)
+
+    fn international(&self) -> Result<String, Unread> {
+        let (code, national) = CallingCode::split(&self.digits).ok_or(Unread::NoNumber)?;
+        match national.strip_prefix('0') {
+            _ if code.has(national) => Ok(self.digits.clone()),
+            Some(rest) if code.has(rest) => Err(Unread::ZeroAfterCode),
+            _ => Err(Unread::NoNumber),
+        }
+    }
+
+    /// The number in this country, with what is dialled before it or without.
+    fn national(&self, code: &CallingCode) -> Option<String> {
+        let dialled = self.digits.strip_prefix(code.trunk.digits());
+        // Belarus dials 8 and, before most areas, a 0.
+        let with_zero = dialled.and_then(|rest| rest.strip_prefix('0')).filter(|_| code.trunk == Trunk::Eight);
+        let forms = [dialled, with_zero, Some(self.digits.as_str())];
+        let number = forms.into_iter().flatten().find(|number| code.has(number))?;
+        Some(format!("{}{number}", code.code))
+    }
+}
+
+/// The number as ITU-T E.164 writes it, without the `+`.
+///
+/// Blanks, dashes and invisible characters are passed over, as are `./()` and a `tel:` before it; digits of all
+/// scripts are. With a leading `+` or `00` it has its calling code, and so has any without a `default`. With one, it
+/// may be a national number, too, whose trunk prefix is left out.
+///
+/// # Errors
+///
+/// A number of a calling code that is not known, or of a length that none has that can receive a message; with a 0
+/// after the calling code where none belongs; one that may be two.
+pub fn canonical(text: &str, default: Option<&CallingCode>) -> Result<String, Unread> {
+    let typed = Typed::of(text).ok_or(Unread::NoNumber)?;
+    let international = typed.international();
+    let national = default.filter(|_| !typed.is_international).and_then(|code| typed.national(code));
+    match (national, international) {
+        (Some(national), Ok(international)) if national != international => Err(Unread::Ambiguous),
+        (Some(number), _) => Ok(number),
+        (None, international) => international,
+    }
+}
+
+/// Every number that a text may mean, also as an earlier version kept it.
+pub fn readings(text: &str, default: Option<&CallingCode>) -> Vec<String> {
+    let Some(typed) = Typed::of(text) else { return Vec::new() };
+    let national = default.filter(|_| !typed.is_international).and_then(|code| typed.national(code));
+    let earlier = ((7..=15).contains(&typed.digits.len()) && !typed.digits.starts_with('0')).then_some(typed.digits);
+    let mut numbers: Vec<_> = national.into_iter().chain(earlier).collect();
+    numbers.dedup();
+    numbers
+}
+
+/// Whether a text can be nothing that anything is known by: it is empty but for what nobody sees, or written as a
+/// number with its calling code, which it is not.
+pub fn is_nothing(text: &str, default: Option<&CallingCode>) -> bool {
+    let folded = fold(text);
+    let number = without_scheme(&folded);
+    let is_meant = number.len() < folded.len() || number.starts_with(['+', '＋']);
+    let is_number = is_meant && !number.contains(char::is_alphabetic);
+    folded.is_empty() || is_number && readings(text, default).is_empty()
+}
+
+/// The text without the `tel:` of RFC 3966 before it.
+fn without_scheme(text: &str) -> &str {
+    match text.split_at_checked(4) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tel:") => rest,
+        _ => text,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::canonical;
-
-    #[test]
-    fn spellings_of_one_number() {
-        for text in [
-            "393331234567",
-            "+393331234567",
-            "00393331234567",
-            "+39 333 123 4567",
-            "0039 333-123-4567",
-            "(+39) 333.123/4567",
-            " +39 (333) 1234567 ",
-            "00 39 333 1234567",
-        ] {
-            assert_eq!(canonical(text).as_deref(), Some("393331234567"), "{text}");
-        }
-    }
-
-    #[test]
-    fn length_and_first_digit() {
-        assert_eq!(canonical("1234567").as_deref(), Some("1234567"));
-        assert_eq!(canonical("123456789012345").as_deref(), Some("123456789012345"));
-        assert_eq!(canonical("00123456789012345").as_deref(), Some("123456789012345"));
-        for text in ["", "+", "00", "123456", "1234567890123456", "0393331234567", "000393331234567", "+00393331234567"]
-        {
-            assert_eq!(canonical(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn foreign_characters() {
-        for text in [
-            "++393331234567",
-            "39+3331234567",
-            "393331234567+",
-            "39333123456a",
-            "39333\t1234567",
-            "39333\u{a0}1234567",
-            "393331234567\n",
-            "393331234567\0",
-            "３９３３３１２３４５６７",
-            "٣٩٣٣٣١٢٣٤٥٦٧",
-            "393331234567;ext=1",
-            "tel:393331234567",
-            "+44 (0)20 7946 0958",
-        ] {
-            assert_eq!(canonical(text), None, "{text:?}");
-        }
-    }
-}
+mod tests;

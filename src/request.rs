@@ -176,13 +176,19 @@ fn read_addresses(members: &mut Object, config: &Config) -> Result<Vec<Address>>
     let mut addresses = Vec::new();
     for kind in [AddressKind::Phone, AddressKind::Messenger].into_iter().chain(kinds) {
         let Some(node) = members.take(kind.member()) else { continue };
-        let mut text = node.name(MAX_ADDRESS_BYTES)?;
-        if kind == AddressKind::Phone {
-            text = phone::canonical(&text).ok_or_else(|| node.error("must be a phone number with its country code"))?;
-        }
+        let text = match kind {
+            AddressKind::Phone => read_phone(&node, config)?,
+            AddressKind::Messenger | AddressKind::Channel(_) => node.name(MAX_ADDRESS_BYTES)?,
+        };
         addresses.push(Address { kind, text });
     }
     Ok(addresses)
+}
+
+fn read_phone(node: &Node, config: &Config) -> Result<String> {
+    let is_short = |text: &str| (1..=MAX_ADDRESS_BYTES).contains(&text.len());
+    let text = node.text_if(&format!("a text of 1 to {MAX_ADDRESS_BYTES} bytes"), is_short)?;
+    phone::canonical(text, config.default_country).map_err(|unread| node.error(unread.cause()))
 }
 
 fn read_context(members: &mut Object, config: &Config) -> Result<Option<String>> {
@@ -223,7 +229,8 @@ fn read_code(node: &Node, config: &Config) -> Result<Zeroizing<String>> {
     if !config.own_codes {
         return Err(node.error("not allowed without the option ownCodes"));
     }
-    let rule = "4 to 16 printable ASCII characters, 6 or more under nist, without space and # under webOtpDomain";
+    let rule = "4 to 16 printable ASCII characters, not blanks and - alone, 6 or more under nist, without space and # under \
+                webOtpDomain";
     node.text_if(rule, |code| config.takes_own_code(code)).map(|code| Zeroizing::new(code.to_owned()))
 }
 

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::block::Block;
 use crate::clock::Time;
-use crate::code::{self, Guess};
+use crate::code::{self, Guess, Typed};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
@@ -159,7 +159,7 @@ impl Service {
     /// `Argument` when the level is out of range.
     pub fn on_log(&self, max_level: i32, log: Option<Arc<LogFn>>) -> Result<()> {
         if !(0..=Level::Debug as i32).contains(&max_level) {
-            return Err(Error::argument("max_level must be 0 to 4"));
+            return Err(Error::argument("max_level: must be 0 to 4"));
         }
         self.hooks.set_log(log.map(|log| (max_level, log)));
         Ok(())
@@ -189,29 +189,17 @@ impl Service {
     pub fn verify(&self, token: &str, code: &str, context: Option<&str>) -> Result<VerifyReply> {
         self.start_driver()?;
         let row = self.core.row(token)?;
-        let answer = self.check_guess(code, context).and_then(|()| self.guess(row, code, context));
+        let answer = read_guess(code, context).and_then(|guess| self.guess(row, guess));
         self.told("verify", Some(&row), answer)
     }
 
-    fn check_guess(&self, code: &str, context: Option<&str>) -> Result<()> {
-        if !(1..=CODE_BYTES).contains(&code.len()) {
-            return Err(Error::argument(format!("code must have 1 to {CODE_BYTES} bytes")));
-        }
-        if context.is_some_and(|context| context.len() > CONTEXT_BYTES) {
-            return Err(Error::argument(format!("context must have at most {CONTEXT_BYTES} bytes")));
-        }
-        Ok(())
-    }
-
-    fn guess(&self, row: Block, code: &str, context: Option<&str>) -> Result<VerifyReply> {
+    fn guess(&self, row: Block, guess: Guess) -> Result<VerifyReply> {
         let core = self.core.clone();
         let moment = self.hooks.moment();
         if core.repository.read(&row)?.is_none() {
-            return core.guess_nothing(&row, &Guess { code, context }, moment.now());
+            return core.guess_nothing(&row, &guess, moment.now());
         }
-        let (code, context) = (Zeroizing::new(code.to_owned()), context.map(|text| Zeroizing::new(text.to_owned())));
         transact(&*self.core.repository, DURABLE, move |transaction| {
-            let guess = Guess { code: &code, context: context.as_ref().map(|text| text.as_str()) };
             core.guess(transaction, &row, &guess, moment.now())
         })
     }
@@ -295,18 +283,12 @@ impl Core {
     }
 
     /// Decides a guess about a token that has no record: as much computing as for one that has.
-    fn guess_nothing(&self, row: &Block, guess: &Guess<'_>, now: Time) -> Result<VerifyReply> {
+    fn guess_nothing(&self, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
         code::find(&self.keys, row, None, guess, now)?;
         Ok(VerifyReply { outcome: Outcome::NotValid, attempts_left: None, retry_after_seconds: None, locked: None })
     }
 
-    fn guess(
-        &self,
-        transaction: &mut dyn Transaction,
-        row: &Block,
-        guess: &Guess<'_>,
-        now: Time,
-    ) -> Result<VerifyReply> {
+    fn guess(&self, transaction: &mut dyn Transaction, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
         let Some(before) = rows::record(transaction, row, now)? else { return self.guess_nothing(row, guess, now) };
         let mut record = before.clone();
         record.settle(now);
@@ -328,6 +310,18 @@ impl Core {
         rows::put_record(transaction, row, &before, record, now);
         Ok(VerifyReply { outcome, attempts_left, retry_after_seconds: retry_after(locked, standing), locked })
     }
+}
+
+/// Checks what was typed, before it counts as a guess.
+fn read_guess(code: &str, context: Option<&str>) -> Result<Guess> {
+    if !(1..=CODE_BYTES).contains(&code.len()) {
+        return Err(Error::argument(format!("code: must have 1 to {CODE_BYTES} bytes")));
+    }
+    if context.is_some_and(|context| context.len() > CONTEXT_BYTES) {
+        return Err(Error::argument(format!("context: must have at most {CONTEXT_BYTES} bytes")));
+    }
+    let code = Typed::of(code).ok_or_else(|| Error::argument("code: has nothing but blanks, dashes and the like"))?;
+    Ok(Guess { code, context: context.map(|context| Zeroizing::new(context.to_owned())) })
 }
 
 /// After how many seconds it makes sense to try again, rounded up.

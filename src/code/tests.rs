@@ -167,8 +167,12 @@ fn what_a_replaced_code_approved_belongs_to_it_still() {
     }
 }
 
+fn guess(code: &str, context: Option<&str>) -> Guess {
+    Guess { code: Typed::of(code).unwrap(), context: context.map(|context| Zeroizing::new(context.to_owned())) }
+}
+
 fn matched(ring: &KeyRing, record: &Record, code: &str, context: Option<&str>) -> Option<Match> {
-    find(ring, &ROW, Some(record), &Guess { code, context }, Time::from_ms(1500)).unwrap()
+    find(ring, &ROW, Some(record), &guess(code, context), Time::from_ms(1500)).unwrap()
 }
 
 #[test]
@@ -192,12 +196,12 @@ fn the_newest_and_the_remembered_are_found() {
         assert_eq!(matched(&ring, &record, text, None), Some(Match::Remembered(index)));
         assert!(is_remembered(&ring, &ROW, &record.remembered, text).unwrap());
     }
-    for wrong in ["", "0", "00000000000", &text[..9], &format!("{}x", text.as_str())] {
+    for wrong in ["0", "00000000000", &text[..9], &format!("{}x", text.as_str())] {
         assert_eq!(matched(&ring, &record, wrong, None), None);
     }
-    assert_eq!(find(&ring, &ROW, None, &Guess { code: &text, context: None }, Time::START).unwrap(), None);
+    assert_eq!(find(&ring, &ROW, None, &guess(&text, None), Time::START).unwrap(), None);
     let past = Time::from_ms(2000 + 10 * 60_000);
-    let guess = Guess { code: &texts[0], context: None };
+    let guess = guess(&texts[0], None);
     assert_eq!(find(&ring, &ROW, Some(&record), &guess, past).unwrap(), None, "each until its own end");
 }
 
@@ -223,10 +227,81 @@ fn a_key_that_is_not_at_hand_is_an_error_and_never_a_no() {
     let ring = ring();
     let mut code = derived(6);
     code.key = 1;
-    let guess = Guess { code: "123456", context: None };
+    let guess = guess("123456", None);
     for record in [record(code.clone(), vec![]), record(derived(6), vec![code.clone()])] {
         let error = find(&ring, &ROW, Some(&record), &guess, Time::from_ms(1500)).unwrap_err();
         assert_eq!(error.outcome(), crate::Outcome::Config);
     }
     assert!(remembered(&ring, &ROW, &code).is_err());
+}
+
+#[test]
+fn codes_of_digits_are_compared_as_people_type_and_others_byte_for_byte() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let own = |text: &str| {
+        let mut code = derived(6);
+        code.secret = Secret::Mac(mac(key, &ROW, &code, text));
+        code
+    };
+    let drawn = derived(6);
+    let text = digits(key, &ROW, &drawn).unwrap();
+    for (code, text) in [(drawn, text.as_str()), (own("123456"), "123456")] {
+        let (first, last) = text.split_at(3);
+        let fullwidth: String = text.chars().map(|d| char::from_u32(d as u32 - 0x30 + 0xff10).unwrap()).collect();
+        let arabic: String = text.chars().map(|d| char::from_u32(d as u32 - 0x30 + 0x660).unwrap()).collect();
+        let replaced = Code { secret: Secret::Mac(remembered(&ring, &ROW, &code).unwrap()), ..code.clone() };
+        let newest = record(code, Vec::new());
+        let earlier = record(own("other code"), vec![replaced]);
+        for typed in [
+            text.to_owned(),
+            format!("{first} {last}"),
+            format!("{first}-{last}"),
+            format!("{first}\u{2013}{last}\n"),
+            format!(" \u{a0}{first}\u{200b}{last}\u{2069}"),
+            fullwidth,
+            arabic,
+        ] {
+            assert_eq!(matched(&ring, &newest, &typed, None), Some(Match::Newest), "{typed:?}");
+            assert_eq!(matched(&ring, &earlier, &typed, None), Some(Match::Remembered(0)), "{typed:?}");
+            assert!(is_remembered(&ring, &ROW, &earlier.remembered, &typed).unwrap(), "{typed:?}");
+        }
+        for typed in [format!("{first}.{last}"), format!("{text}0"), format!("{text}x"), format!("\u{661}{text}")] {
+            assert_eq!(matched(&ring, &newest, &typed, None), None, "{typed:?}");
+        }
+    }
+    for (code, typed) in [("12-34", "12-34"), ("AB 12", "AB 12"), ("    x", "    x")] {
+        assert_eq!(matched(&ring, &record(own(code), Vec::new()), typed, None), Some(Match::Newest), "{code}");
+    }
+    for (code, typed) in [
+        ("12-34", "1234"),
+        ("12-34", "12 34"),
+        ("12-34", "12\u{2013}34"),
+        ("AB12", "AB 12"),
+        ("AB12", "AB\u{661}\u{662}"),
+    ] {
+        assert_eq!(matched(&ring, &record(own(code), Vec::new()), typed, None), None, "{code}: {typed}");
+    }
+    assert!(Typed::of(" -\u{200b}\n").is_none() && Typed::of("").is_none());
+}
+
+/// A guess that is one code as it stands, and another as digits.
+#[test]
+fn of_two_codes_that_match_the_newest_counts() {
+    let ring = ring();
+    let key = ring.slot(0).unwrap();
+    let own = |text: &str| {
+        let mut code = derived(6);
+        code.secret = Secret::Mac(mac(key, &ROW, &code, text));
+        code
+    };
+    let replaced = |text: &str| {
+        let code = own(text);
+        Code { secret: Secret::Mac(remembered(&ring, &ROW, &code).unwrap()), ..code }
+    };
+    let first = record(own("1234"), vec![replaced("12-34")]);
+    assert_eq!(matched(&ring, &first, "12-34", None), Some(Match::Newest));
+    let second = record(own("other"), vec![replaced("12-34"), replaced("1234")]);
+    assert_eq!(matched(&ring, &second, "12-34", None), Some(Match::Remembered(0)));
+    assert_eq!(matched(&ring, &second, "12 34", None), Some(Match::Remembered(1)));
 }

@@ -303,6 +303,10 @@ fn warnings() {
         config(&format!(r#"{{{quiet}{options}, "policy": {{{countries}{policy}}}}}"#)).warnings
     };
     assert_eq!(with("", ""), Vec::<String>::new());
+    let told = |options: &str| config(&format!("{{{quiet}{options}}}")).warnings;
+    assert_eq!(told("").len(), 2);
+    let undecided = told(r#", "defaultCountry": "39""#);
+    assert!(undecided.len() == 1 && undecided[0].starts_with("policy.countries: "), "{undecided:?}");
     for (options, policy, expected) in [
         (r#", "otpLength": 5"#, "", "otpLength: "),
         (r#", "validityTime": 11"#, "", "validityTime: "),
@@ -316,8 +320,8 @@ fn warnings() {
         assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
     }
     let defaults = config("{}").warnings;
-    assert_eq!(defaults.len(), 3, "{defaults:?}");
-    for (warning, option) in defaults.iter().zip(["policy.countries: ", "sender: ", "keyFile: "]) {
+    assert_eq!(defaults.len(), 4, "{defaults:?}");
+    for (warning, option) in defaults.iter().zip(["policy.countries: ", "defaultCountry: ", "sender: ", "keyFile: "]) {
         assert!(warning.starts_with(option), "{warning}");
     }
     for (json, is_beside) in [
@@ -337,10 +341,10 @@ fn warnings() {
 #[test]
 fn own_codes() {
     let plain = config("{}");
-    for code in ["1234", "1234567890123456", "aB c", "~!\"{}", "    "] {
+    for code in ["1234", "1234567890123456", "aB c", "~!\"{}", "12-34"] {
         assert!(plain.takes_own_code(code), "{code}");
     }
-    for code in ["", "123", "12345678901234567", "123\t", "123\u{7f}", "123é", "12\n4"] {
+    for code in ["", "123", "12345678901234567", "123\t", "123\u{7f}", "123é", "12\n4", "    ", "- --"] {
         assert!(!plain.takes_own_code(code), "{code:?}");
     }
     let nist = config(r#"{"policy": {"profile": "nist"}}"#);
@@ -389,4 +393,16 @@ fn mutants_do_not_panic() {
         }
     });
     assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
+fn default_country() {
+    for (text, code) in [("39", 39), ("+39", 39), ("1", 1), ("225", 225)] {
+        assert_eq!(config(&format!(r#"{{"defaultCountry": "{text}"}}"#)).default_country.unwrap().code, code);
+    }
+    for text in ["", "IT", "3", "0039", "039", "++39", "999", "39 "] {
+        let expected = "defaultCountry: must be a calling code, such as 39";
+        refused(&[(&format!(r#"{{"defaultCountry": "{text}"}}"#), expected)]);
+    }
+    refused(&[(r#"{"defaultCountry": 39}"#, "defaultCountry: must be a text")]);
 }

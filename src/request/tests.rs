@@ -72,7 +72,7 @@ fn what_is_refused() {
         (r#"{"phonenumber": "393331234567"}"#, "phonenumber: unknown"),
         (r#"{"phoneNumber": "393331234567", "phoneNumber": "393331234567"}"#, "phoneNumber: repeated"),
         (r#"{"phoneNumber": 393331234567}"#, "phoneNumber: must be a text"),
-        (r#"{"phoneNumber": "0393331234567"}"#, "phoneNumber: must be a phone number with its country code"),
+        (r#"{"phoneNumber": "0393331234567"}"#, "phoneNumber: must be a phone number with its calling code"),
         (r#"{"phoneNumber": "393331234567\u0000"}"#, "phoneNumber: must not contain a NUL"),
         (r#"{"phoneNumber": null}"#, "phoneNumber: must be a text"),
         (r#"{"messengerId": ""}"#, "messengerId: must be a text of 1 to 64 bytes without control characters"),

@@ -235,8 +235,9 @@ impl Core {
 
     /// Every recipient that a text may mean.
     fn recipients(&self, text: &str) -> Vec<Block> {
-        let phone = phone::canonical(text).map(|phone| self.recipient(&AddressKind::Phone, &phone));
+        let numbers = phone::readings(text, self.config.default_country).into_iter();
+        let phone = numbers.map(|number| self.recipient(&AddressKind::Phone, &number));
         let others = [AddressKind::Messenger, AddressKind::Channel(String::new())];
-        phone.into_iter().chain(others.iter().map(|kind| self.recipient(kind, text))).collect()
+        phone.chain(others.iter().map(|kind| self.recipient(kind, text))).collect()
     }
 }
