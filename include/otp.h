@@ -36,24 +36,33 @@
  *
  * Strings. They are UTF-8 ended by NUL, and are read before a function returns. Texts that the library returns live
  * as long as the process; texts that it hands to a callback live until that returns. Nothing the library returns is
- * to be freed.
+ * to be freed. What a function reads may lie in its own `reply`.
  *
  * NULL. Where text is due, NULL and invalid UTF-8 are OTP_E_ARGUMENT and the parameter is named; the library does not
  * crash. NULL is allowed for `config`, `context`, `reply`, `authorization`, `user_data`, for functions, and for
  * `request` with sender "none". A pointer that is neither NULL nor valid is undefined behaviour, except for a service:
- * a handle is no address, it is never used again in the process, and a closed or made-up one is OTP_E_ARGUMENT.
+ * a handle is no address but a number, odd and 4097 or above; none is used again in the process, and a closed or
+ * made-up one is OTP_E_ARGUMENT.
  *
  * Ownership. The one thing to free is a service, by otp_close().
  *
  * Threads. Every function may be called from any thread at any time. Calls block: for the commit of the repository,
  * for up to 10 s when others keep it busy, and for a delivery. The library installs no signal handler, and starts no
- * thread but the one that `background` asks for: named "otp-driver", all signals blocked, started by the first call
- * that is neither a setter nor otp_close(), ended by otp_close(), and in a child of fork() started anew by the child's
- * first call. Set callbacks before.
+ * thread but the one that `background` asks for: named "otp-driver", started by the first call that is neither a
+ * setter nor otp_close(), ended by otp_close(), and in a child of fork() started anew by the child's first call. Set
+ * callbacks before. It has a stack of 2 MiB, and holds back what its starter did and the signals for a process's own
+ * handlers (HUP, INT, QUIT, TERM, ALRM, VTALRM, CHLD, PIPE, TSTP, TTIN, TTOU, WINCH, CONT, IO), and no others, so that
+ * a runtime can stop it by a signal of its own. Names of hosts are looked up on a thread for the while. A process that
+ * is started anew has no driver before its first call: call otp_run_due() once.
+ *
+ * Stack. A thread with 64 KiB of stack may call everything, besides what callbacks take.
  *
  * Callbacks. They run on the thread that called the library, or on that of `background`; several at once when several
- * threads do; with no lock held. They may call the library again, fork, and close the service. `user_data` is handed to each, `drop` frees it,
- * exactly once, also when the setter fails. They must return: no exception, panic or longjmp() may leave them.
+ * threads do; with no lock held. They may call the library again, fork, and close the service. `user_data` is handed
+ * to each, `drop` frees it, exactly once, also when the setter fails. They must return: no exception, panic or
+ * longjmp() may leave them. With `background` they come on a thread that the host's runtime did not start. One that
+ * cannot take that (PHP, Perl, Guile, Lua) calls otp_run_due() instead. A virtual thread (Java, Go's goroutines alike)
+ * is pinned to its carrier for as long as a call takes.
  *
  * Processes and fork(). Any number of processes may open the same repository. A service that was opened before fork()
  * works in the child as in the parent, both close it for themselves, and `drop` runs once on each side; in the child
@@ -72,8 +81,10 @@
  * Log events. What is handed to an otp_log_fn is one JSON object with `time` (RFC 3339, UTC, with milliseconds),
  * `level` (1 error, 2 warning, 3 info, 4 debug), `event` (what was done, such as "create" or "verify"), `result` (a
  * name), `record` (a pseudonym of the token: equal for equal tokens of a repository, and nobody gets from it to the
- * token), and of a step of a delivery `channel` and `state`: with "send" what came of sending its message, with "report"
- * what a webhook said became of it. The event "store" warns that the `-wal` of the repository cannot be used anew,
+ * token), `client` (of a create: a pseudonym of the request's `client`, of the same kind), and of a step of a delivery
+ * `channel` and `state`: with "send" what came of sending its message, with "report" what a webhook said became of it.
+ * A "send" that failed has `cause`, and what is known of `httpStatus` and `vendorCode`. What strangers bring about is a
+ * warning, OTP_E_ARGUMENT, OTP_E_SIGNATURE and OTP_E_UNSIGNED among it. The event "store" warns that the `-wal` of the repository cannot be used anew,
  * since a program reads the database without end: `size` is its length in bytes, told from 64 MiB on and whenever it
  * has doubled; at 256 MiB nothing more is written. Members that do not apply are absent, others may be added. No event
  * holds a code, a token, a recipient or a key.
@@ -213,61 +224,61 @@ typedef int64_t (*otp_clock_fn)(void *user_data);
 /**
  * A parameter, or a member of the request, is wrong: `message` names it. Nothing was done. HTTP 400.
  */
-#define OTP_E_ARGUMENT -1
+#define OTP_E_ARGUMENT (-1)
 
 /**
  * The configuration or the key is wrong: `message` names the option. Nothing was done. HTTP 500.
  */
-#define OTP_E_CONFIG -2
+#define OTP_E_CONFIG (-2)
 
 /**
  * The repository failed. What was asked may have been done, or a part of it. HTTP 503.
  */
-#define OTP_E_STORE -3
+#define OTP_E_STORE (-3)
 
 /**
  * The repository was in use for 10 s. Certainly nothing was done. HTTP 503.
  */
-#define OTP_E_BUSY -4
+#define OTP_E_BUSY (-4)
 
 /**
  * The message was certainly not sent. After otp_create() the code is cancelled. HTTP 502.
  */
-#define OTP_E_SEND -5
+#define OTP_E_SEND (-5)
 
 /**
  * The message may have been sent, or another one with its code, which is good: do not retry blindly. HTTP 502.
  */
-#define OTP_E_IN_DOUBT -6
+#define OTP_E_IN_DOUBT (-6)
 
 /**
  * The signature of the webhook is wrong. HTTP 401.
  */
-#define OTP_E_SIGNATURE -7
+#define OTP_E_SIGNATURE (-7)
 
 /**
  * The webhook carries no signature; the vendor sends it again, signed, after a 5xx. HTTP 503.
  */
-#define OTP_E_UNSIGNED -8
+#define OTP_E_UNSIGNED (-8)
 
 /**
  * The operating system gave no random numbers. Nothing was done. HTTP 500.
  */
-#define OTP_E_RANDOM -9
+#define OTP_E_RANDOM (-9)
 
 /**
  * The configuration does not provide what was asked for. Nothing was done. HTTP 500.
  */
-#define OTP_E_UNSUPPORTED -10
+#define OTP_E_UNSUPPORTED (-10)
 
 /**
  * A defect of the library. The service stays usable; what was asked may have been done. HTTP 500.
  */
-#define OTP_E_INTERNAL -11
+#define OTP_E_INTERNAL (-11)
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * The version of the library, such as "0.1.0" (semver.org). The text lives as long as the process.
@@ -308,9 +319,14 @@ uint32_t otp_abi_version(void);
  *   names in a request's `params` are filled in. `brand`; `webOtpDomain`, `androidHash`: the last line of an SMS, from
  *   which a browser or an app may take the code.
  * - `ownCodes` (false): whether a request may bring its own `code`.
+ * - `accept` (all): an array of the members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
+ *   on what came from outside, where addresses, `subject`, `channels`, `context` and `client` are theirs to set.
+ * - `defaultCountry` (none): a calling code, such as "39", with which a number without + or 00 is read. One that may be
+ *   a national number and an international one is OTP_E_ARGUMENT.
  * - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
  *   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
- *   `applicationId` and `privateKey` (PEM text, or the path of a file), or `apiKey` and `apiSecret`; `auth` ("jwt" or
+ *   `applicationId` and `privateKey` (RSA: PEM text, also in Base64 as a whole, or the path of a file that holds it;
+ *   where it may be either, a path begins with `/`, `./` or `../`), or `apiKey` and `apiSecret`; `auth` ("jwt" or
  *   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
  * - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
  *   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
@@ -324,9 +340,15 @@ uint32_t otp_abi_version(void);
  * - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
  *   process alone.
  *
+ * A secret (`key`, `previousKeys`, credentials, `signatureSecret`), and `repository`, may be "file:PATH", for what a
+ * regular file of at most 64 KiB holds, less one line feed at its end, or "env:NAME", for a variable of the
+ * environment: as the whole value, read once, now. No error or warning shows any part of a secret.
+ *
  * On success `*service` is the service, which otp_close() frees; else it is NULL. A NULL `service` is OTP_E_ARGUMENT.
  *
- * Reply: `warnings`, an array of texts about what the configuration should rather not be.
+ * Reply: `warnings`, an array of texts about what the configuration should rather not be, such as a key that lies
+ * beside its database; and about what it cannot do: timed steps of "messages" that nothing drives without
+ * `background`, a step that begins when the code has ended, options of `workflow` that do nothing with the sender.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (names the
  * option that this library does not provide).
@@ -363,8 +385,12 @@ void otp_close(otp_service *service);
  * `request` is a JSON object of at most 16 KiB; NULL is allowed with sender "none" alone. A member that is unknown or
  * repeated is OTP_E_ARGUMENT. Members:
  *
- * - `messengerId`, `phoneNumber` (ITU-T E.164, with spaces, `-./()` and a leading `+` or `00` as people write them),
- *   and other addresses by the name of their channel, if a step of the workflow has it: at most 64 bytes.
+ * - `messengerId`, `phoneNumber`, and other addresses by the name of their channel, if a step of the workflow has it:
+ *   at most 64 bytes. A number is read as people write it: `+` or `00`, its calling code (ITU-T E.164) and the number,
+ *   with blanks, dashes, `./()`, digits of any script and a `tel:` before it; without `+` or `00` also as a national
+ *   one of `defaultCountry`. It must have a length with which a number of that code can receive a message, and no 0
+ *   after the code where none belongs there.
+ * - `channels`: an array of channels of the workflow; only steps of these are used, for resends as well.
  * - `subject`: the account whose failures count together, over all its codes; 1 to 256 bytes. Default: the phone
  *   number, else the Messenger id, else the token.
  * - `context`: what the user approves, say amount and payee; at most 4 KiB. The code is good only together with the
@@ -375,7 +401,7 @@ void otp_close(otp_service *service);
  *   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
  *   OTP_E_ARGUMENT. Use one where a request may come twice.
  * - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
- * - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters.
+ * - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters, not blanks and `-` alone.
  *
  * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
  * `channel`, `state`}. `state` is "sending", "accepted", "submitted", "delivered", "read", "rejected",
@@ -415,12 +441,26 @@ otp_result otp_create(otp_service *service,
 OTP_NODISCARD otp_result otp_resend(otp_service *service, const char *token, char *reply, size_t reply_size);
 
 /**
+ * As otp_resend(), but from the first step of the workflow with this channel on: for "send it by SMS instead".
+ *
+ * OTP_E_ARGUMENT too, with nothing counted or sent, where no step has the channel, the request brought no address for
+ * it, or its `channels` leave it out.
+ */
+OTP_NODISCARD
+otp_result otp_resend_channel(otp_service *service,
+                              const char *token,
+                              const char *channel,
+                              char *reply,
+                              size_t reply_size);
+
+/**
  * Checks a code and uses it up: of all calls in all processes, exactly one is told OTP_OK, after that is stored for
  * good. Compare with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
  *
- * `code` is what the user typed: 1 to 64 bytes, else OTP_E_ARGUMENT, which does not count. Anything else is a guess
- * and counts, on the code and on its subject, also when the code is used or expired already. Codes are compared in
- * constant time. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+ * `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
+ * count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
+ * already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
+ * with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
  *
  * Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
  * help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).
@@ -491,8 +531,10 @@ otp_result otp_status(otp_service *service,
  * there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
  * changes nothing about the result: see otp_status() and the log.
  *
- * Reply: `kind` ("status", "final" or "inbound"), `known`, `duplicate`, `state`; for "inbound" `from`, `channel`,
- * `text`.
+ * Reply: `kind` ("status", "final", "inbound", or "other"), `known`, `duplicate`, `state`; for "inbound" `duplicate`,
+ * `from`, `channel`, `text`. A report counts for the step that its message was sent for, and for no other. "other" is
+ * correctly signed and of no known kind: it is OTP_OK with `known` false, or the carrier would repeat it for a day.
+ * The same "inbound" webhook a second time, within twice `maxAgeSeconds`, is `duplicate`: do not act on it again.
  *
  * Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
  * OTP_E_UNSUPPORTED without `webhook` in the configuration. Answer with otp_result_http_status().
@@ -525,20 +567,36 @@ otp_result otp_webhook(otp_service *service,
 otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
 
 /**
- * Forgets the failures of a subject, lifts its lock and enables it again.
+ * Tells how a subject stands. For operators: never show it to visitors.
+ *
+ * `subject` is as for otp_unlock(); where it may mean several, the worst is told.
+ *
+ * Reply: `failures` in a row, 0 for something unknown; `locked` ("subject" or "disabled") and `retryAfterSeconds`
+ * (rounded up, at least 1; absent where waiting does not help).
+ *
+ * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ */
+OTP_NODISCARD otp_result otp_subject(otp_service *service, const char *subject, char *reply, size_t reply_size);
+
+/**
+ * Forgets the failures of a subject, lifts its lock and enables it again. For operators.
  *
  * `subject` is the text it was given or taken from: of a request's `subject`, phone number or Messenger id, or a
- * token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. Something unknown is OTP_OK. The
- * reply has no members of its own.
+ * token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. A number may be written as in a
+ * request. What can be nothing of all that, such as "+39 12", is OTP_E_ARGUMENT.
+ *
+ * Reply: `found`, whether there was anything to forget: false is the sign of a text that was mistyped.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
 OTP_NODISCARD otp_result otp_unlock(otp_service *service, const char *subject, char *reply, size_t reply_size);
 
 /**
- * Erases all records with this recipient, a phone number or another address of a request: at most 64 bytes. Counters
- * and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
- * OTP_OK. The reply has no members of its own.
+ * Erases all records with this recipient, a phone number, written as in a request, or another address: at most 64
+ * bytes. Counters and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. What can be
+ * no address, such as "+39 12", is OTP_E_ARGUMENT. For operators.
+ *
+ * Reply: `found`, whether any record was erased: false is the sign of an address that was mistyped.
  *
  * It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
  * record that is damaged is passed over, with one log event "erase" of level 1: nobody can tell whose it is. One that
@@ -652,8 +710,21 @@ size_t otp_reply_text(const char *reply, const char *field, char *text, size_t t
  */
 OTP_NODISCARD otp_result otp_request_text(char *request, size_t request_size, const char *field, const char *text);
 
+/**
+ * Adds a text to the `params` of the request that is being built in `request`, as otp_request_text() adds a member:
+ * `name` stands in braces in the message. `params` is added with the first one.
+ *
+ * Results: as of otp_request_text(); OTP_E_ARGUMENT too where `params` holds this name already, or is no object.
+ *
+ * ```c
+ * if (otp_request_param(request, sizeof request, "shop", shop) != OTP_OK)
+ *   return refuse();
+ * ```
+ */
+OTP_NODISCARD otp_result otp_request_param(char *request, size_t request_size, const char *name, const char *text);
+
 #ifdef __cplusplus
 }  // extern "C"
-#endif  // __cplusplus
+#endif  /* __cplusplus */
 
 #endif  /* OTP_H */

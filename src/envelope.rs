@@ -14,6 +14,8 @@ const LONG: u8 = 0x7f;
 pub struct Envelope {
     /// Where the code goes.
     pub addresses: Vec<Address>,
+    /// The only channels it may take, if not all.
+    pub channels: Option<Vec<String>>,
     /// The locale asked for.
     pub locale: Option<String>,
     /// Values for the text.
@@ -27,6 +29,11 @@ impl Envelope {
     pub fn address_for(&self, channel: &str) -> Option<&Address> {
         let kind = AddressKind::of(channel);
         self.addresses.iter().find(|address| address.kind == kind)
+    }
+
+    /// Whether it may take a channel.
+    pub fn goes_to(&self, channel: &str) -> bool {
+        self.channels.as_ref().is_none_or(|channels| channels.iter().any(|name| name == channel))
     }
 
     /// The bytes to seal: a first byte that says what there is, then the texts.
@@ -65,6 +72,10 @@ impl Envelope {
             flags |= 32;
             put(&mut bytes, code);
         }
+        if let Some(channels) = &self.channels {
+            flags |= 64;
+            put(&mut bytes, &channels.join(","));
+        }
         if let Some(first) = bytes.first_mut() {
             *first = flags;
         }
@@ -93,6 +104,9 @@ impl Envelope {
         }
         if flags & 32 != 0 {
             envelope.code = Some(Zeroizing::new(take(&mut rest)?));
+        }
+        if flags & 64 != 0 {
+            envelope.channels = Some(take(&mut rest)?.split(',').map(str::to_owned).collect());
         }
         rest.is_empty().then_some(envelope)
     }
@@ -170,6 +184,7 @@ mod tests {
         assert_eq!(plain.encode().len(), 8);
         let long = "x".repeat(5000);
         let full = Envelope {
+            channels: Some(vec!["messenger".to_owned(), "sms".to_owned()]),
             addresses: vec![
                 phone,
                 Address { kind: AddressKind::Messenger, text: "819".into() },

@@ -9,7 +9,7 @@ use crate::block::Block;
 use crate::clock::{self, Moment, Time};
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
-use crate::reply::DeliveryState;
+use crate::reply::{DeliveryState, SendFailure};
 use crate::sender::host::SendFn;
 
 /// Receives an event: its level (1 error, 2 warning, 3 information, 4 debug) and its JSON.
@@ -46,6 +46,14 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    #[serde(rename = "httpStatus", skip_serializing_if = "Option::is_none")]
+    http_status: Option<u16>,
+    #[serde(rename = "vendorCode", skip_serializing_if = "Option::is_none")]
+    vendor_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
 }
 
@@ -56,6 +64,10 @@ pub struct About<'a> {
     pub row: Option<&'a Block>,
     /// The channel of a step, and how far it came.
     pub step: Option<(&'a str, DeliveryState)>,
+    /// Why a message was not, or perhaps not, sent.
+    pub failure: Option<&'a SendFailure>,
+    /// Who asked, hashed.
+    pub client: Option<&'a Block>,
     /// Bytes of what an event of the storage is about.
     pub size: Option<u64>,
 }
@@ -156,11 +168,22 @@ impl Hooks {
         }
         let _logging = Logging::begin();
         // The pseudonym is enough to follow one record, and too little to guess its key from. A key begins as others do.
-        let record = about.row.map(|key| key.to_string().chars().skip(16).collect());
+        let pseudonym = |key: &Block| key.to_string().chars().skip(16).collect();
         let (channel, state) = about.step.unzip();
-        let time = self.time().to_string();
-        let size = about.size;
-        let event = Event { time, level: level as i32, event, result, channel, state, record, size };
+        let event = Event {
+            time: self.time().to_string(),
+            level: level as i32,
+            event,
+            result,
+            channel,
+            state,
+            record: about.row.map(pseudonym),
+            cause: about.failure.map(|failure| failure.detail.as_str()),
+            http_status: about.failure.and_then(|failure| failure.http_status),
+            vendor_code: about.failure.and_then(|failure| failure.vendor_code.as_deref()),
+            client: about.client.map(pseudonym),
+            size: about.size,
+        };
         if let Ok(text) = serde_json::to_string(&event) {
             (log.1)(level as i32, &text);
         }

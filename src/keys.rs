@@ -178,7 +178,9 @@ impl KeyRing {
     pub fn slot(&self, slot: u8) -> Result<&Key> {
         let slot = if slot == Self::ANY { self.current } else { slot };
         let key = self.slots.get(usize::from(slot)).and_then(Option::as_ref);
-        key.ok_or_else(|| Error::config("a record was made with a key that is not among key, keyFile and previousKeys"))
+        key.ok_or_else(|| {
+            Error::config("key: a record was made with one that is not among key, keyFile and previousKeys")
+        })
     }
 
     /// The key under which something is kept: a hash, among those of its tenant. `kind` says what it is, so that a
@@ -275,7 +277,7 @@ impl KeyRing {
         let key = std::iter::once(&current).chain(&previous).find(|key| Some(&key.id) == sealer);
         let index_key = key.and_then(|key| key.unseal_fresh(&META, &meta.index_key));
         let Some(index_key) = index_key else {
-            return Err(Error::config("the key is not the one of this repository (key, keyFile, previousKeys)"));
+            return Err(Error::config("key: is not the one of this repository (key, keyFile, previousKeys)"));
         };
         Self::assemble(meta, current, previous, &index_key)
     }
@@ -300,7 +302,7 @@ impl KeyRing {
         }
         let current = meta.keys.iter().position(|id| *id == current_id).and_then(|slot| u8::try_from(slot).ok());
         let current = current.filter(|_| meta.keys.len() <= usize::from(Self::ANY));
-        let current = current.ok_or_else(|| Error::config("the repository has met more than 255 keys"))?;
+        let current = current.ok_or_else(|| Error::config("key: the repository has met more than 255"))?;
         meta.sealed_by = current;
         Ok((Self { slots, current, index: MacKey::new(index_key) }, meta))
     }

@@ -96,8 +96,8 @@ impl Policy {
     }
 }
 
-/// How a subject stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a subject stands, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Guesses are looked at.
     Open,

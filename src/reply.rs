@@ -292,6 +292,29 @@ impl WebhookReply {
     }
 }
 
+/// Answer of [`crate::Service::unlock`] and [`crate::Service::erase`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct FoundReply {
+    /// Whether there was anything of that name.
+    pub found: bool,
+}
+
+/// Answer of [`crate::Service::subject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct SubjectReply {
+    /// Failures in a row.
+    pub failures: u32,
+    /// [`Locked::Subject`] or [`Locked::Disabled`], if no guess is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Locked>,
+    /// After how many seconds guesses are looked at again, rounded up; absent where waiting does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
 /// What all answers have in common.
 pub trait Reply: Serialize {
     /// What it came to.
@@ -329,6 +352,18 @@ impl Reply for WebhookReply {
 }
 
 impl Reply for RunDueReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl Reply for FoundReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl Reply for SubjectReply {
     fn outcome(&self) -> Outcome {
         Outcome::Ok
     }

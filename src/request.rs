@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::message::is_param_name;
 use crate::phone;
-use crate::record::Via;
+use crate::record::{MOST_STEPS, Via};
 use crate::strict::{self, Node, Object, is_name};
 
 /// Longest request, in bytes.
@@ -25,8 +25,18 @@ const MAX_PARAMS: usize = 16;
 const MAX_PARAM_BYTES: usize = 256;
 
 /// Members that every request may have, so that no channel can have their names.
-pub const OWN_MEMBERS: [&str; 9] =
-    ["messengerId", "phoneNumber", "subject", "context", "locale", "params", "idempotencyKey", "client", "code"];
+pub const OWN_MEMBERS: [&str; 10] = [
+    "messengerId",
+    "phoneNumber",
+    "subject",
+    "context",
+    "locale",
+    "params",
+    "idempotencyKey",
+    "client",
+    "code",
+    "channels",
+];
 
 /// What an address is an address of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +82,8 @@ pub struct Address {
 pub struct Request {
     /// One of each kind at most: phone, Messenger, then the others by name.
     pub addresses: Vec<Address>,
+    /// The only channels that it may take, by name; without, all of the workflow.
+    pub channels: Option<Vec<String>>,
     /// The account on which failures count.
     pub subject: Option<String>,
     /// What the code approves.
@@ -113,6 +125,7 @@ impl Request {
         let client = name("client", MAX_NAME_BYTES)?;
         let request = Self {
             addresses: read_addresses(&mut members, config)?,
+            channels: members.take("channels").map(|node| read_channels(node, config)).transpose()?,
             subject,
             context: read_context(&mut members, config)?,
             locale,
@@ -146,6 +159,10 @@ impl Request {
             }
             parts.push(b"0");
         }
+        for channel in self.channels.iter().flatten() {
+            parts.extend([b"1", channel.as_bytes()]);
+        }
+        parts.push(b"0");
         // Reserved at once, so that no copy of a code stays behind in a smaller buffer.
         let size = parts.iter().map(|part| size_of::<u64>() + part.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));
@@ -183,6 +200,15 @@ fn read_addresses(members: &mut Object, config: &Config) -> Result<Vec<Address>>
         addresses.push(Address { kind, text });
     }
     Ok(addresses)
+}
+
+fn read_channels(node: Node, config: &Config) -> Result<Vec<String>> {
+    let is_channel = |name: &str| config.workflow.iter().any(|step| step.channel == name);
+    let read = |node: &Node| node.text_if("the channel of a step of the workflow", is_channel).map(str::to_owned);
+    let mut channels: Vec<_> = node.list(1..=MOST_STEPS)?.iter().map(read).collect::<Result<_>>()?;
+    channels.sort();
+    channels.dedup();
+    Ok(channels)
 }
 
 fn read_phone(node: &Node, config: &Config) -> Result<String> {

@@ -11,6 +11,7 @@ pub mod driver;
 mod flow;
 mod pace;
 mod passed;
+mod people;
 mod plan;
 mod reference;
 mod rows;
@@ -246,17 +247,23 @@ impl Service {
 
     /// Tells the log how a call went, and passes the answer on.
     fn told<T: Reply>(&self, event: &str, row: Option<&Block>, answer: Result<T>) -> Result<T> {
+        self.told_about(event, About { row, ..About::default() }, answer)
+    }
+
+    fn told_about<T: Reply>(&self, event: &str, about: About<'_>, answer: Result<T>) -> Result<T> {
         let outcome = match &answer {
             Ok(reply) => reply.outcome(),
             Err(error) => error.outcome(),
         };
         let level = match outcome {
             Outcome::Locked | Outcome::RateLimited | Outcome::Refused => Level::Warning,
+            // Strangers bring these about.
+            Outcome::Argument | Outcome::Signature | Outcome::Unsigned => Level::Warning,
             _ if outcome.number() < 0 => Level::Error,
-            _ if matches!(event, "status" | "run_due") => Level::Debug,
+            _ if matches!(event, "status" | "subject" | "run_due") => Level::Debug,
             _ => Level::Info,
         };
-        self.hooks.log(level, event, outcome, About { row, ..About::default() });
+        self.hooks.log(level, event, outcome, about);
         if let Some(size) = self.core.alarm.heard(self.core.repository.log_bytes()) {
             self.hooks.log(Level::Warning, "store", Outcome::Ok, About { size: Some(size), ..About::default() });
         }

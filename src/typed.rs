@@ -5,12 +5,23 @@
 
 use zeroize::Zeroizing;
 
+/// What stands in the place of foreign text that cannot be shown.
+pub const WITHHELD: &str = "withheld";
+
 /// The text without white space, dashes (Pd) and format characters (Cf), and with every decimal digit (Nd) as ASCII.
 pub fn fold(text: &str) -> Zeroizing<String> {
     // Nothing gets longer, so no copy stays behind in a smaller buffer.
     let mut folded = Zeroizing::new(String::with_capacity(text.len()));
     text.chars().filter_map(folded_char).for_each(|letter| folded.push(letter));
     folded
+}
+
+/// Foreign text as it may be shown: withheld if one of these, a code or an address, stands in it, however it is spelled.
+pub fn shown_without(secrets: &[&str], text: String) -> String {
+    let plain = |text: &str| Zeroizing::new(fold(text).replace(['.', '/', '(', ')', '+'], "").to_lowercase());
+    let all = plain(&text);
+    let holds = |secret: &Zeroizing<String>| !secret.is_empty() && all.contains(secret.as_str());
+    if secrets.iter().map(|secret| plain(secret)).any(|secret| holds(&secret)) { WITHHELD.to_owned() } else { text }
 }
 
 fn folded_char(letter: char) -> Option<char> {

@@ -102,7 +102,7 @@ fn null_is_an_argument_error_that_names_the_parameter() {
         if nullable {
             assert_ne!(result, OTP_E_ARGUMENT, "{parameter}: {json}");
         } else {
-            assert_eq!((result, &json["message"]), (OTP_E_ARGUMENT, &format!("{parameter} is NULL").into()));
+            assert_eq!((result, &json["message"]), (OTP_E_ARGUMENT, &format!("{parameter}: must not be NULL").into()));
         }
     }
     unsafe { otp_close(service) };
@@ -114,7 +114,7 @@ fn invalid_utf8_is_an_argument_error_that_names_the_parameter() {
     for (parameter, _, call) in TEXTS.iter().filter(|(parameter, ..)| !["body", ""].contains(parameter)) {
         let mut reply = Reply::new();
         assert_eq!(call(service, BROKEN.as_ptr(), reply.at(), OTP_REPLY_SIZE), OTP_E_ARGUMENT, "{parameter}");
-        assert_eq!(reply.json()["message"], format!("{parameter} is not valid UTF-8"));
+        assert_eq!(reply.json()["message"], format!("{parameter}: must be valid UTF-8"));
     }
     unsafe { otp_close(service) };
 }
@@ -194,7 +194,7 @@ fn open_tells_its_failures() {
     let mut reply = Reply::new();
     unsafe {
         assert_eq!(otp_open(c"{}".as_ptr(), null_mut(), reply.at(), OTP_REPLY_SIZE), OTP_E_ARGUMENT);
-        assert_eq!(reply.json()["message"], "service is NULL");
+        assert_eq!(reply.json()["message"], "service: must not be NULL");
         for (config, size, expected) in
             [(c"{", OTP_REPLY_SIZE, OTP_E_CONFIG), (c"{\"repository\":\"memory:\"}", 1, OTP_E_ARGUMENT)]
         {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::carrier::{BOTH, Carrier, report};
+use common::carrier::{BOTH, Carrier, report, uuid};
 use common::crew::{Crew, Shared};
 use common::{Folder, Random, Watchdog};
 use otp::{DeliveryState, Outcome, Service};
@@ -120,7 +120,7 @@ fn race_report_and_timer(kind: &str, rounds: usize) {
         let message = carrier.seen_from(before).remove(0);
         let now = clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst) + EXPIRY_SECONDS * 1000;
         let status = *random.pick(&["read", "read", "delivered", "submitted", "rejected", "undeliverable"]);
-        let (authorization, body) = report(&message, &format!("m-{}", before + 1), status, now);
+        let (authorization, body) = report(&message, &uuid(before + 1), status, now);
         let hear = || assert_eq!(two.webhook(Some(&authorization), body.as_bytes()).unwrap().known, Some(true));
         // A look at the timers lists the folder of json first: the report must come late enough to lose as well.
         let latest = if kind == "json" { 4000 } else { 2000 };

@@ -18,8 +18,12 @@ use crate::ffi::strings::{optional_text, text};
 /// `request` is a JSON object of at most 16 KiB; NULL is allowed with sender "none" alone. A member that is unknown or
 /// repeated is OTP_E_ARGUMENT. Members:
 ///
-/// - `messengerId`, `phoneNumber` (ITU-T E.164, with spaces, `-./()` and a leading `+` or `00` as people write them),
-///   and other addresses by the name of their channel, if a step of the workflow has it: at most 64 bytes.
+/// - `messengerId`, `phoneNumber`, and other addresses by the name of their channel, if a step of the workflow has it:
+///   at most 64 bytes. A number is read as people write it: `+` or `00`, its calling code (ITU-T E.164) and the number,
+///   with blanks, dashes, `./()`, digits of any script and a `tel:` before it; without `+` or `00` also as a national
+///   one of `defaultCountry`. It must have a length with which a number of that code can receive a message, and no 0
+///   after the code where none belongs there.
+/// - `channels`: an array of channels of the workflow; only steps of these are used, for resends as well.
 /// - `subject`: the account whose failures count together, over all its codes; 1 to 256 bytes. Default: the phone
 ///   number, else the Messenger id, else the token.
 /// - `context`: what the user approves, say amount and payee; at most 4 KiB. The code is good only together with the
@@ -30,7 +34,7 @@ use crate::ffi::strings::{optional_text, text};
 ///   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
 ///   OTP_E_ARGUMENT. Use one where a request may come twice.
 /// - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
-/// - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters.
+/// - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters, not blanks and `-` alone.
 ///
 /// Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
 /// `channel`, `state`}. `state` is "sending", "accepted", "submitted", "delivered", "read", "rejected",
@@ -96,12 +100,37 @@ pub unsafe extern "C" fn otp_resend(
     }
 }
 
+/// As otp_resend(), but from the first step of the workflow with this channel on: for "send it by SMS instead".
+///
+/// OTP_E_ARGUMENT too, with nothing counted or sent, where no step has the channel, the request brought no address for
+/// it, or its `channels` leave it out.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_resend_channel(
+    service: *mut otp_service,
+    token: *const c_char,
+    channel: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            let (token, channel) = (text(token, "token")?, text(channel, "channel")?);
+            takes_code(&service, reply)?;
+            service.resend_channel(token, channel)
+        })
+    }
+}
+
 /// Checks a code and uses it up: of all calls in all processes, exactly one is told OTP_OK, after that is stored for
 /// good. Compare with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
 ///
-/// `code` is what the user typed: 1 to 64 bytes, else OTP_E_ARGUMENT, which does not count. Anything else is a guess
-/// and counts, on the code and on its subject, also when the code is used or expired already. Codes are compared in
-/// constant time. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+/// `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
+/// count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
+/// already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
+/// with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
 ///
 /// Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
 /// help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).
@@ -195,7 +224,7 @@ pub unsafe extern "C" fn otp_status(
 /// A service that hands its codes over needs a reply to do it with.
 fn takes_code(service: &Service, reply: *mut c_char) -> Result<()> {
     if reply.is_null() && service.hands_over() {
-        return Err(Error::argument("reply is NULL, where sender \"none\" hands the code over"));
+        return Err(Error::argument("reply: must not be NULL where sender none hands the code over"));
     }
     Ok(())
 }

@@ -24,6 +24,9 @@ pub struct otp_service {
     _opaque: (),
 }
 
+/// Runtimes know that nothing lies below.
+const FIRST_PAGE_BYTES: usize = 4096;
+
 /// How long a close waits at most before it looks itself whether the calls have ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -129,8 +132,9 @@ pub fn add(service: Service) -> Result<*mut otp_service> {
     let id = fork::shared(|| {
         let mut table = fork::lock(&TABLE);
         table.opened += 1;
-        // Odd, so that it is never the address of an object of the host.
-        2 * table.opened + 1
+        // Odd, so that it is never the address of an object of the host; and no address within the first page, which
+        // runtimes take for a sign of damage where a pointer is due.
+        FIRST_PAGE_BYTES + 2 * table.opened - 1
     });
     // Its own thread comes through the handle as the host does: a round is a call like any other.
     service.set_round(move |sweeps| {
@@ -152,7 +156,7 @@ pub fn add(service: Service) -> Result<*mut otp_service> {
 /// `Argument` when there is none; `Store` in a child that was made without fork handlers.
 pub fn enter(handle: *mut otp_service) -> Result<Running> {
     if handle.is_null() {
-        return Err(Error::argument("service is NULL"));
+        return Err(Error::argument("service: must not be NULL"));
     }
     fork::check()?;
     let id = handle.addr();
@@ -162,7 +166,7 @@ pub fn enter(handle: *mut otp_service) -> Result<Running> {
         slot.running += 1;
         Some(slot.service)
     });
-    let service = service.ok_or_else(|| Error::argument("service is not open"))?;
+    let service = service.ok_or_else(|| Error::argument("service: is not open"))?;
     RUNNING.with(|running| running.borrow_mut().push(id));
     Ok(Running { id, service })
 }

@@ -1,4 +1,4 @@
-//! Reading replies and writing requests, for hosts without a JSON library at hand.
+//! Reading replies, for hosts without a JSON library at hand.
 
 use std::ffi::c_char;
 use std::fmt;
@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::catch;
-use crate::ffi::results::{OTP_E_ARGUMENT, OTP_OK, otp_result};
 use crate::ffi::strings::text;
 
 /// Reads a number from a reply, message or event: true is 1 and false is 0.
@@ -68,100 +67,8 @@ pub unsafe extern "C" fn otp_reply_text(
     found.len()
 }
 
-/// Adds a member with a text to the JSON object that is being built in `request`, a buffer of `request_size` bytes;
-/// what needs escaping is escaped. To begin, set `request[0]` to 0. `field` is a name, in which dots have no meaning.
-///
-/// Results: OTP_OK. OTP_E_ARGUMENT, and the buffer is as it was: a member of this name is there already, there is no
-/// room, the buffer holds something else than an object, or anything is NULL or not UTF-8.
-///
-/// ```c
-/// char request[1024] = "";
-/// if (otp_request_text(request, sizeof request, "phoneNumber", typed) != OTP_OK)
-///   return refuse();
-/// ```
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn otp_request_text(
-    request: *mut c_char,
-    request_size: usize,
-    field: *const c_char,
-    text: *const c_char,
-) -> otp_result {
-    // SAFETY: pointers are NULL or what the header asks for.
-    match catch(|| unsafe { add_text(request, request_size, field, text) }) {
-        Ok(()) => OTP_OK,
-        Err(_) => OTP_E_ARGUMENT,
-    }
-}
-
-unsafe fn add_text(request: *mut c_char, size: usize, field: *const c_char, value: *const c_char) -> Result<()> {
-    // SAFETY: pointers are NULL or what the header asks for.
-    let (field, value) = unsafe { (text(field, "field")?, text(value, "text")?) };
-    // SAFETY: as above.
-    let so_far = unsafe { text_within(request, size) }?;
-    let (kept, last) = match so_far.trim_end().strip_suffix('}') {
-        _ if so_far.is_empty() => ("", "{"),
-        Some(kept) => match members_beside(so_far, field)? {
-            0 => (kept, ""),
-            _ => (kept, ","),
-        },
-        None => return Err(Error::argument("request is no object")),
-    };
-    let added = member(last, field, value)?;
-    let kept = kept.len();
-    if added.len() > size - kept {
-        return Err(Error::argument("request has no room"));
-    }
-    // SAFETY: within `size` bytes; `added` is memory of the library, and nothing of the caller's is borrowed any more.
-    unsafe { request.add(kept).copy_from_nonoverlapping(added.as_ptr().cast(), added.len()) };
-    Ok(())
-}
-
-/// What follows the members so far, up to the NUL. It may hold a code: the memory is taken in one piece and wiped.
-fn member(before: &str, field: &str, value: &str) -> Result<Zeroizing<Vec<u8>>> {
-    // No character takes more than 6 bytes.
-    let mut added = Zeroizing::new(Vec::with_capacity(6 * (field.len() + value.len()) + 16));
-    added.extend_from_slice(before.as_bytes());
-    for (text, after) in [(field, b':'), (value, b'}')] {
-        serde_json::to_writer(&mut *added, text).map_err(|_| Error::internal("a text is not JSON"))?;
-        added.push(after);
-    }
-    added.push(0);
-    Ok(added)
-}
-
-/// How many members an object has, none of them called `field`.
-fn members_beside(object: &str, field: &str) -> Result<usize> {
-    let mut json = serde_json::Deserializer::from_str(object);
-    let members = json.deserialize_map(Names { field }).map_err(|_| Error::argument("request is no object"))?;
-    json.end().map_err(|_| Error::argument("request is no object"))?;
-    members.ok_or_else(|| Error::argument("request has this member"))
-}
-
-struct Names<'a> {
-    field: &'a str,
-}
-
-impl<'de> Visitor<'de> for Names<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-        let (mut members, mut repeated) = (0, false);
-        while let Some(is_field) = map.next_key_seed(Is(self.field))? {
-            map.next_value::<IgnoredAny>()?;
-            members += 1;
-            repeated |= is_field;
-        }
-        Ok((!repeated).then_some(members))
-    }
-}
-
 /// Compares a name without keeping it.
-struct Is<'a>(&'a str);
+pub(super) struct Is<'a>(pub &'a str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
     type Value = bool;
@@ -181,17 +88,6 @@ impl Visitor<'_> for Is<'_> {
     fn visit_str<E>(self, name: &str) -> std::result::Result<bool, E> {
         Ok(name == self.0)
     }
-}
-
-/// The text at `request`, which must end within `size` bytes.
-unsafe fn text_within<'a>(request: *const c_char, size: usize) -> Result<&'a str> {
-    // SAFETY: byte by byte up to the NUL, so that nothing behind it is read, whatever the size says.
-    let ends = !request.is_null() && (0..size).any(|at| unsafe { request.add(at).read() } == 0);
-    if !ends {
-        return Err(Error::argument("request is NULL or has no end"));
-    }
-    // SAFETY: it ends with NUL.
-    unsafe { text(request, "request") }
 }
 
 /// A member that is a leaf.
@@ -219,7 +115,7 @@ unsafe fn find(reply: *const c_char, field: *const c_char) -> Result<Option<Scal
     let mut json = serde_json::Deserializer::from_str(reply);
     let found = At { path: Some(field) }.deserialize(&mut json);
     let found = found.and_then(|found| json.end().map(|()| found));
-    found.map_err(|_| Error::argument("reply is no JSON"))
+    found.map_err(|_| Error::argument("reply: is no JSON"))
 }
 
 /// Reads what is at the end of a path, and nothing else.

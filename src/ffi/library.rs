@@ -51,9 +51,14 @@ pub extern "C" fn otp_abi_version() -> u32 {
 ///   names in a request's `params` are filled in. `brand`; `webOtpDomain`, `androidHash`: the last line of an SMS, from
 ///   which a browser or an app may take the code.
 /// - `ownCodes` (false): whether a request may bring its own `code`.
+/// - `accept` (all): an array of the members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
+///   on what came from outside, where addresses, `subject`, `channels`, `context` and `client` are theirs to set.
+/// - `defaultCountry` (none): a calling code, such as "39", with which a number without + or 00 is read. One that may be
+///   a national number and an international one is OTP_E_ARGUMENT.
 /// - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
 ///   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
-///   `applicationId` and `privateKey` (PEM text, or the path of a file), or `apiKey` and `apiSecret`; `auth` ("jwt" or
+///   `applicationId` and `privateKey` (RSA: PEM text, also in Base64 as a whole, or the path of a file that holds it;
+///   where it may be either, a path begins with `/`, `./` or `../`), or `apiKey` and `apiSecret`; `auth` ("jwt" or
 ///   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
 /// - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
 ///   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
@@ -67,9 +72,15 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
 ///   process alone.
 ///
+/// A secret (`key`, `previousKeys`, credentials, `signatureSecret`), and `repository`, may be "file:PATH", for what a
+/// regular file of at most 64 KiB holds, less one line feed at its end, or "env:NAME", for a variable of the
+/// environment: as the whole value, read once, now. No error or warning shows any part of a secret.
+///
 /// On success `*service` is the service, which otp_close() frees; else it is NULL. A NULL `service` is OTP_E_ARGUMENT.
 ///
-/// Reply: `warnings`, an array of texts about what the configuration should rather not be.
+/// Reply: `warnings`, an array of texts about what the configuration should rather not be, such as a key that lies
+/// beside its database; and about what it cannot do: timed steps of "messages" that nothing drives without
+/// `background`, a step that begins when the code has ended, options of `workflow` that do nothing with the sender.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (names the
 /// option that this library does not provide).
@@ -96,7 +107,7 @@ pub unsafe extern "C" fn otp_open(
     unsafe {
         guard(reply, reply_size, || {
             if service.is_null() {
-                return Err(Error::argument("service is NULL"));
+                return Err(Error::argument("service: must not be NULL"));
             }
             crate::fork::check()?;
             install_hook();

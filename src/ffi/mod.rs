@@ -21,6 +21,8 @@ pub mod results;
 
 pub mod helpers;
 
+pub mod requests;
+
 mod guard;
 mod handle;
 mod reply;

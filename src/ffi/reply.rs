@@ -12,7 +12,10 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
 use crate::outcome::Outcome;
-use crate::reply::{CreateReply, DeliveryReply, DoneReply, Reply, RunDueReply, StatusReply, VerifyReply, WebhookReply};
+use crate::reply::{
+    CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply, VerifyReply,
+    WebhookReply,
+};
 
 /// An error's detail: it may hold two paths.
 const DETAIL_LIMIT: usize = 2000;
@@ -95,6 +98,8 @@ impl Answer for CreateReply {
 impl Answer for VerifyReply {}
 
 impl Answer for DoneReply {}
+impl Answer for FoundReply {}
+impl Answer for SubjectReply {}
 
 impl Answer for WebhookReply {
     fn shorten(&mut self, shortened: &mut Shortened) {

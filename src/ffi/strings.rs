@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// `pointer` is NULL or a NUL-terminated string that stays as it is for `'a`.
 pub unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str> {
     // SAFETY: as promised by the caller.
-    unsafe { optional_text(pointer, name) }?.ok_or_else(|| Error::argument(format!("{name} is NULL")))
+    unsafe { optional_text(pointer, name) }?.ok_or_else(|| Error::argument(format!("{name}: must not be NULL")))
 }
 
 /// As [`text`], for a parameter that may be NULL.
@@ -33,7 +33,7 @@ pub unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Op
     }
     // SAFETY: not NULL, the rest as promised by the caller.
     let bytes = unsafe { CStr::from_ptr(pointer) };
-    let text = bytes.to_str().map_err(|_| Error::argument(format!("{name} is not valid UTF-8")))?;
+    let text = bytes.to_str().map_err(|_| Error::argument(format!("{name}: must be valid UTF-8")))?;
     Ok(Some(text))
 }
 
@@ -48,13 +48,13 @@ pub unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Op
 /// `pointer` is NULL or `size` bytes, if that is within `limit`, can be read there and stay as they are for `'a`.
 pub unsafe fn bytes<'a>(pointer: *const c_char, size: usize, limit: usize, name: &str) -> Result<&'a [u8]> {
     if size > limit {
-        return Err(Error::argument(format!("{name} is longer than {limit} bytes")));
+        return Err(Error::argument(format!("{name}: longer than {limit} bytes")));
     }
     if size == 0 {
         return Ok(&[]);
     }
     if pointer.is_null() {
-        return Err(Error::argument(format!("{name} is NULL")));
+        return Err(Error::argument(format!("{name}: must not be NULL")));
     }
     // SAFETY: not NULL, not empty, the rest as promised by the caller.
     Ok(unsafe { std::slice::from_raw_parts(pointer.cast::<u8>(), size) })

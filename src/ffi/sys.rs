@@ -24,8 +24,28 @@ pub fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Runs `section` with every signal held back from this thread, and from threads that it starts meanwhile.
-pub fn without_signals<T>(section: impl FnOnce() -> T) -> T {
+/// What a process is told by, and has handlers for that are to run on its own threads.
+const FOR_THE_HOST: [libc::c_int; 14] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGCHLD,
+    libc::SIGPIPE,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGWINCH,
+    libc::SIGCONT,
+    libc::SIGIO,
+];
+
+/// Runs `section` with the signals held back from this thread, and from threads that it starts meanwhile, that are for
+/// the host's own threads. Others stay as they are: runtimes stop every thread that has run their code by a signal of
+/// theirs, and wait for it, and a host that reads signals has blocked its own everywhere.
+pub fn without_host_signals<T>(section: impl FnOnce() -> T) -> T {
     struct Restore(libc::sigset_t);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -33,11 +53,11 @@ pub fn without_signals<T>(section: impl FnOnce() -> T) -> T {
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
         }
     }
-    // SAFETY: a set of signals is plain data, for which zero is valid; both calls get valid sets and cannot fail.
+    let added = set_of(&FOR_THE_HOST);
+    // SAFETY: a set of signals is plain data, for which zero is valid; the call gets valid sets and cannot fail.
     let before = unsafe {
-        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let mut before = std::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const added, &raw mut before);
         before
     };
     let _restore = Restore(before);

@@ -67,11 +67,33 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
     unsafe { guard(reply, reply_size, || handle::enter(service)?.run_due()) }
 }
 
-/// Forgets the failures of a subject, lifts its lock and enables it again.
+/// Tells how a subject stands. For operators: never show it to visitors.
+///
+/// `subject` is as for otp_unlock(); where it may mean several, the worst is told.
+///
+/// Reply: `failures` in a row, 0 for something unknown; `locked` ("subject" or "disabled") and `retryAfterSeconds`
+/// (rounded up, at least 1; absent where waiting does not help).
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_subject(
+    service: *mut otp_service,
+    subject: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe { guard(reply, reply_size, || handle::enter(service)?.subject(text(subject, "subject")?)) }
+}
+
+/// Forgets the failures of a subject, lifts its lock and enables it again. For operators.
 ///
 /// `subject` is the text it was given or taken from: of a request's `subject`, phone number or Messenger id, or a
-/// token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. Something unknown is OTP_OK. The
-/// reply has no members of its own.
+/// token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. A number may be written as in a
+/// request. What can be nothing of all that, such as "+39 12", is OTP_E_ARGUMENT.
+///
+/// Reply: `found`, whether there was anything to forget: false is the sign of a text that was mistyped.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]
@@ -86,9 +108,11 @@ pub unsafe extern "C" fn otp_unlock(
     unsafe { guard(reply, reply_size, || handle::enter(service)?.unlock(text(subject, "subject")?)) }
 }
 
-/// Erases all records with this recipient, a phone number or another address of a request: at most 64 bytes. Counters
-/// and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. Something unknown is
-/// OTP_OK. The reply has no members of its own.
+/// Erases all records with this recipient, a phone number, written as in a request, or another address: at most 64
+/// bytes. Counters and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. What can be
+/// no address, such as "+39 12", is OTP_E_ARGUMENT. For operators.
+///
+/// Reply: `found`, whether any record was erased: false is the sign of an address that was mistyped.
 ///
 /// It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
 /// record that is damaged is passed over, with one log event "erase" of level 1: nobody can tell whose it is. One that

@@ -43,7 +43,7 @@ fn check_process(process: u32) -> Result<()> {
     if process == std::process::id() {
         return Ok(());
     }
-    Err(Error::store("a memory repository belongs to the process that opened it"))
+    Err(Error::store("repository: memory: belongs to the process that opened it"))
 }
 
 fn after(key: Option<&Key>) -> (Bound<Key>, Bound<Key>) {

@@ -65,6 +65,16 @@ pub enum Answer {
     Refused(SendFailure),
 }
 
+impl Answer {
+    /// Why it was not, or perhaps not, taken.
+    pub fn failure(&self) -> Option<&SendFailure> {
+        match self {
+            Answer::Accepted { .. } => None,
+            Answer::NotTaken(failure) | Answer::InDoubt(failure) | Answer::Refused(failure) => Some(failure),
+        }
+    }
+}
+
 impl From<Sent> for Answer {
     fn from(sent: Sent) -> Self {
         let failure = |detail: &str| SendFailure { detail: detail.to_owned(), ..SendFailure::default() };

@@ -12,6 +12,7 @@ use crate::block::Block;
 use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
+use crate::hooks::About;
 use crate::outcome::Outcome;
 use crate::policy::Sends;
 use crate::record::{CodeState, Delivery, FirstAnswer, Idempotency, Record, Via};
@@ -29,6 +30,8 @@ pub struct Order {
     pub row: Block,
     pub subject: Block,
     pub recipients: Vec<Block>,
+    /// Who asks.
+    client: Option<Block>,
     /// Whether every phone number is on the list of countries.
     allowed: bool,
     pub envelope: Envelope,
@@ -36,6 +39,14 @@ pub struct Order {
     pub idempotency: Option<Idempotency>,
     /// The steps, tried with a code of the same length.
     pub steps: Arc<[PlannedStep]>,
+}
+
+/// What is sent again.
+struct Resend<'a> {
+    token: &'a str,
+    row: Block,
+    /// From which step on, if the caller asked for one.
+    first: Option<usize>,
 }
 
 /// What the first transaction came to.
@@ -63,7 +74,9 @@ impl Service {
     pub fn create(&self, token: &str, request: Option<&str>) -> Result<CreateReply> {
         self.start_driver()?;
         let row = self.core.row(token)?;
+        let mut client = None;
         let answer = self.order(token, row, request).and_then(|order| {
+            client = order.client;
             let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
@@ -72,7 +85,8 @@ impl Service {
             })?;
             Ok(self.finish(begun, way.as_ref(), false)?)
         });
-        self.told("create", Some(&row), answer)
+        let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
+        self.told_about("create", about, answer)
     }
 
     /// Sends the token's code again: the same code, within its lifetime, counted against the limits.
@@ -81,13 +95,28 @@ impl Service {
     ///
     /// As for [`Service::create`].
     pub fn resend(&self, token: &str) -> Result<CreateReply> {
+        self.resend_from(token, None)
+    }
+
+    /// As [`Service::resend`], but from the first step with this channel on: "send it by SMS instead".
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::create`]; `Argument`, with nothing counted, where no step has this channel, the create brought
+    /// no address for it, or its `channels` leave it out.
+    pub fn resend_channel(&self, token: &str, channel: &str) -> Result<CreateReply> {
+        self.resend_from(token, Some(channel))
+    }
+
+    fn resend_from(&self, token: &str, channel: Option<&str>) -> Result<CreateReply> {
         self.start_driver()?;
         let row = self.core.row(token)?;
-        let answer = self.way().and_then(|way| {
+        let answer = self.core.first_step(channel).and_then(|first| {
+            let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let name = token.to_owned();
             let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
-                core.begin_resend(transaction, &name, row, moment.now())
+                core.begin_resend(transaction, Resend { token: &name, row, first }, moment.now())
             })?;
             Ok(self.finish(begun, way.as_ref(), true)?)
         });
@@ -115,14 +144,16 @@ impl Service {
         let recipients = core.recipients_of(&request.addresses);
         let subject = core.subject(token, &request);
         let allowed = core.allows(&request.addresses);
-        let Request { addresses, locale, params, code, context, .. } = request;
-        let envelope = Envelope { addresses, locale, params, code };
+        let client = request.client.as_ref().map(|client| core.keys.index("client", &core.config.namespace, client));
+        let Request { addresses, channels, locale, params, code, context, .. } = request;
+        let envelope = Envelope { addresses, channels, locale, params, code };
         let placeholder = "0".repeat(usize::from(core.config.otp_length));
         let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
-        let steps = core.plan(&Contents { token, envelope: &envelope, code, left_ms: core.config.validity_ms })?;
+        let left_ms = core.config.validity_ms;
+        let steps = core.plan(&Contents { token, envelope: &envelope, code, left_ms, first: 0 })?;
         let context = context.map(Zeroizing::new);
         let token = token.to_owned();
-        Ok(Order { token, row, subject, recipients, allowed, envelope, context, idempotency, steps })
+        Ok(Order { token, row, subject, recipients, client, allowed, envelope, context, idempotency, steps })
     }
 }
 
@@ -192,7 +223,7 @@ impl Core {
         let (record, code) = self.draw(&order, older, now)?;
         let Order { token, row, envelope, .. } = order;
         let left_ms = self.config.validity_ms;
-        let steps = self.plan(&Contents { token: &token, envelope: &envelope, code: &code, left_ms })?;
+        let steps = self.plan(&Contents { token: &token, envelope: &envelope, code: &code, left_ms, first: 0 })?;
         rows::put_new_record(transaction, &row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
         Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
@@ -254,7 +285,7 @@ impl Core {
             return Ok(None);
         }
         if asked.request != stored.request {
-            return Err(Error::argument("idempotencyKey: it was used with another request"));
+            return Err(Error::argument("idempotencyKey: was used with another request"));
         }
         let outcome = match stored.answer {
             Some(answer) => answer.outcome(),
@@ -272,7 +303,7 @@ impl Core {
             reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
         }
         if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
-            let (_, steps) = self.plan_stored(&order.token, &order.row, record, now)?;
+            let (_, steps) = self.plan_stored(&order.token, &order.row, record, 0, now)?;
             reply.message = steps.iter().find_map(|step| step.message.clone());
         }
         Ok(Some(reply))
@@ -288,7 +319,15 @@ impl Core {
         reply
     }
 
-    fn begin_resend(&self, transaction: &mut dyn Transaction, token: &str, row: Block, now: Time) -> Result<Begun> {
+    /// The first step with this channel, if one is asked for.
+    fn first_step(&self, channel: Option<&str>) -> Result<Option<usize>> {
+        let Some(channel) = channel else { return Ok(None) };
+        let place = self.config.workflow.iter().position(|step| step.channel == channel);
+        place.map(Some).ok_or_else(|| Error::argument("channel: no step of the workflow has it"))
+    }
+
+    fn begin_resend(&self, transaction: &mut dyn Transaction, resend: Resend<'_>, now: Time) -> Result<Begun> {
+        let Resend { token, row, first } = resend;
         let Some(before) = rows::record(transaction, &row, now)? else {
             return Begun::answered(CreateReply::new(Outcome::Unknown));
         };
@@ -305,7 +344,11 @@ impl Core {
                 });
             }
         }
-        let (envelope, steps) = self.plan_stored(token, &row, &record, now)?;
+        let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
+        let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
+        if asked.is_some_and(|message| message.is_none()) {
+            return Err(Error::argument("channel: the create has no address for it, or leaves it out"));
+        }
         if !self.allows(&envelope.addresses) {
             return Begun::answered(CreateReply::new(Outcome::Refused));
         }

@@ -152,7 +152,8 @@ impl Service {
             Answer::NotTaken(_) | Answer::InDoubt(_) => Level::Error,
         };
         let step = Some((message.channel.as_str(), state(&answer)));
-        self.hooks.log(level, "send", outcome(&answer), About { row: Some(&job.row), step, ..About::default() });
+        let about = About { row: Some(&job.row), step, failure: answer.failure(), ..About::default() };
+        self.hooks.log(level, "send", outcome(&answer), about);
         Ok(Some(answer))
     }
 
@@ -173,16 +174,13 @@ impl Service {
     /// Stores what came of a step, and begins the next one where this one certainly failed.
     fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<Stored> {
         let status = state(answer);
-        let (uuid, failure) = match answer {
-            Answer::Accepted { uuid } => (uuid.clone(), None),
-            Answer::NotTaken(failure) | Answer::Refused(failure) | Answer::InDoubt(failure) => (None, Some(failure)),
-        };
+        let uuid = if let Answer::Accepted { uuid } = answer { uuid.clone() } else { None };
         let outcomes = Outcomes {
             step: Begun::of(job),
             outcome: outcome(answer),
             status,
             uuid,
-            error: failure.map(short_error),
+            error: answer.failure().map(short_error),
             steps: job.steps.clone(),
             further: status == DeliveryState::Failed && in_time,
             claims: job.record.delivery.claimed,

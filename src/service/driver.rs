@@ -33,6 +33,9 @@ pub const PAUSE: Duration = Duration::from_secs(5);
 /// Name of the thread.
 const NAME: &str = "otp-driver";
 
+/// Its stack, whatever the environment says: most of it is for the host's functions.
+const STACK_BYTES: usize = 2 << 20;
+
 /// Does what is due now, and removes old rows if asked to. Gives how long to rest; `None` when the service has ended.
 pub type Round = dyn Fn(bool) -> Option<Duration> + Send + Sync;
 
@@ -97,9 +100,8 @@ impl Running {
     fn start(round: Arc<Round>) -> Result<Self> {
         let ends = Arc::new(AtomicBool::new(false));
         let seen = ends.clone();
-        let thread = thread::Builder::new().name(NAME.to_owned());
-        // The host's signals are for its own threads.
-        let handle = sys::without_signals(|| thread.spawn(move || drive(&*round, &seen)));
+        let thread = thread::Builder::new().name(NAME.to_owned()).stack_size(STACK_BYTES);
+        let handle = sys::without_host_signals(|| thread.spawn(move || drive(&*round, &seen)));
         let handle = handle.map_err(|cause| Error::internal(format!("background: cannot start a thread: {cause}")))?;
         Ok(Self { handle: ManuallyDrop::new(handle), ends })
     }

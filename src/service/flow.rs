@@ -17,6 +17,7 @@ use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
 use crate::repository::{Row, Transaction, transact};
 use crate::sender::Answer;
 use crate::sender::vonage::{Carrier, Leg};
+use crate::typed::{WITHHELD, shown_without};
 use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
 use crate::workflow::{self, Reference};
 
@@ -155,14 +156,30 @@ impl Core {
         let Some(place) = place else { return Ok(Heard::UNKNOWN) };
         let changed = hear(&mut record, place, status.state, uuid, status.at.unwrap_or(now));
         let mut state = record.delivery.state();
+        let error = status.error.as_ref().filter(|_| changed).map(|error| self.shown(&row, &record, error));
         if let Some(step) = record.delivery.steps.get_mut(place) {
-            step.error = status.error.clone().filter(|_| changed).or(step.error.take());
+            step.error = error.or(step.error.take());
             state = step.status;
         }
         let mut heard = Heard::new(row, &before, &record, state);
         heard.next = self.after_report(&row, &mut record, place, state, now);
         rows::put_record(transaction, &row, &before, record, now);
         Ok(heard)
+    }
+
+    /// An error of the carrier's as it may be kept: without what a live code has sealed.
+    fn shown(&self, row: &Block, record: &Record, error: &str) -> String {
+        if record.sealed.is_empty() {
+            return error.to_owned();
+        }
+        match self.open(row, record) {
+            Ok((envelope, code)) => {
+                let addresses = envelope.addresses.iter().map(|address| address.text.as_str());
+                shown_without(&addresses.chain([code.as_str()]).collect::<Vec<_>>(), error.to_owned())
+            }
+            // Nobody here can tell.
+            Err(_) => WITHHELD.to_owned(),
+        }
     }
 
     /// What follows from a step's new state: its condition is met, or the next one begins at once.

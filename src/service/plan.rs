@@ -25,6 +25,8 @@ pub struct Contents<'a> {
     pub code: &'a str,
     /// How long it is still good, in milliseconds.
     pub left_ms: u64,
+    /// The first step that may be used.
+    pub first: usize,
 }
 
 /// A step of the configured workflow.
@@ -77,7 +79,12 @@ impl Core {
         let hands_over = self.config.sender == Via::None;
         let knows_none = hands_over && contents.envelope.addresses.is_empty();
         let mut steps = Vec::with_capacity(self.config.workflow.len());
-        for step in &self.config.workflow {
+        for (place, step) in self.config.workflow.iter().enumerate() {
+            let is_used = place >= contents.first && contents.envelope.goes_to(&step.channel);
+            if !is_used {
+                steps.push(PlannedStep { channel: step.channel.clone(), message: None });
+                continue;
+            }
             let address = contents.envelope.address_for(&step.channel);
             let to = address.map(|address| address.text.clone()).or(knows_none.then(String::new));
             let message = to.map(|to| self.message(step, Zeroizing::new(to), contents)).transpose()?;
@@ -88,7 +95,7 @@ impl Core {
             }
         }
         if steps.iter().all(|step| step.message.is_none()) {
-            return Err(Error::argument("request: it has no address for any step of the workflow"));
+            return Err(Error::argument("request: has no address for any step of the workflow that it may use"));
         }
         Ok(steps.into())
     }
@@ -103,16 +110,17 @@ impl Core {
         token: &str,
         row: &Block,
         record: &Record,
+        first: usize,
         now: Time,
     ) -> Result<(Envelope, Arc<[PlannedStep]>)> {
         let (envelope, code) = self.open(row, record)?;
         let left_ms = record.code.expires.since(record.time(now));
-        let steps = self.plan(&Contents { token, envelope: &envelope, code: &code, left_ms })?;
+        let steps = self.plan(&Contents { token, envelope: &envelope, code: &code, left_ms, first })?;
         Ok((envelope, steps))
     }
 
     /// What is sealed in a live record, and its code.
-    fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+    pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
         let sealed = self.keys.unseal(&self.sealed_to(row, &record.code), &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
         let envelope = envelope.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
@@ -123,7 +131,7 @@ impl Core {
     }
 
     fn message(&self, step: &StepConfig, to: Zeroizing<String>, contents: &Contents<'_>) -> Result<Message> {
-        let Contents { token, envelope, code, left_ms } = *contents;
+        let Contents { token, envelope, code, left_ms, .. } = *contents;
         let minutes_left = left_ms.div_ceil(MINUTE_MS);
         let rendered =
             self.config.texts.render(step, envelope.locale.as_deref(), code, minutes_left, &envelope.params)?;

@@ -7,6 +7,7 @@ mod claims;
 mod events;
 mod faulty;
 mod flow;
+mod people;
 mod references;
 mod watched;
 

@@ -158,7 +158,7 @@ impl Core {
 
     /// What the messages of a record need.
     fn material(&self, row: &Block, record: &Record, now: Time) -> Result<Material> {
-        let (envelope, steps) = self.plan_stored("", row, record, now).map_err(Error::of_one_row)?;
+        let (envelope, steps) = self.plan_stored("", row, record, 0, now).map_err(Error::of_one_row)?;
         Ok(Material { locale: envelope.locale, steps })
     }
 

@@ -1,21 +1,16 @@
-//! Upkeep: sweeping, unlocking and erasing.
+//! Upkeep: what is due, and what is over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::{self, Pace};
-use super::passed::Passed;
-use super::{Core, DURABLE, NAME_BYTES, Service, driver, rows};
-use crate::block::Block;
+use super::{Service, driver};
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
-use crate::outcome::Outcome;
-use crate::phone;
-use crate::record::{Record, Via};
-use crate::reply::{DoneReply, RunDueReply};
-use crate::repository::{Key, Page, Row, Sweeper, Transaction, transact};
-use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
+use crate::record::Via;
+use crate::reply::RunDueReply;
+use crate::repository::Sweeper;
 
 /// How long a call works before it lets others go on: below the 100 ms that are promised, since a step may take longer
 /// than the one before it.
@@ -110,134 +105,5 @@ impl Service {
             }
             pace::rest();
         }
-    }
-
-    /// Clears failures and locks of a subject, whichever kind of subject the text may mean.
-    ///
-    /// # Errors
-    ///
-    /// `Argument`, `Store`, `Busy`.
-    pub fn unlock(&self, subject: &str) -> Result<DoneReply> {
-        self.start_driver()?;
-        check_name(subject, "subject", NAME_BYTES)?;
-        let subjects = self.core.subjects(subject);
-        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            subjects.iter().for_each(|subject| transaction.delete(&subject.sibling()));
-            Ok(DoneReply { outcome: Outcome::Ok })
-        });
-        self.told("unlock", None, answer)
-    }
-
-    /// Removes every record of a recipient that is there now, whichever kind of address the text may mean. Counters
-    /// and locks stay: they hold hashes, and end by themselves. A record that is damaged is passed over, and told to
-    /// the log once.
-    ///
-    /// # Errors
-    ///
-    /// `Argument`, `Busy`, `Store`, also for a record that the system did not let be read; after it, the others may be
-    /// gone.
-    pub fn erase(&self, recipient: &str) -> Result<DoneReply> {
-        self.start_driver()?;
-        check_name(recipient, "recipient", MAX_ADDRESS_BYTES)?;
-        let answer = self.erase_all(self.core.recipients(recipient));
-        self.told("erase", None, answer.map(|()| DoneReply { outcome: Outcome::Ok }))
-    }
-
-    fn erase_all(&self, recipients: Vec<Block>) -> Result<()> {
-        let recipients = Arc::new(recipients);
-        let mut eraser = Eraser { recipients, pace: Pace::new(), has_erased: false, unread: None };
-        for page in self.core.repository.scan(self.core.tenant().rows()) {
-            page.and_then(|page| self.erase_page(&mut eraser, page)).map_err(|error| eraser.failed(error))?;
-        }
-        match eraser.unread.take() {
-            Some(error) => Err(eraser.failed(error)),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes the recipient's records among these, which are looked at once more.
-    fn erase_page(&self, eraser: &mut Eraser, page: Page) -> Result<()> {
-        let (mut found, mut passed) = (Vec::new(), Vec::new());
-        for (key, row) in page {
-            match row {
-                Ok(Row::Record(record)) if eraser.concerns(&record) => found.push(key),
-                Ok(_) => {}
-                // Nobody can tell whose it is: of one that is damaged nobody ever will.
-                Err(error) => {
-                    passed.push(Passed { key, about: key, outcome: error.outcome() });
-                    eraser.unread = eraser.unread.take().or(Some(error).filter(|error| !error.is_damage()));
-                }
-            }
-        }
-        self.tell_passed("erase", &passed);
-        let mut found = found.as_slice();
-        while !found.is_empty() {
-            let (first, left) = found.split_at(eraser.pace.rows().min(found.len()));
-            let (keys, recipients) = (first.to_vec(), eraser.recipients.clone());
-            eraser.pace.transact(&*self.core.repository, move |transaction| {
-                keys.iter().try_for_each(|key| erase_record(transaction, key, &recipients))
-            })?;
-            (eraser.has_erased, found) = (true, left);
-        }
-        Ok(())
-    }
-}
-
-/// The erasing of a recipient's records.
-struct Eraser {
-    recipients: Arc<Vec<Block>>,
-    pace: Pace,
-    /// Whether some are gone for good.
-    has_erased: bool,
-    /// Why a row could not be read that may be in order.
-    unread: Option<Error>,
-}
-
-impl Eraser {
-    fn concerns(&self, record: &Record) -> bool {
-        concerns(record, &self.recipients)
-    }
-
-    /// Once something was erased, no error says that nothing was done.
-    fn failed(&self, error: Error) -> Error {
-        if self.has_erased {
-            return Error::store(format!("recipient: not all of its records were erased: {error}"));
-        }
-        error
-    }
-}
-
-fn concerns(record: &Record, recipients: &[Block]) -> bool {
-    record.recipients.iter().any(|recipient| recipients.contains(recipient))
-}
-
-/// Removes the record, if it still is the recipient's. One that was damaged meanwhile is left to whoever needs it.
-fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Block]) -> Result<()> {
-    match transaction.get(key) {
-        Ok(Some(Row::Record(record))) if concerns(&record, recipients) => {
-            rows::delete_record(transaction, key, &record);
-            Ok(())
-        }
-        Err(error) if !error.is_damage() => Err(error),
-        _ => Ok(()),
-    }
-}
-
-impl Core {
-    /// Every subject that a text may mean.
-    fn subjects(&self, text: &str) -> Vec<Block> {
-        let namespace = &self.config.namespace;
-        let mut subjects =
-            vec![self.keys.index("subject", namespace, text), self.keys.index("token as subject", namespace, text)];
-        subjects.extend(self.recipients(text));
-        subjects
-    }
-
-    /// Every recipient that a text may mean.
-    fn recipients(&self, text: &str) -> Vec<Block> {
-        let numbers = phone::readings(text, self.config.default_country).into_iter();
-        let phone = numbers.map(|number| self.recipient(&AddressKind::Phone, &number));
-        let others = [AddressKind::Messenger, AddressKind::Channel(String::new())];
-        phone.chain(others.iter().map(|kind| self.recipient(kind, text))).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Webhooks as the carrier may send them: late, in any order, several times, again after a refusal, unsigned.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{BOTH, EXPIRY_MS, MESSENGER_ID, PATIENCE, QUIET, Stage, T0, open, states};
 use crate::common::carrier::simulator::{Habit, Webhook};
-use crate::common::carrier::{Carrier, report};
+use crate::common::carrier::{Carrier, report, uuid};
 use crate::common::{self, Folder, Random, Watchdog};
 
 const BOTH_READ_AND_DELIVERED: [(&str, DeliveryState); 2] =
@@ -190,9 +190,11 @@ fn an_answer_and_a_rejection_race() {
     type Reporter = JoinHandle<()>;
     let (service, reporters) = (Arc::new(OnceLock::<Service>::new()), Arc::new(Mutex::new(Vec::<Reporter>::new())));
     let (told, begun, random) = (service.clone(), reporters.clone(), Mutex::new(Random::new()));
+    let count = AtomicUsize::new(0);
     let carrier = Carrier::with(move |message| {
+        let name = uuid(count.fetch_add(1, Ordering::Relaxed) + 1);
         if message["channel"] == "messenger" {
-            let (authorization, body) = report(message, "m", "rejected", T0);
+            let (authorization, body) = report(message, &name, "rejected", T0);
             let (told, pause) = (told.clone(), Duration::from_micros(random.lock().unwrap().below(600) as u64));
             begun.lock().unwrap().push(spawn(move || {
                 sleep(pause);

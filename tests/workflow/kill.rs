@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use otp::{DeliveryState, Outcome, RequestState, Service};
 
 use super::{EXPIRY_SECONDS, T0, create, open_at, sms_count, steps};
-use crate::common::carrier::{Carrier, code_in, report};
+use crate::common::carrier::{Carrier, code_in, report, uuid};
 use crate::common::{self, Folder, Watchdog};
 
 /// When the claim of a process that died has surely ended: the time for a request, and a second.
@@ -63,7 +63,7 @@ fn go_on(service: &Service, clock: &AtomicI64, carrier: &Carrier, token: &str, b
     let steps = steps(service, token);
     if let Some((place, message)) = sent.iter().enumerate().find(|(_, message)| message["channel"] == "sms") {
         let now = clock.load(SeqCst);
-        let (authorization, body) = report(message, &format!("m-{}", before + place + 1), "delivered", now);
+        let (authorization, body) = report(message, &uuid(before + place + 1), "delivered", now);
         let reply = service.webhook(Some(&authorization), body.as_bytes()).unwrap();
         assert_eq!((reply.known, reply.state), (Some(true), Some(DeliveryState::Delivered)));
     }

@@ -10,6 +10,7 @@ use super::Answer;
 use super::http::{Failure, Reply};
 use crate::reply::SendFailure;
 use crate::strict::is_visible_ascii;
+use crate::typed::shown_without;
 
 /// Longest text of the carrier that is kept, in bytes; replies shorten it further.
 const MAX_TEXT_BYTES: usize = 200;
@@ -66,8 +67,8 @@ fn fate_of_code(code: &str) -> Option<Fate> {
     }
 }
 
-/// Judges an answer. `uuid_member` names the member of a good one; texts of the carrier in which one of `secrets`
-/// stands are dropped.
+/// Judges an answer. `uuid_member` names the member of a good one; a text of the carrier in which one of `secrets`
+/// stands, however it is spelled, is withheld, and a code dropped.
 pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> (Answer, Again) {
     let problem = reply.body.as_deref().and_then(|body| serde_json::from_slice::<Told>(body).ok()).unwrap_or_default();
     let mut fate = fate_of_status(reply.status);
@@ -90,7 +91,7 @@ pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> 
         detail,
         http_status: Some(reply.status),
         vendor_code,
-        vendor_title: problem.title().filter(told),
+        vendor_title: problem.title().map(|title| shown_without(secrets, title)),
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
     match fate {

@@ -38,8 +38,8 @@ const MAX_IDLE: usize = 64;
 /// doubt, so this is below the shortest time-out that servers commonly have (5 s).
 const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 
-/// The longest wait that a carrier can ask for, in seconds: a day.
-const MAX_RETRY_AFTER: u64 = 86_400;
+/// The longest wait that a carrier can ask for, in seconds: an hour.
+const MAX_RETRY_AFTER: u64 = 3600;
 
 /// An answer.
 pub struct Reply {

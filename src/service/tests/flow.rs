@@ -74,11 +74,12 @@ pub(super) fn fixture(kind: &str) -> (Fixture, Carrier) {
 }
 
 pub(super) fn fixture_with(kind: &str, workflow: &Value) -> (Fixture, Carrier) {
+    fixture_of(kind, &format!(r#","webhook":{{"signatureSecret":"{SECRET}"}},"workflow":{workflow}"#))
+}
+
+pub(super) fn fixture_of(kind: &str, options: &str) -> (Fixture, Carrier) {
     let carrier = Carrier::start();
-    let options = format!(
-        r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"webhook":{{"signatureSecret":"{SECRET}"}},
-        "workflow":{workflow}"#
-    );
+    let options = format!(r#","policy":{{"cooldownSeconds":0,"sendLimits":[]}}{options}"#);
     let sender = format!(r#"{{"type":"{kind}","apiKey":"k","apiSecret":"s","baseUrl":"{}"}}"#, carrier.url());
     (Fixture::with(&sender, &options), carrier)
 }
@@ -212,7 +213,7 @@ fn what_ended_is_not_sent_again() {
         match end {
             "verify" => assert_eq!(fixture.verify("t", code_in(&message)), Outcome::Ok),
             "cancel" => assert_eq!(fixture.service.cancel("t").unwrap().outcome, Outcome::Ok),
-            "erase" => assert_eq!(fixture.service.erase("8192836451").unwrap().outcome, Outcome::Ok),
+            "erase" => assert!(fixture.service.erase("8192836451").unwrap().found),
             _ => assert_eq!(fixture.later(60_000).send("t").outcome, Outcome::Ok),
         }
         let sent = carrier.seen().len();

@@ -21,7 +21,7 @@ fn a_reference_does_not_come_back_after_an_erase_or_a_purge() {
             let _ = fixture.send("t");
             let old = carrier.seen()[0].clone();
             match end {
-                "erase" => assert_eq!(fixture.service.erase("8192836451").unwrap().outcome, Outcome::Ok),
+                "erase" => assert!(fixture.service.erase("8192836451").unwrap().found),
                 _ => assert!(fixture.later(48 * 3_600_000).service.run_due().unwrap().purged > 0),
             }
             let _ = fixture.send("t");
@@ -149,7 +149,7 @@ fn erase_finds_addresses_of_channels_that_are_gone() {
     let before = open("pigeon");
     let code = before.create("t", Some(r#"{"pigeon":"coop 7"}"#)).unwrap().message.unwrap().code;
     let after = open("raven");
-    assert_eq!(after.erase("coop 7").unwrap().outcome, Outcome::Ok);
+    assert!(after.erase("coop 7").unwrap().found);
     assert_eq!(after.verify("t", &code, None).unwrap().outcome, Outcome::NotValid);
 }
 

@@ -11,7 +11,7 @@ const seconds: number | undefined = checked.retryAfterSeconds;
 const status: number = resultHttpStatus(checked.result);
 const state: string = (await otp.status('session')).delivery.steps[0]?.status ?? 'none';
 const { nextDueInMilliseconds } = await otp.runDue();
-const kind: 'status' | 'final' | 'inbound' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
+const kind: 'status' | 'final' | 'inbound' | 'other' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
 await otp.unlock('393331234567');
 await otp.erase('393331234567');
 

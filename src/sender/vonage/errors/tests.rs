@@ -118,10 +118,13 @@ fn what_is_secret_is_not_repeated() {
     for body in [
         r##"{"type":"x#63731","title":"code 63731 for you"}"##,
         r##"{"type":"x#to-393331234567","title":"393331234567: invalid"}"##,
+        r##"{"type":"x#63731","title":"+39 (333) 123-4567 is unknown"}"##,
+        r##"{"type":"x#63731","title":"6 3 7 3 1"}"##,
+        r##"{"type":"x#63731","title":"６３７３１"}"##,
         r#"{"title":"63731"}"#,
     ] {
         let failure = failure(judged(422, body).0);
-        assert_eq!((failure.vendor_code, failure.vendor_title), (None, None));
+        assert_eq!((failure.vendor_code, failure.vendor_title.as_deref()), (None, Some("withheld")), "{body}");
         assert_eq!(failure.detail, "host: status 422");
     }
 }

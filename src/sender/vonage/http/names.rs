@@ -14,9 +14,13 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::Unsent;
+use crate::ffi::sys;
 
 /// Most addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 16;
+
+/// The stack of a look-up, whatever the environment says: the system's needs some 100 KiB.
+const STACK_BYTES: usize = 512 << 10;
 
 /// Most look-ups under way: with a name server that does not answer, each leaves a thread behind for a while.
 const MAX_LOOK_UPS: usize = 64;
@@ -61,13 +65,16 @@ impl Names {
         let place = Place::take(&self.running).ok_or_else(|| Unsent::new("too many look-ups are waiting"))?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let look_up = self.look_up;
-        let thread = thread::Builder::new().name("otp-names".to_owned()).spawn(move || {
-            let found = look_up(&host_and_port);
-            drop(place);
-            // Nobody listens after the deadline.
-            let _ = sender.send(found);
+        let thread = thread::Builder::new().name("otp-names".to_owned()).stack_size(STACK_BYTES);
+        let started = sys::without_host_signals(|| {
+            thread.spawn(move || {
+                let found = look_up(&host_and_port);
+                drop(place);
+                // Nobody listens after the deadline.
+                let _ = sender.send(found);
+            })
         });
-        thread.map_err(|cause| Unsent::new(&format!("cannot start a thread: {cause}")))?;
+        started.map_err(|cause| Unsent::new(&format!("cannot start a thread: {cause}")))?;
         match receiver.recv_timeout(*timeout.after) {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(cause)) => Err(Unsent::new(&format!("host not found: {cause}"))),

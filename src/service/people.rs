@@ -1,0 +1,194 @@
+//! What is kept of a person: telling how a subject stands, unlocking it, erasing a recipient. For operators, who may
+//! give any text that the person is known by.
+
+use std::sync::Arc;
+
+use super::pace::Pace;
+use super::passed::Passed;
+use super::{Core, DURABLE, NAME_BYTES, Service, rows, subject_locked, whole_seconds_up};
+use crate::block::Block;
+use crate::error::{Error, Result};
+use crate::phone;
+use crate::policy::Standing;
+use crate::record::Record;
+use crate::reply::{FoundReply, SubjectReply};
+use crate::repository::{Key, Page, Row, Transaction, transact};
+use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
+use crate::typed::fold;
+
+impl Service {
+    /// Tells how a subject stands, whichever kind of subject the text may mean: of several the worst. Something unknown
+    /// has no failures. For operators: never tell visitors.
+    ///
+    /// # Errors
+    ///
+    /// `Argument` for a text that can be nothing known; `Store`, `Busy`.
+    pub fn subject(&self, subject: &str) -> Result<SubjectReply> {
+        self.start_driver()?;
+        let answer = self.core.subjects(subject).and_then(|subjects| {
+            let moment = self.hooks.moment();
+            transact(&*self.core.repository, DURABLE, move |transaction| {
+                let now = moment.now();
+                let (mut failures, mut worst) = (0, Standing::Open);
+                for subject in &subjects {
+                    let found = rows::settled_failures(transaction, subject, now)?;
+                    failures = failures.max(found.count);
+                    worst = worst.max(found.standing(now));
+                }
+                let retry_after_seconds =
+                    if let Standing::LockedFor(ms) = worst { Some(whole_seconds_up(ms)) } else { None };
+                Ok(SubjectReply { failures, locked: subject_locked(worst), retry_after_seconds })
+            })
+        });
+        self.told("subject", None, answer)
+    }
+
+    /// Clears failures and locks of a subject, whichever kind of subject the text may mean, and tells whether there
+    /// were any.
+    ///
+    /// # Errors
+    ///
+    /// `Argument` for a text that can be nothing known; `Store`, `Busy`.
+    pub fn unlock(&self, subject: &str) -> Result<FoundReply> {
+        self.start_driver()?;
+        let answer = self.core.subjects(subject).and_then(|subjects| {
+            transact(&*self.core.repository, DURABLE, move |transaction| {
+                let mut found = false;
+                for subject in &subjects {
+                    // A damaged row locks as well, and goes.
+                    found |= !matches!(transaction.get(&subject.sibling()), Ok(None));
+                    transaction.delete(&subject.sibling());
+                }
+                Ok(FoundReply { found })
+            })
+        });
+        self.told("unlock", None, answer)
+    }
+
+    /// Removes every record of a recipient that is there now, whichever kind of address the text may mean, and tells
+    /// whether there were any. Counters and locks stay: they hold hashes, and end by themselves. A record that is
+    /// damaged is passed over, and told to the log once.
+    ///
+    /// # Errors
+    ///
+    /// `Argument` for a text that can be nothing known; `Busy`; `Store`, also for a record that the system did not let
+    /// be read; after it, the others may be gone.
+    pub fn erase(&self, recipient: &str) -> Result<FoundReply> {
+        self.start_driver()?;
+        let recipients = self.core.check_known(recipient, "recipient", MAX_ADDRESS_BYTES);
+        let answer = recipients.and_then(|()| self.erase_all(self.core.recipients(recipient)));
+        self.told("erase", None, answer.map(|found| FoundReply { found }))
+    }
+
+    fn erase_all(&self, recipients: Vec<Block>) -> Result<bool> {
+        let recipients = Arc::new(recipients);
+        let mut eraser = Eraser { recipients, pace: Pace::new(), has_erased: false, unread: None };
+        for page in self.core.repository.scan(self.core.tenant().rows()) {
+            page.and_then(|page| self.erase_page(&mut eraser, page)).map_err(|error| eraser.failed(error))?;
+        }
+        match eraser.unread.take() {
+            Some(error) => Err(eraser.failed(error)),
+            None => Ok(eraser.has_erased),
+        }
+    }
+
+    /// Removes the recipient's records among these, which are looked at once more.
+    fn erase_page(&self, eraser: &mut Eraser, page: Page) -> Result<()> {
+        let (mut found, mut passed) = (Vec::new(), Vec::new());
+        for (key, row) in page {
+            match row {
+                Ok(Row::Record(record)) if eraser.concerns(&record) => found.push(key),
+                Ok(_) => {}
+                // Nobody can tell whose it is: of one that is damaged nobody ever will.
+                Err(error) => {
+                    passed.push(Passed { key, about: key, outcome: error.outcome() });
+                    eraser.unread = eraser.unread.take().or(Some(error).filter(|error| !error.is_damage()));
+                }
+            }
+        }
+        self.tell_passed("erase", &passed);
+        let mut found = found.as_slice();
+        while !found.is_empty() {
+            let (first, left) = found.split_at(eraser.pace.rows().min(found.len()));
+            let (keys, recipients) = (first.to_vec(), eraser.recipients.clone());
+            eraser.pace.transact(&*self.core.repository, move |transaction| {
+                keys.iter().try_for_each(|key| erase_record(transaction, key, &recipients))
+            })?;
+            (eraser.has_erased, found) = (true, left);
+        }
+        Ok(())
+    }
+}
+
+/// The erasing of a recipient's records.
+struct Eraser {
+    recipients: Arc<Vec<Block>>,
+    pace: Pace,
+    /// Whether some are gone for good.
+    has_erased: bool,
+    /// Why a row could not be read that may be in order.
+    unread: Option<Error>,
+}
+
+impl Eraser {
+    fn concerns(&self, record: &Record) -> bool {
+        concerns(record, &self.recipients)
+    }
+
+    /// Once something was erased, no error says that nothing was done.
+    fn failed(&self, error: Error) -> Error {
+        if self.has_erased {
+            return Error::store(format!("recipient: not all of its records were erased: {error}"));
+        }
+        error
+    }
+}
+
+fn concerns(record: &Record, recipients: &[Block]) -> bool {
+    record.recipients.iter().any(|recipient| recipients.contains(recipient))
+}
+
+/// Removes the record, if it still is the recipient's. One that was damaged meanwhile is left to whoever needs it.
+fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Block]) -> Result<()> {
+    match transaction.get(key) {
+        Ok(Some(Row::Record(record))) if concerns(&record, recipients) => {
+            rows::delete_record(transaction, key, &record);
+            Ok(())
+        }
+        Err(error) if !error.is_damage() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Core {
+    /// Every subject that a text may mean.
+    fn subjects(&self, text: &str) -> Result<Vec<Block>> {
+        self.check_known(text, "subject", NAME_BYTES)?;
+        let namespace = &self.config.namespace;
+        let mut subjects =
+            vec![self.keys.index("subject", namespace, text), self.keys.index("token as subject", namespace, text)];
+        subjects.extend(self.recipients(text));
+        Ok(subjects)
+    }
+
+    /// Every recipient that a text may mean: what is typed in passing, a number above all, is folded.
+    pub(super) fn recipients(&self, text: &str) -> Vec<Block> {
+        let numbers = phone::readings(text, self.config.default_country).into_iter();
+        let phone = numbers.map(|number| self.recipient(&AddressKind::Phone, &number));
+        let folded = fold(text);
+        let others = [AddressKind::Messenger, AddressKind::Channel(String::new())];
+        let others = others.iter().flat_map(|kind| [text, folded.as_str()].map(|text| self.recipient(kind, text)));
+        phone.chain(others).collect()
+    }
+
+    /// Refuses a text that nothing can be known by, rather than to answer that it was done.
+    fn check_known(&self, text: &str, parameter: &str, max_bytes: usize) -> Result<()> {
+        let default = self.config.default_country;
+        if phone::is_nothing(text, default) {
+            return Err(Error::argument(format!("{parameter}: is neither a phone number nor anything else known")));
+        }
+        // What is pasted with a number may hold line feeds.
+        let is_number = !phone::readings(text, default).is_empty() && text.len() <= max_bytes;
+        if is_number { Ok(()) } else { check_name(text, parameter, max_bytes) }
+    }
+}
