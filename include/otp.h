@@ -84,10 +84,10 @@
  * token), `client` (of a create: a pseudonym of the request's `client`, of the same kind), and of a step of a delivery
  * `channel` and `state`: with "send" what came of sending its message, with "report" what a webhook said became of it.
  * A "send" that failed has `cause`, and what is known of `httpStatus` and `vendorCode`. What strangers bring about is a
- * warning, OTP_E_ARGUMENT, OTP_E_SIGNATURE and OTP_E_UNSIGNED among it. The event "store" warns that the `-wal` of the repository cannot be used anew,
- * since a program reads the database without end: `size` is its length in bytes, told from 64 MiB on and whenever it
- * has doubled; at 256 MiB nothing more is written. Members that do not apply are absent, others may be added. No event
- * holds a code, a token, a recipient or a key.
+ * warning, OTP_E_ARGUMENT, OTP_E_SIGNATURE and OTP_E_UNSIGNED among it. The event "store" warns that the `-wal` of
+ * the repository cannot be used anew, since a program reads the database without end: `size` is its length in bytes,
+ * told from 64 MiB on and whenever it has doubled; at 256 MiB nothing more is written. Members that do not apply are
+ * absent, others may be added. No event holds a code, a token, a recipient or a key.
  */
 
 #ifndef OTP_H
@@ -460,7 +460,8 @@ otp_result otp_resend_channel(otp_service *service,
  * `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
  * count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
  * already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
- * with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+ * with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The
+ * limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
  *
  * Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
  * help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).

@@ -9,6 +9,7 @@ use otp::ffi::callbacks::*;
 use otp::ffi::codes::*;
 use otp::ffi::helpers::*;
 use otp::ffi::library::*;
+use otp::ffi::requests::*;
 use otp::ffi::results::*;
 use otp::ffi::upkeep::*;
 

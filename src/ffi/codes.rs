@@ -130,7 +130,8 @@ pub unsafe extern "C" fn otp_resend_channel(
 /// `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
 /// count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
 /// already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
-/// with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+/// with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The
+/// limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
 ///
 /// Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
 /// help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).

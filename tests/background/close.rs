@@ -302,8 +302,20 @@ fn signals_are_for_the_host_s_threads() {
         assert_eq!(tasks.len(), 1);
         let status = std::fs::read_to_string(tasks[0].path().join("status")).unwrap();
         let held = [
-            libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGALRM, libc::SIGVTALRM, libc::SIGCHLD,
-            libc::SIGPIPE, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH, libc::SIGCONT, libc::SIGIO,
+            libc::SIGHUP,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGTERM,
+            libc::SIGALRM,
+            libc::SIGVTALRM,
+            libc::SIGCHLD,
+            libc::SIGPIPE,
+            libc::SIGTSTP,
+            libc::SIGTTIN,
+            libc::SIGTTOU,
+            libc::SIGWINCH,
+            libc::SIGCONT,
+            libc::SIGIO,
         ];
         let added = held.iter().fold(0, |set, signal| set | 1_u64 << (signal - 1));
         assert_eq!(blocked(&status), before | added, "these, and what the thread that began it held back");

@@ -8,6 +8,7 @@ use otp::ffi::callbacks::*;
 use otp::ffi::codes::*;
 use otp::ffi::helpers::*;
 use otp::ffi::library::*;
+use otp::ffi::requests::*;
 use otp::ffi::results::*;
 use otp::ffi::upkeep::*;
 use serde_json::{Map, Value};
