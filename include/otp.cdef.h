@@ -48,6 +48,7 @@ otp_result otp_resend_channel(otp_service *service,
                               const char *channel,
                               char *reply,
                               size_t reply_size);
+otp_result otp_not_sent(otp_service *service, const char *token, char *reply, size_t reply_size);
 otp_result otp_verify(otp_service *service,
                       const char *token,
                       const char *code,

@@ -454,6 +454,19 @@ otp_result otp_resend_channel(otp_service *service,
                               size_t reply_size);
 
 /**
+ * With sender "none": says that the message which was handed over last certainly did not leave. The message of the
+ * next step of the workflow for which there is an address comes back, as from otp_create(), and counts against no
+ * limit. A message that may have left must not be given up so: keep its code.
+ *
+ * Reply: as of otp_create().
+ *
+ * Results: OTP_OK; OTP_E_SEND where no step is left, and the code stays good: otp_cancel() ends it; by the state of the
+ * code OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED; OTP_E_ARGUMENT where no message was handed
+ * over, and where `reply` is NULL; OTP_E_UNSUPPORTED with another sender; OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ */
+OTP_NODISCARD otp_result otp_not_sent(otp_service *service, const char *token, char *reply, size_t reply_size);
+
+/**
  * Checks a code and uses it up: of all calls in all processes, exactly one is told OTP_OK, after that is stored for
  * good. Compare with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
  *

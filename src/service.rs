@@ -14,6 +14,7 @@ mod passed;
 mod people;
 mod plan;
 mod reference;
+mod resend;
 mod rows;
 mod status;
 mod timers;

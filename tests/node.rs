@@ -79,6 +79,36 @@ fn service_and_examples_work() {
     assert!(passed >= 10, "{passed}");
 }
 
+/// Test runners load the package more than once in a process, and bundlers take it apart.
+#[test]
+fn jest_and_bundles_work() {
+    let Some((workspace, package)) = package() else { return };
+    let tools = format!("{PACKAGE}/test/tools");
+    workspace.install(&tools, &[]);
+    let folder = workspace.path(&tools);
+    let mut jest = workspace.command(&folder, "node");
+    succeeded("jest", &run(jest.args(["node_modules/jest/bin/jest.js", "--runInBand"])));
+    let bundles = folder.join("node_modules/.bundles");
+    succeeded("bundle.cjs", &run(workspace.command(&folder, "node").arg("bundle.cjs").arg(&bundles)));
+    // In a bundle the library is looked for where the package is installed.
+    let installed = folder.join("node_modules/libotp");
+    copy(&package.join("package.json"), &installed.join("package.json"));
+    std::fs::create_dir_all(installed.join("native")).unwrap();
+    std::fs::copy(shared_library(), installed.join("native/libotp.so")).unwrap();
+    for bundle in ["esbuild.cjs", "esbuild.mjs", "webpack.cjs"] {
+        for environment in [true, false] {
+            let mut node = workspace.command(&folder, "node");
+            node.arg(bundles.join(bundle));
+            if !environment {
+                node.env_remove("LIBOTP_LIBRARY");
+            }
+            let output = run(&mut node);
+            succeeded(bundle, &output);
+            assert_eq!(output.stdout, b"good once\n", "{bundle}");
+        }
+    }
+}
+
 /// The first program of the README.
 fn readme_program(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("README.md")).unwrap();

@@ -49,6 +49,10 @@ export interface Config {
   androidHash?: string;
   /** Whether a request may bring its own `code`; default false. */
   ownCodes?: boolean;
+  /** The members that a request may have; default: all. */
+  accept?: string[];
+  /** The calling code, such as `'39'`, with which a number without + or 00 is read. */
+  defaultCountry?: string;
   background?: boolean;
   sender?: Sender;
   workflow?: Step[];
@@ -101,6 +105,8 @@ export interface Request {
   messengerId?: string;
   /** E.164 as people write it. */
   phoneNumber?: string;
+  /** Only steps of these channels are used. */
+  channels?: string[];
   /** The account on which failures count; default: the number, else the Messenger id, else the token. */
   subject?: string;
   /** What is approved, such as amount and payee: `verify` needs the same, byte for byte. */
@@ -211,6 +217,15 @@ export interface RunDue {
   nextDueInMilliseconds?: number;
 }
 
+/** How a subject stands. */
+export interface Subject {
+  /** In a row. */
+  failures: number;
+  locked?: 'subject' | 'disabled';
+  /** At least 1; absent where waiting does not help. */
+  retryAfterSeconds?: number;
+}
+
 /** An event of the log. It holds no code, token, recipient or key. */
 export interface LogEvent {
   time: string;
@@ -219,13 +234,22 @@ export interface LogEvent {
   event: string;
   result?: string;
   channel?: string;
+  state?: DeliveryState;
   /** A pseudonym of the token. */
   record?: string;
+  /** A pseudonym of the request's `client`. */
+  client?: string;
+  /** Of a message that was not sent. */
+  cause?: string;
+  httpStatus?: number;
+  vendorCode?: string;
+  /** Of what an event "store" is about, in bytes. */
+  size?: number;
 }
 
 export interface Options {
   /**
-   * Delivers messages; the configuration's sender type is `none` then. Resolving to undefined or true: sent.
+   * Delivers messages; the configuration's sender is `host`, or left out. Resolving to undefined or true: sent.
    * Resolving to false, or throwing `NotSent`: certainly not sent. Anything else: in doubt. Timed failover and
    * `idempotencyKey` are not offered with it.
    */
@@ -273,10 +297,11 @@ export class Service {
   create(token: string, request?: Request | string | null): Promise<Created>;
 
   /**
-   * Sends the same code again. Rejects as `create`, but a failure to send leaves the code good; and with `Refused`
+   * Sends the same code again, from the first step of the workflow on, or from the first with `channel`: "send it by
+   * SMS instead". Rejects as `create`, but a failure to send leaves the code good; and with `Refused`
    * (`UNKNOWN`, `CHECKED`, `CANCELLED`, `LOCKED`, `EXPIRED`).
    */
-  resend(token: string): Promise<Created>;
+  resend(token: string, channel?: string | null): Promise<Created>;
 
   /**
    * Checks a code and uses it up: of all calls in all processes exactly one resolves to true. Any refusal is false.
@@ -303,11 +328,17 @@ export class Service {
   /** Does what is due: steps of deliveries, and the removal of old records. */
   runDue(): Promise<RunDue>;
 
-  /** Forgets the failures of a subject and enables it again. */
-  unlock(subject: string): Promise<void>;
+  /** Tells how a subject stands; `subject` as for `unlock`. For operators: never show it to visitors. */
+  subject(subject: string): Promise<Subject>;
 
-  /** Erases all records with this recipient. Limits and locks stay. */
-  erase(recipient: string): Promise<void>;
+  /**
+   * Forgets the failures of a subject, a request's `subject`, number or Messenger id or a token, and enables it again.
+   * Resolves to whether there were any. Rejects with `ArgumentError` for a text that can be none of these.
+   */
+  unlock(subject: string): Promise<boolean>;
+
+  /** Erases all records with this recipient; resolves to whether there were any. Limits and locks stay. */
+  erase(recipient: string): Promise<boolean>;
 
   /**
    * Closes the service when the calls under way have ended; later ones reject. A sender must not wait for it. Call it

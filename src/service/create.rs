@@ -1,4 +1,4 @@
-//! Creating a code, and sending it again: everything up to the commit after which it is delivered.
+//! Creating a code: everything up to the commit after which it is delivered.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::after::AfterResult;
 use super::deliver::Way;
 use super::plan::{Contents, Job, PlannedStep};
-use super::{Core, DURABLE, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
+use super::{Core, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::envelope::Envelope;
@@ -41,14 +41,6 @@ pub struct Order {
     pub steps: Arc<[PlannedStep]>,
 }
 
-/// What is sent again.
-struct Resend<'a> {
-    token: &'a str,
-    row: Block,
-    /// From which step on, if the caller asked for one.
-    first: Option<usize>,
-}
-
 /// What the first transaction came to.
 pub enum Begun {
     /// An answer, and nothing to send.
@@ -58,7 +50,7 @@ pub enum Begun {
 }
 
 impl Begun {
-    fn answered(reply: CreateReply) -> Result<Self> {
+    pub fn answered(reply: CreateReply) -> Result<Self> {
         Ok(Begun::Answered(Box::new(reply)))
     }
 }
@@ -89,42 +81,8 @@ impl Service {
         self.told_about("create", about, answer)
     }
 
-    /// Sends the token's code again: the same code, within its lifetime, counted against the limits.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Service::create`].
-    pub fn resend(&self, token: &str) -> Result<CreateReply> {
-        self.resend_from(token, None)
-    }
-
-    /// As [`Service::resend`], but from the first step with this channel on: "send it by SMS instead".
-    ///
-    /// # Errors
-    ///
-    /// As for [`Service::create`]; `Argument`, with nothing counted, where no step has this channel, the create brought
-    /// no address for it, or its `channels` leave it out.
-    pub fn resend_channel(&self, token: &str, channel: &str) -> Result<CreateReply> {
-        self.resend_from(token, Some(channel))
-    }
-
-    fn resend_from(&self, token: &str, channel: Option<&str>) -> Result<CreateReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let answer = self.core.first_step(channel).and_then(|first| {
-            let way = self.way()?;
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let name = token.to_owned();
-            let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
-                core.begin_resend(transaction, Resend { token: &name, row, first }, moment.now())
-            })?;
-            Ok(self.finish(begun, way.as_ref(), true)?)
-        });
-        self.told("resend", Some(&row), answer)
-    }
-
     /// What follows the commit.
-    fn finish(&self, begun: Begun, way: Option<&Way<'_>>, again: bool) -> AfterResult<CreateReply> {
+    pub(super) fn finish(&self, begun: Begun, way: Option<&Way<'_>>, again: bool) -> AfterResult<CreateReply> {
         match (begun, way) {
             (Begun::Answered(reply), _) => Ok(*reply),
             (Begun::Deliver(job), Some(way)) => self.deliver(*job, way, again),
@@ -193,7 +151,7 @@ impl Core {
         }
     }
 
-    fn allows(&self, addresses: &[Address]) -> bool {
+    pub(super) fn allows(&self, addresses: &[Address]) -> bool {
         let mut phones = addresses.iter().filter(|address| address.kind == AddressKind::Phone);
         phones.all(|address| self.config.policy.allows(&address.text))
     }
@@ -230,7 +188,7 @@ impl Core {
     }
 
     /// The sends so far, or the refusal when one more is too much for any recipient.
-    fn may_send(
+    pub(super) fn may_send(
         &self,
         transaction: &mut dyn Transaction,
         recipients: &[Block],
@@ -317,49 +275,5 @@ impl Core {
         reply.attempts_left = Some(record.attempts_left());
         reply.delivery = Some(delivery_reply(record));
         reply
-    }
-
-    /// The first step with this channel, if one is asked for.
-    fn first_step(&self, channel: Option<&str>) -> Result<Option<usize>> {
-        let Some(channel) = channel else { return Ok(None) };
-        let place = self.config.workflow.iter().position(|step| step.channel == channel);
-        place.map(Some).ok_or_else(|| Error::argument("channel: no step of the workflow has it"))
-    }
-
-    fn begin_resend(&self, transaction: &mut dyn Transaction, resend: Resend<'_>, now: Time) -> Result<Begun> {
-        let Resend { token, row, first } = resend;
-        let Some(before) = rows::record(transaction, &row, now)? else {
-            return Begun::answered(CreateReply::new(Outcome::Unknown));
-        };
-        let mut record = before.clone();
-        record.settle(now);
-        let standing = rows::settled_failures(transaction, &record.code.subject, now)?.standing(now);
-        match (record.resendable(standing), record.locked(standing)) {
-            (Outcome::Ok, _) => {}
-            (outcome, locked) => {
-                rows::put_record(transaction, &row, &before, record, now);
-                return Begun::answered(match locked.filter(|_| outcome == Outcome::Locked) {
-                    Some(locked) => locked_reply(locked, standing),
-                    None => CreateReply::new(outcome),
-                });
-            }
-        }
-        let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
-        let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
-        if asked.is_some_and(|message| message.is_none()) {
-            return Err(Error::argument("channel: the create has no address for it, or leaves it out"));
-        }
-        if !self.allows(&envelope.addresses) {
-            return Begun::answered(CreateReply::new(Outcome::Refused));
-        }
-        let sends = match self.may_send(transaction, &record.recipients, now)? {
-            Ok(sends) => sends,
-            Err(reply) => return Begun::answered(reply),
-        };
-        self.begin_delivery(&mut record, &steps, now);
-        record.see(now);
-        rows::put_record(transaction, &row, &before, record.clone(), now);
-        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
     }
 }

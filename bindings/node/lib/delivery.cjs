@@ -3,7 +3,7 @@
 // A sender that is an async JavaScript function cannot be a C callback. It runs here, over sender type `none`: the
 // library commits the code and hands over the message, the sender delivers, and a certain failure cancels the code.
 
-const { NotSent, Refused, SendError, UnsupportedError, ConfigError } = require('./errors.cjs');
+const { ArgumentError, NotSent, Refused, SendError, UnsupportedError, ConfigError } = require('./errors.cjs');
 const { discreet } = require('./values.cjs');
 
 /** Members of a reply that belong to the message. */
@@ -23,17 +23,34 @@ function withoutSender(config) {
     // The library says what is wrong with it.
     return config;
   }
-  if (members?.sender !== undefined && members.sender?.type !== 'none') {
+  const { sender } = members ?? {};
+  if (sender !== undefined && sender?.type !== 'none' && sender?.type !== 'host') {
     throw new ConfigError('sender: the configuration names one, and there is a function as well');
   }
+  if (sender?.type === 'host') {
+    // Its other members are the library's to check, and so is what is written twice.
+    return config.replace(/("type"\s*:\s*)"host"/, '$1"none"');
+  }
   // Added to the text, not to the parsed object, in which a repeated member would go unseen.
-  if (members?.sender !== undefined) return config;
+  if (sender !== undefined) return config;
   const separator = Object.keys(members ?? {}).length > 0 ? ', ' : '';
   return config.replace(/\}\s*$/, `${separator}"sender": {"type": "none"}}`);
 }
 
-/** Refuses what only the library's own senders can promise. */
-function checkRequest(request) {
+/** The member of a request with the address for a channel. */
+function memberFor(channel) {
+  if (['sms', 'whatsapp', 'viber_service', 'rcs'].includes(channel)) return 'phoneNumber';
+  return channel === 'messenger' ? 'messengerId' : channel;
+}
+
+/** The channels of the workflow in a configuration, in JSON, that the library has taken. */
+function channelsOf(config) {
+  const steps = JSON.parse(config ?? '{}').workflow ?? [{ channel: 'messenger' }, { channel: 'sms' }];
+  return steps.map((step) => step.channel);
+}
+
+/** Refuses what only the library's own senders can promise, and a message without a recipient. */
+function checkRequest(request, channels) {
   let members;
   try {
     members = JSON.parse(request);
@@ -44,25 +61,33 @@ function checkRequest(request) {
     // An answer that is repeated looks like a new one, and its message would go out again.
     throw new UnsupportedError('idempotencyKey: not with a sender that is a function');
   }
+  const usable = channels.filter((channel) => !Array.isArray(members?.channels) || members.channels.includes(channel));
+  if (usable.length > 0 && !usable.some((channel) => members?.[memberFor(channel)] !== undefined)) {
+    throw new ArgumentError('request: has no address for any step of the workflow that it may use');
+  }
 }
 
 class Delivery {
   #sender;
   #calls;
+  #channels;
   /** By token: the end of the line of its calls, the newest create, and how many creates are under way. */
   #tokens = new Map();
 
   /**
    * @param sender the host's function
-   * @param calls `{ create(token, request), resend(token), cancel(token) }`, which resolve to replies
+   * @param calls `{ create(token, request), resend(token, channel), notSent(token), status(token), cancel(token) }`,
+   *   which resolve to replies
+   * @param config the configuration, in JSON
    */
-  constructor(sender, calls) {
+  constructor(sender, calls, config) {
     this.#sender = sender;
     this.#calls = calls;
+    this.#channels = channelsOf(config);
   }
 
   async create(token, request) {
-    checkRequest(request);
+    checkRequest(request, this.#channels);
     const state = this.#tokens.get(token) ?? { tail: Promise.resolve(), newest: undefined, users: 0 };
     this.#tokens.set(token, state);
     state.users += 1;
@@ -81,19 +106,55 @@ class Delivery {
       state.newest = answer;
       return answer;
     });
-    const [outcome, cause] = await this.#send(reply);
+    const isOurs = () => state.newest === reply;
+    const [outcome, cause, last] = await this.#sendAll(state, token, reply, isOurs);
     if (outcome === NOT_SENT) {
       await this.#cancel(state, token, reply, cause);
       throw new SendError('the sender did not take the message: the code is cancelled', { cause });
     }
-    return sent(outcome, reply, cause);
+    const answer = sent(outcome, last, cause);
+    if (!isOurs() || (await this.#isCancelled(token))) throw cancelled();
+    return answer;
   }
 
-  async resend(token) {
-    const reply = await this.#calls.resend(token);
-    const [outcome, cause] = await this.#send(reply);
+  async resend(token, channel) {
+    const reply = await this.#calls.resend(token, channel);
+    const line = { tail: Promise.resolve() };
+    const [outcome, cause, last] = await this.#sendAll(line, token, reply, () => true);
     if (outcome === NOT_SENT) throw new SendError('the sender did not take the message', { cause });
-    return sent(outcome, reply, cause);
+    return sent(outcome, last, cause);
+  }
+
+  /** Sends, and where a message certainly did not leave, that of the next step: `[outcome, cause, reply]`. */
+  async #sendAll(state, token, first, isOurs) {
+    let reply = first;
+    for (;;) {
+      const [outcome, cause] = await this.#send(reply);
+      if (outcome !== NOT_SENT) return [outcome, cause, reply];
+      const next = await inLine(state, async () => (isOurs() ? this.#next(token) : undefined));
+      if (next === undefined) return [NOT_SENT, cause, reply];
+      reply = next;
+    }
+  }
+
+  /** The message of the next step, if there is one and the code is still live. */
+  async #next(token) {
+    try {
+      return await this.#calls.notSent(token);
+    } catch (error) {
+      if (error instanceof Refused || error instanceof SendError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the code was called off while its message was being sent. A code that was used meanwhile was good. */
+  async #isCancelled(token) {
+    try {
+      return (await this.#calls.status(token)).state === 'cancelled';
+    } catch (error) {
+      if (error instanceof Refused) return true;
+      throw error;
+    }
   }
 
   async #send(reply) {
@@ -112,7 +173,7 @@ class Delivery {
   #cancel(state, token, reply, cause) {
     return inLine(state, async () => {
       if (state.newest !== reply) {
-        throw new Refused('The code was cancelled', { result: 'CANCELLED', cause });
+        throw cancelled(cause);
       }
       try {
         await this.#calls.cancel(token);
@@ -125,6 +186,10 @@ class Delivery {
       }
     });
   }
+}
+
+function cancelled(cause) {
+  return new Refused('The code was cancelled', { result: 'CANCELLED', cause });
 }
 
 /** Runs `step` after the steps on the same token that came before: a cancel must not meet a newer create's code. */

@@ -44,7 +44,8 @@ const TYPES = {
 const protos = new Map();
 for (const declaration of CALLBACKS) {
   const { name, returns, parameters } = parse(declaration);
-  const proto = koffi.proto(name, TYPES[returns], parameters.map((kind) => TYPES[kind]));
+  // Without a name, which koffi keeps for the process: this module may be loaded more than once in it.
+  const proto = koffi.proto(TYPES[returns], parameters.map((kind) => TYPES[kind]));
   protos.set(name, koffi.pointer(proto));
 }
 

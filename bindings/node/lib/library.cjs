@@ -3,9 +3,25 @@
 // Where the shared library is. Nothing is loaded here: the install script asks as well.
 
 const fs = require('node:fs');
+const { createRequire } = require('node:module');
 const path = require('node:path');
 
-const PACKAGE = path.dirname(__dirname);
+/** This package's folder; in a bundle, that of the bundle or none. */
+const PACKAGE = typeof __dirname === 'string' ? path.dirname(__dirname) : process.cwd();
+
+/** The path of a file of a package that is installed: as seen from here, the program, or the working directory. */
+function resolve(name) {
+  const places = [path.join(PACKAGE, 'lib/'), process.argv[1], path.join(process.cwd(), 'index.js')];
+  for (const place of places.filter(Boolean)) {
+    try {
+      // Not `require.resolve`, which bundlers put something else in place of.
+      return createRequire(place).resolve(name);
+    } catch {
+      // Not from there.
+    }
+  }
+  return undefined;
+}
 
 /** The file name of the library on this system. */
 function fileName(platform = process.platform) {
@@ -27,11 +43,13 @@ function built() {
 
 /** The library of the platform's package, if that is installed. */
 function fromPlatformPackage() {
-  try {
-    return require.resolve(`${platformPackage()}/${fileName()}`);
-  } catch {
-    return undefined;
-  }
+  return resolve(`${platformPackage()}/${fileName()}`);
+}
+
+/** The same, where this is a part of a bundle, and the package is installed beside it. */
+function builtElsewhere() {
+  const manifest = resolve('libotp/package.json');
+  return manifest && path.join(path.dirname(manifest), 'native', fileName());
 }
 
 /**
@@ -40,7 +58,7 @@ function fromPlatformPackage() {
  */
 function find() {
   if (process.env.LIBOTP_LIBRARY) return path.resolve(process.env.LIBOTP_LIBRARY);
-  return fromPlatformPackage() ?? (fs.existsSync(built()) ? built() : undefined);
+  return fromPlatformPackage() ?? [built(), builtElsewhere()].find((file) => file && fs.existsSync(file));
 }
 
 module.exports = { PACKAGE, fileName, platformPackage, fromPlatformPackage, built, find };

@@ -51,7 +51,7 @@ class Service {
     const opened = new Service(OPENED, native, service, reply.warnings ?? []);
     try {
       if ((logger || clock) && !native.callsBackFromThreads) refuseDriver(given);
-      opened.#prepare(sender, logger, logLevel, clock);
+      opened.#prepare({ sender, logger, logLevel, clock, config: given });
     } catch (error) {
       await opened.close();
       throw error;
@@ -59,15 +59,18 @@ class Service {
     return opened;
   }
 
-  #prepare(sender, logger, logLevel, clock) {
+  #prepare({ sender, logger, logLevel, clock, config }) {
     if (logger) this.#callbacks.push(this.#native.onLog(this.#handle, logLevel, logCallback(logger)));
     if (clock) this.#callbacks.push(this.#native.onClock(this.#handle, clockCallback(clock)));
     if (!sender) return;
-    this.#delivery = new Delivery(sender, {
+    const calls = {
       create: (token, request) => this.#accepted('otp_create', token, request),
-      resend: (token) => this.#accepted('otp_resend', token),
+      resend: (token, channel) => this.#resent(token, channel),
+      notSent: (token) => this.#accepted('otp_not_sent', token),
+      status: (token) => this.#accepted('otp_status', token),
       cancel: (token) => this.#accepted('otp_cancel', token),
-    });
+    };
+    this.#delivery = new Delivery(sender, calls, config);
   }
 
   create(token, request) {
@@ -78,11 +81,17 @@ class Service {
     });
   }
 
-  resend(token) {
+  resend(token, channel) {
     return this.#run(async () => {
-      if (this.#delivery) return this.#delivery.resend(text('token', token));
-      return discreet(await this.#accepted('otp_resend', text('token', token)));
+      const parameters = [text('token', token), optionalText('channel', channel)];
+      if (this.#delivery) return this.#delivery.resend(...parameters);
+      return discreet(await this.#resent(...parameters));
     });
+  }
+
+  #resent(token, channel) {
+    if (channel === null) return this.#accepted('otp_resend', token);
+    return this.#accepted('otp_resend_channel', token, channel);
   }
 
   async verify(token, code, context) {
@@ -111,7 +120,8 @@ class Service {
   webhook(authorization, body) {
     return this.#run(async () => {
       const content = bytes('body', body);
-      return this.#accepted('otp_webhook', optionalText('authorization', authorization), content, content.length);
+      const header = optionalText('authorization', authorization);
+      return discreet(await this.#accepted('otp_webhook', header, content, content.length), ['from', 'text']);
     });
   }
 
@@ -119,12 +129,16 @@ class Service {
     return this.#run(() => this.#accepted('otp_run_due'));
   }
 
+  subject(subject) {
+    return this.#run(() => this.#accepted('otp_subject', text('subject', subject)));
+  }
+
   unlock(subject) {
-    return this.#run(async () => void (await this.#accepted('otp_unlock', text('subject', subject))));
+    return this.#run(async () => (await this.#accepted('otp_unlock', text('subject', subject))).found);
   }
 
   erase(recipient) {
-    return this.#run(async () => void (await this.#accepted('otp_erase', text('recipient', recipient))));
+    return this.#run(async () => (await this.#accepted('otp_erase', text('recipient', recipient))).found);
   }
 
   close() {

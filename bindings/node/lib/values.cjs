@@ -59,10 +59,10 @@ function optionalFunction(name, value) {
 const SECRETS = ['token', 'to', 'text', 'code'];
 
 /** The same object, which `console.log` and loggers built on `util.inspect` print without code and recipient. */
-function discreet(object) {
+function discreet(object, secrets = SECRETS) {
   Object.defineProperty(object, inspect.custom, {
     value(_depth, options) {
-      const shown = Object.entries(object).map(([name, value]) => [name, SECRETS.includes(name) ? '[hidden]' : value]);
+      const shown = Object.entries(object).map(([name, value]) => [name, secrets.includes(name) ? '[hidden]' : value]);
       return inspect(Object.fromEntries(shown), options);
     },
   });

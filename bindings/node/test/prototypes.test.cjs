@@ -15,7 +15,7 @@ const declarations = header
   .split(';')
   .map((text) => text.replace(/^#.*$/gm, '').replace(/\bOTP_NODISCARD\b|extern "C" \{|\/\/.*$/gm, '').replace(/\s+/g, ' ').trim());
 
-const defined = (name) => Number(new RegExp(`^#define ${name} (-?\\d+)$`, 'm').exec(header)?.[1]);
+const defined = (name) => Number(new RegExp(`^#define ${name} \\(?(-?\\d+)\\)?$`, 'm').exec(header)?.[1]);
 
 test('every prototype is in the header', () => {
   assert.ok(PROTOTYPES.length >= 15);

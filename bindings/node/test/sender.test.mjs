@@ -1,8 +1,10 @@
 // Senders that are async functions: what they promise about codes.
 import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, NotSent, Refused, SendError, Service, UnsupportedError } from 'libotp';
+import { inspect } from 'node:util';
+import { ArgumentError, ConfigError, NotSent, Refused, SendError, Service, UnsupportedError } from 'libotp';
 import { backend, folder, open, rejection } from './common.mjs';
 
 const CONFIG = { repository: 'memory:', policy: { sendLimits: [], cooldownSeconds: 0 } };
@@ -122,3 +124,94 @@ test('what it cannot promise is refused', async (t) => {
     await other.close();
   }
 });
+
+test('a configuration may name the sender host, as everywhere', async (t) => {
+  for (const config of [{ ...CONFIG, sender: { type: 'host' } }, '{"repository": "memory:", "sender" : { "type" :"host"}}']) {
+    const [otp, messages] = await deliver(t, () => true, config);
+    await otp.create('t', REQUEST);
+    assert.equal(await otp.verify('t', messages[0].code), true);
+  }
+  await assert.rejects(deliver(t, () => true, { ...CONFIG, sender: { type: 'console' } }), ConfigError);
+});
+
+test('a create without an address is refused before anything is done', async (t) => {
+  const [otp, messages] = await deliver(t, () => true);
+  await otp.create('t', REQUEST);
+  for (const request of [{}, { subject: 'x' }, { phoneNumber: '393331234567', channels: ['messenger'] }]) {
+    const error = await rejection(otp.create('t', request));
+    assert.ok(error instanceof ArgumentError, String(error));
+  }
+  assert.equal(messages.length, 1);
+  assert.equal(await otp.verify('t', messages[0].code), true);
+});
+
+test('a message that certainly did not leave is followed by the next, in one create', async (t) => {
+  const answers = [false, new NotSent('no'), true];
+  const workflow = [{ channel: 'messenger' }, { channel: 'sms' }, { channel: 'pigeon' }];
+  // The cooldown holds for creates, and not for what follows one.
+  const config = { repository: 'memory:', workflow };
+  const answer = () => {
+    const next = answers.shift();
+    if (next instanceof Error) throw next;
+    return next;
+  };
+  const [otp, messages] = await deliver(t, answer, config);
+  const created = await otp.create('t', { ...REQUEST, messengerId: '8192836451', pigeon: 'coop 7' });
+  assert.deepEqual(messages.map(({ channel }) => channel), ['messenger', 'sms', 'pigeon']);
+  assert.equal(new Set(messages.map(({ code }) => code)).size, 1);
+  assert.equal(created.delivery.channel, 'pigeon');
+  assert.equal(await otp.verify('t', messages[0].code), true);
+});
+
+test('a code that was cancelled while its message was being sent is no success', async (t) => {
+  let begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  let end;
+  const [otp] = await deliver(t, () => {
+    begin();
+    return new Promise((resolve) => (end = resolve));
+  });
+  const creating = otp.create('t', REQUEST);
+  await begun;
+  await otp.cancel('t');
+  end(true);
+  const error = await rejection(creating);
+  assert.ok(error instanceof Refused, String(error));
+  assert.equal(error.result, 'CANCELLED');
+});
+
+test('send it by SMS instead', async (t) => {
+  const [otp, messages] = await deliver(t, () => true);
+  await otp.create('t', { ...REQUEST, messengerId: '8192836451' });
+  await otp.resend('t', 'sms');
+  assert.deepEqual(messages.map(({ channel }) => channel), ['messenger', 'sms']);
+  assert.ok((await rejection(otp.resend('t', 'pigeon'))) instanceof ArgumentError);
+});
+
+test('operators are told what was found', async (t) => {
+  const [otp, messages] = await deliver(t, () => true);
+  await otp.create('t', REQUEST);
+  const wrong = messages[0].code.replace(/\d/g, (digit) => String((Number(digit) + 1) % 10));
+  await otp.verify('t', wrong);
+  assert.deepEqual(await otp.subject('+39 333 1234567'), { failures: 1 });
+  assert.deepEqual([await otp.unlock('+39 333 1234567'), await otp.unlock('+39 333 1234567')], [true, false]);
+  assert.deepEqual([await otp.erase('+39\u00a0333 1234567'), await otp.erase('393331234567')], [true, false]);
+  assert.ok((await rejection(otp.erase('+39 12'))) instanceof ArgumentError);
+});
+
+test('what is printed of a webhook hides who wrote and what', async (t) => {
+  const secret = 'a secret of thirty-two bytes and more';
+  const otp = await open(t, { ...CONFIG, sender: { type: 'none' }, webhook: { signatureSecret: secret } });
+  const body = JSON.stringify({ message_uuid: 'm', from: '8192836451', channel: 'messenger', text: 'my secret' });
+  const reply = await otp.webhook(signed(secret, body), body);
+  assert.deepEqual([reply.from, reply.text], ['8192836451', 'my secret']);
+  assert.doesNotMatch(inspect(reply), /8192836451|my secret/);
+});
+
+/** The header that the carrier would send. */
+function signed(secret, body) {
+  const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+  const claims = { iat: Math.floor(Date.now() / 1000), jti: 'j', iss: 'Vonage', payload_hash: createHash('sha256').update(body).digest('hex') };
+  const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `Bearer ${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
+}

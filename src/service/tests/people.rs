@@ -214,3 +214,25 @@ fn what_is_handed_over_is_of_the_channel_that_was_asked_for() {
     assert_eq!(fixture.service.create("u", Some(both)).unwrap().message.unwrap().channel, "messenger");
     assert_eq!(fixture.service.resend_channel("u", "sms").unwrap().message.unwrap().channel, "sms");
 }
+
+/// A host that delivers itself says that a message did not leave, and gets the next one.
+#[test]
+fn a_message_that_did_not_leave_is_followed_by_the_next_and_counts_once() {
+    let fixture = Fixture::new(r#","workflow":[{"channel":"messenger"},{"channel":"pigeon"},{"channel":"sms"}]"#);
+    let both = r#"{"messengerId":"8192836451","phoneNumber":"393331234567"}"#;
+    let first = fixture.service.create("t", Some(both)).unwrap().message.unwrap();
+    let next = fixture.service.not_sent("t").unwrap();
+    let message = next.message.unwrap();
+    assert_eq!((next.outcome, message.channel.as_str(), &message.code), (Outcome::Ok, "sms", &first.code));
+    let end = fixture.service.not_sent("t").unwrap();
+    assert!(end.outcome == Outcome::Send && end.message.is_none());
+    assert_eq!(fixture.service.not_sent("t").err().unwrap().outcome(), Outcome::Argument);
+    use crate::reply::DeliveryState::{Failed, Skipped};
+    let steps = fixture.service.status("t").unwrap().status.unwrap().delivery.steps.unwrap();
+    assert_eq!(steps.iter().map(|step| step.status).collect::<Vec<_>>(), [Failed, Skipped, Failed]);
+    assert_eq!(fixture.verify("t", &first.code), Outcome::Ok, "it is good until it is cancelled");
+    assert_eq!(fixture.service.not_sent("t").unwrap().outcome, Outcome::Checked);
+    assert_eq!(fixture.service.not_sent("unknown").unwrap().outcome, Outcome::Unknown);
+    let other = Fixture::with(r#"{"type":"console"}"#, "");
+    assert_eq!(other.service.not_sent("t").err().unwrap().outcome(), Outcome::Unsupported);
+}

@@ -1,0 +1,187 @@
+//! Sending a code again: from the first step, from one that is asked for, or, where the host delivers, from the one
+//! after a message that did not leave.
+
+use super::create::Begun;
+use super::plan::Job;
+use super::{Core, DURABLE, Service, locked_reply, rows};
+use crate::block::Block;
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::outcome::Outcome;
+use crate::record::{Record, Via};
+use crate::reply::{CreateReply, DeliveryState, SendFailure};
+use crate::repository::{Transaction, transact};
+
+/// What is sent again.
+struct Resend<'a> {
+    token: &'a str,
+    row: Block,
+    /// From which step on, if the caller asked for one.
+    first: Option<usize>,
+}
+
+/// What becomes of a record that a call may not send again.
+enum Asked {
+    /// It may: the record before, and settled.
+    Open(Box<(Record, Record)>),
+    /// The answer.
+    Answered(CreateReply),
+}
+
+impl Service {
+    /// Sends the token's code again: the same code, within its lifetime, counted against the limits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::create`].
+    pub fn resend(&self, token: &str) -> Result<CreateReply> {
+        self.resend_from(token, None)
+    }
+
+    /// As [`Service::resend`], but from the first step with this channel on: "send it by SMS instead".
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::create`]; `Argument`, with nothing counted, where no step has this channel, the create brought
+    /// no address for it, or its `channels` leave it out.
+    pub fn resend_channel(&self, token: &str, channel: &str) -> Result<CreateReply> {
+        self.resend_from(token, Some(channel))
+    }
+
+    fn resend_from(&self, token: &str, channel: Option<&str>) -> Result<CreateReply> {
+        self.start_driver()?;
+        let row = self.core.row(token)?;
+        let answer = self.core.first_step(channel).and_then(|first| {
+            let way = self.way()?;
+            let (core, moment) = (self.core.clone(), self.hooks.moment());
+            let name = token.to_owned();
+            let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
+                core.begin_resend(transaction, Resend { token: &name, row, first }, moment.now())
+            })?;
+            Ok(self.finish(begun, way.as_ref(), true)?)
+        });
+        self.told("resend", Some(&row), answer)
+    }
+
+    /// Where the host delivers (sender `none`): says that the message which was handed over last certainly did not
+    /// leave, and hands over that of the next step for which there is an address, if there is one. That counts against
+    /// no limit, as no failover does.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` with another sender; `Argument` where no message was handed over; as for [`Service::create`].
+    /// [`Outcome::Send`] says that no step is left: the code stays good until it is cancelled.
+    pub fn not_sent(&self, token: &str) -> Result<CreateReply> {
+        self.start_driver()?;
+        let row = self.core.row(token)?;
+        let answer = self.go_on_handing_over(token, row);
+        self.told("not_sent", Some(&row), answer)
+    }
+
+    fn go_on_handing_over(&self, token: &str, row: Block) -> Result<CreateReply> {
+        if self.core.config.sender != Via::None {
+            return Err(Error::unsupported("not_sent: only with sender none"));
+        }
+        let (core, moment) = (self.core.clone(), self.hooks.moment());
+        let name = token.to_owned();
+        let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
+            core.begin_after_failure(transaction, &name, row, moment.now())
+        })?;
+        Ok(self.finish(begun, None, true)?)
+    }
+}
+
+impl Core {
+    /// The first step with this channel, if one is asked for.
+    fn first_step(&self, channel: Option<&str>) -> Result<Option<usize>> {
+        let Some(channel) = channel else { return Ok(None) };
+        let place = self.config.workflow.iter().position(|step| step.channel == channel);
+        place.map(Some).ok_or_else(|| Error::argument("channel: no step of the workflow has it"))
+    }
+
+    fn begin_resend(&self, transaction: &mut dyn Transaction, resend: Resend<'_>, now: Time) -> Result<Begun> {
+        let Resend { token, row, first } = resend;
+        let (before, mut record) = match self.ask(transaction, &row, now)? {
+            Asked::Open(records) => *records,
+            Asked::Answered(reply) => return Begun::answered(reply),
+        };
+        let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
+        let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
+        if asked.is_some_and(|message| message.is_none()) {
+            return Err(Error::argument("channel: the create has no address for it, or leaves it out"));
+        }
+        if !self.allows(&envelope.addresses) {
+            return Begun::answered(CreateReply::new(Outcome::Refused));
+        }
+        let sends = match self.may_send(transaction, &record.recipients, now)? {
+            Ok(sends) => sends,
+            Err(reply) => return Begun::answered(reply),
+        };
+        self.begin_delivery(&mut record, &steps, now);
+        record.see(now);
+        rows::put_record(transaction, &row, &before, record.clone(), now);
+        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
+        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
+    }
+
+    /// Whether the token's code may be sent again.
+    fn ask(&self, transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Asked> {
+        let Some(before) = rows::record(transaction, row, now)? else {
+            return Ok(Asked::Answered(CreateReply::new(Outcome::Unknown)));
+        };
+        let mut record = before.clone();
+        record.settle(now);
+        let standing = rows::settled_failures(transaction, &record.code.subject, now)?.standing(now);
+        let locked = record.locked(standing);
+        Ok(match record.resendable(standing) {
+            Outcome::Ok => Asked::Open(Box::new((before, record))),
+            outcome => {
+                rows::put_record(transaction, row, &before, record, now);
+                Asked::Answered(match locked.filter(|_| outcome == Outcome::Locked) {
+                    Some(locked) => locked_reply(locked, standing),
+                    None => CreateReply::new(outcome),
+                })
+            }
+        })
+    }
+
+    /// Marks the message that was handed over as failed, and begins the step after it, if there is one.
+    fn begin_after_failure(
+        &self,
+        transaction: &mut dyn Transaction,
+        token: &str,
+        row: Block,
+        now: Time,
+    ) -> Result<Begun> {
+        let (before, mut record) = match self.ask(transaction, &row, now)? {
+            Asked::Open(records) => *records,
+            Asked::Answered(reply) => return Begun::answered(reply),
+        };
+        let next = record.delivery.steps.len();
+        let handed_over = record.delivery.steps.last_mut().filter(|step| step.status == DeliveryState::Accepted);
+        let Some(step) = handed_over.filter(|_| record.delivery.via == Via::None) else {
+            return Err(Error::argument("token: no message of it was handed over that could have failed"));
+        };
+        (step.status, step.at) = (DeliveryState::Failed, now);
+        let planned = match next < self.config.workflow.len() {
+            true => Some(self.plan_stored(token, &row, &record, next, now)?),
+            false => None,
+        };
+        let planned = planned.filter(|(_, steps)| self.begin_next(&mut record, steps, now));
+        if let (Some(_), Some(step)) = (&planned, record.delivery.steps.last_mut()) {
+            step.status = DeliveryState::Accepted;
+        }
+        rows::put_record(transaction, &row, &before, record.clone(), now);
+        match planned {
+            Some((envelope, steps)) => {
+                Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
+            }
+            None => {
+                let mut reply = self.sent_reply(Outcome::Send, &record, now);
+                let detail = "the message was not sent, and no step is left".to_owned();
+                reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
+                Begun::answered(reply)
+            }
+        }
+    }
+}
