@@ -170,7 +170,7 @@ fn one_command_installs_from_a_checkout() {
     let Some(workspace) = Workspace::new() else { return };
     let project = Folder::new("node-checkout");
     let checkout = project.path().join("libotp");
-    for part in ["Cargo.toml", "Cargo.lock", "build.rs", "src", "include", "README.md", "benches", "examples", "tests"]
+    for part in [".cargo", "Cargo.toml", "Cargo.lock", "build.rs", "src", "include", "README.md", "benches", "examples", "tests"]
     {
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &checkout.join(part));
     }

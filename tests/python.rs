@@ -148,6 +148,7 @@ fn package_installs_and_its_tests_pass() {
     tests.args(["-m", "unittest", "discover", "--start-directory"]).arg(python_folder().join("tests"));
     tests.current_dir(folder.path()).env_remove("PYTHONPATH").env_remove("LIBOTP_LIBRARY");
     run(tests.env("PYTHONDONTWRITEBYTECODE", "1"));
+    is_built_as_here(&folder.path().join("checkout"));
 
     run(pip(&python).arg("build"));
     let built = folder.path().join("built");
@@ -155,7 +156,16 @@ fn package_installs_and_its_tests_pass() {
     let archive = std::fs::read_dir(&built).unwrap().next().unwrap().unwrap().path();
     let Some(empty) = environment(&folder.path().join("archive")) else { return };
     run(pip(&empty).arg(archive).current_dir(folder.path()));
+    is_built_as_here(&folder.path().join("archive"));
     let mut version = Command::new(&empty);
     version.args(["-c", "import libotp; print(libotp.__version__)"]).current_dir(folder.path());
     assert_eq!(run(version.env_remove("LIBOTP_LIBRARY")).trim(), env!("CARGO_PKG_VERSION"));
+}
+
+/// The library in an environment has no more of SQLite than `.cargo/config.toml` leaves in it.
+fn is_built_as_here(environment: &Path) {
+    let library = run(Command::new("find").arg(environment).args(["-name", "libotp.so"]));
+    let bytes = std::fs::read(library.trim()).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("ENABLE_STAT4") && !holds("ENABLE_FTS5"), "{library}: SQLite is built with other flags");
 }

@@ -11,8 +11,9 @@ from typing import Any, Dict
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = pathlib.Path(__file__).parent
-#: What cargo needs of the crate; the manifest names the benchmark, so that must be there too.
-SOURCES = ("Cargo.toml", "Cargo.lock", "build.rs", "src", "benches/otp", "README.md")
+#: What cargo needs of the crate; the manifest names the benchmark, so that must be there too. Cargo's configuration
+#: says how SQLite is built.
+SOURCES = (".cargo/config.toml", "Cargo.toml", "Cargo.lock", "build.rs", "src", "benches/otp", "README.md")
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
 
 
@@ -34,7 +35,13 @@ def version() -> str:
 def build() -> str:
     """Builds the shared library and gives its path, which only cargo knows: its target folder is configurable."""
     command = ["cargo", "build", "--release", "--locked", "--lib", "--message-format=json-render-diagnostics"]
-    output = subprocess.run(command, cwd=crate(), check=True, stdout=subprocess.PIPE).stdout
+    try:
+        output = subprocess.run(command, cwd=crate(), check=True, stdout=subprocess.PIPE).stdout
+    except FileNotFoundError:
+        raise SystemExit("libotp: cargo is missing: install Rust, or set LIBOTP_PREBUILT to the path of the library") from None
+    except subprocess.CalledProcessError as failed:
+        # Cargo itself has said what is wrong.
+        raise SystemExit(f"libotp: cargo build: exit status {failed.returncode}") from None
     endings = (".so", ".dylib", ".dll")
     for line in output.splitlines():
         message = json.loads(line)

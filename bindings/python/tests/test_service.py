@@ -90,11 +90,43 @@ class Codes(Case):
         otp.cancel("session")
         self.assertEqual(otp.status("session").state, "cancelled")
         self.assertIs(otp.check("session", code or "").result, Result.CANCELLED)
-        otp.unlock("session")
-        otp.erase(NUMBER)
+        self.assertIs(otp.unlock("session"), False)
+        self.assertIs(otp.erase(NUMBER), True)
+        self.assertIs(otp.erase(NUMBER), False)
         with self.assertRaises(libotp.Refused):
             otp.status("session")
         self.assertEqual(otp.run_due().ran, 0)
+
+    def test_what_nobody_typed_is_no_mistake(self) -> None:
+        otp = self.open()
+        code = otp.create("session", phone_number=NUMBER).code or ""
+        for nothing in ("", " ", "\n", "-", "\u200b", " \u2013 "):
+            self.assertIs(otp.check("session", nothing).result, Result.NOT_VALID, repr(nothing))
+            self.assertIs(otp.verify("session", nothing), False)
+        self.assertEqual(otp.status("session").attempts_left, 5)
+        self.assertTrue(otp.verify("session", f" {code[:3]} {code[3:]}\n"))
+
+    def test_operators_are_told_what_was_found(self) -> None:
+        otp = self.open()
+        code = otp.create("session", messenger_id="8192836451", phone_number=NUMBER).code or ""
+        otp.verify("session", code + "0")
+        subject = otp.subject("+39\u00a0333 1234567")
+        self.assertEqual((subject.failures, subject.locked, subject.retry_after_seconds), (1, None, None))
+        self.assertIs(otp.unlock("+39\u00a0333 1234567"), True)
+        self.assertEqual(otp.subject(NUMBER).failures, 0)
+        for text in ("+39 12", "tel:1", "\u2068"):
+            with self.assertRaises(libotp.ArgumentError):
+                otp.erase(text)
+
+    def test_send_it_by_sms_instead(self) -> None:
+        otp = self.open(policy={"cooldownSeconds": 0})
+        created = otp.create("session", messenger_id="8192836451", phone_number=NUMBER)
+        self.assertEqual(created.channel, "messenger")
+        self.assertEqual(otp.resend("session", "sms").channel, "sms")
+        with self.assertRaises(libotp.ArgumentError):
+            otp.resend("session", "pigeon")
+        only = otp.create("other", messenger_id="8192836451", phone_number=NUMBER, channels=["sms"])
+        self.assertEqual(only.channel, "sms")
 
     def test_refusals_say_how_long(self) -> None:
         otp = self.open(policy={"cooldownSeconds": 30, "countries": ["39"]})

@@ -29,7 +29,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._native import lib as _lib
-from ._replies import Check, Created, Delivery, Due, Message, Status, Step, Webhook
+from ._replies import Check, Created, Delivery, Due, Message, Status, Step, Subject, Webhook
 from ._result import Result
 from ._service import Service
 
@@ -62,6 +62,7 @@ __all__ = [
     "Status",
     "Step",
     "StoreError",
+    "Subject",
     "UnsignedError",
     "UnsupportedError",
     "Webhook",

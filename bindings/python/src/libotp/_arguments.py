@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any, Dict, Mapping, Optional, Union
 
 from ._errors import argument_error
 
 #: A configuration: a mapping with the names of the JSON fields, or JSON text; None is all defaults.
 Config = Union[Mapping[str, Any], str, None]
-
-#: Keywords whose JSON name is another.
-_JSON_NAMES = {"messenger_id": "messengerId", "phone_number": "phoneNumber", "idempotency_key": "idempotencyKey"}
 
 #: As ``json.dumps``, which makes an encoder each time. Not ASCII alone: what is longer escaped than written might not
 #: fit.
@@ -30,6 +28,15 @@ def text(value: str, name: str) -> bytes:
         pass
     # Not in the handler: what is handled there carries the text, and would come along as the context.
     raise argument_error(f"{name} is not valid Unicode")
+
+
+#: Categories of letters that no code is made of: white space, dashes, invisible characters.
+_BLANK = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Pd"))
+
+
+def is_blank(code: str) -> bool:
+    """Whether nobody typed anything: blanks, dashes and invisible characters alone, or nothing at all."""
+    return not code or (not code.isalnum() and all(unicodedata.category(letter) in _BLANK for letter in code))
 
 
 def optional_text(value: Optional[str], name: str) -> Optional[bytes]:
@@ -87,10 +94,9 @@ def request(value: Optional[Mapping[str, Any]], fields: Mapping[str, Any]) -> Op
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"request must be a mapping, not {type(value).__name__}")
     members: Dict[str, Any] = {} if value is None else dict(value)
-    for keyword, field in fields.items():
+    for name, field in fields.items():
         if field is None:
             continue
-        name = _JSON_NAMES.get(keyword, keyword)
         if name in members:
             raise TypeError(f"{name} is in the request and is a keyword as well")
         members[name] = field

@@ -7,7 +7,7 @@ import concurrent.futures
 import contextvars
 import functools
 import os
-from typing import Any, Awaitable, Callable, Coroutine, Mapping, Optional, Tuple, TypeVar, Union, cast
+from typing import Any, Awaitable, Callable, Coroutine, Mapping, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from . import _replies as replies
 from ._arguments import Config
@@ -94,14 +94,44 @@ class AsyncService:
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close))
 
     async def create(
-        self, token: str, request: Optional[Mapping[str, Any]] = None, **fields: Any
+        self,
+        token: str,
+        request: Optional[Mapping[str, Any]] = None,
+        *,
+        messenger_id: Optional[str] = None,
+        phone_number: Optional[str] = None,
+        channels: Optional[Sequence[str]] = None,
+        subject: Optional[str] = None,
+        context: Optional[str] = None,
+        locale: Optional[str] = None,
+        params: Optional[Mapping[str, str]] = None,
+        idempotency_key: Optional[str] = None,
+        client: Optional[str] = None,
+        code: Optional[str] = None,
+        **addresses: Optional[str],
     ) -> replies.Created:
         """As :meth:`libotp.Service.create`."""
-        return await self._run(functools.partial(self._service.create, token, request, **fields))
+        create = functools.partial(
+            self._service.create,
+            token,
+            request,
+            messenger_id=messenger_id,
+            phone_number=phone_number,
+            channels=channels,
+            subject=subject,
+            context=context,
+            locale=locale,
+            params=params,
+            idempotency_key=idempotency_key,
+            client=client,
+            code=code,
+            **addresses,
+        )
+        return await self._run(create)
 
-    async def resend(self, token: str) -> replies.Created:
+    async def resend(self, token: str, channel: Optional[str] = None) -> replies.Created:
         """As :meth:`libotp.Service.resend`."""
-        return await self._run(self._service.resend, token)
+        return await self._run(self._service.resend, token, channel)
 
     async def verify(self, token: str, code: str, context: Optional[str] = None) -> bool:
         """As :meth:`libotp.Service.verify`."""
@@ -127,13 +157,17 @@ class AsyncService:
         """As :meth:`libotp.Service.run_due`."""
         return await self._run(self._service.run_due)
 
-    async def unlock(self, subject: str) -> None:
-        """As :meth:`libotp.Service.unlock`."""
-        await self._run(self._service.unlock, subject)
+    async def subject(self, subject: str) -> replies.Subject:
+        """As :meth:`libotp.Service.subject`."""
+        return await self._run(self._service.subject, subject)
 
-    async def erase(self, recipient: str) -> None:
+    async def unlock(self, subject: str) -> bool:
+        """As :meth:`libotp.Service.unlock`."""
+        return await self._run(self._service.unlock, subject)
+
+    async def erase(self, recipient: str) -> bool:
         """As :meth:`libotp.Service.erase`."""
-        await self._run(self._service.erase, recipient)
+        return await self._run(self._service.erase, recipient)
 
     async def _run(self, method: Callable[..., _T], *args: Any) -> _T:
         loop = asyncio.get_running_loop()

@@ -205,6 +205,19 @@ class Due(_Reply):
     next_due_in_milliseconds: Optional[int] = None
 
 
+@_read_later
+@dataclass(frozen=True)
+class Subject(_Reply):
+    """How a subject stands."""
+
+    #: In a row.
+    failures: int
+    #: "subject" or "disabled". None: guesses are looked at.
+    locked: Optional[str] = None
+    #: Rounded up, at least 1. None: waiting does not help, or is not needed.
+    retry_after_seconds: Optional[int] = None
+
+
 def message(event: Mapping[str, Any]) -> Message:
     return Message(
         token=event["token"],
@@ -291,6 +304,14 @@ def _due(reply: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
+def _subject(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {
+        "failures": reply["failures"],
+        "locked": reply.get("locked"),
+        "retry_after_seconds": reply.get("retryAfterSeconds"),
+    }
+
+
 def created(reply: _Unread) -> Created:
     return _later(Created, _created, reply)
 
@@ -312,3 +333,12 @@ def webhook(reply: _Unread) -> Webhook:
 
 def due(reply: _Unread) -> Due:
     return _later(Due, _due, reply)
+
+
+def subject(reply: _Unread) -> Subject:
+    return _later(Subject, _subject, reply)
+
+
+def found(reply: bytes) -> bool:
+    """Whether there was anything of the name that was given."""
+    return bool(decoded(reply)["found"])

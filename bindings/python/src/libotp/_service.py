@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import Any, Callable, List, Mapping, NoReturn, Optional, Tuple, Union
+from typing import Any, Callable, List, Mapping, NoReturn, Optional, Sequence, Tuple, Union
 
 from . import _arguments as arguments
 from . import _callbacks as callbacks
@@ -14,9 +14,12 @@ from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, raised
 from ._errors import SendError, argument_error, error
 from ._replies import decoded
-from ._result import result_of
+from ._result import Result, result_of
 
 _lib = native.lib
+
+#: A code of blanks alone is no guess, and no mistake of the host.
+NOT_VALID: int = Result.NOT_VALID.value
 
 #: Buffers for replies that no call uses at the moment. A callback may call again, so one for each thread is not enough.
 #: They are pointers, and the size a C number, since ctypes takes longer to make them of an array and an ``int``.
@@ -122,7 +125,23 @@ class Service:
         self._handle = None
         self._finalizer()
 
-    def create(self, token: str, request: Optional[Mapping[str, Any]] = None, **fields: Any) -> replies.Created:
+    def create(
+        self,
+        token: str,
+        request: Optional[Mapping[str, Any]] = None,
+        *,
+        messenger_id: Optional[str] = None,
+        phone_number: Optional[str] = None,
+        channels: Optional[Sequence[str]] = None,
+        subject: Optional[str] = None,
+        context: Optional[str] = None,
+        locale: Optional[str] = None,
+        params: Optional[Mapping[str, str]] = None,
+        idempotency_key: Optional[str] = None,
+        client: Optional[str] = None,
+        code: Optional[str] = None,
+        **addresses: Optional[str],
+    ) -> replies.Created:
         """Draws a code for ``token`` and has it delivered.
 
         Let nobody outside choose both the token and an address: whoever does receives the token's code. A new code
@@ -130,29 +149,46 @@ class Service:
 
         :param token: the host's name for what the code is good for: 1 to 256 bytes of UTF-8, no control characters.
         :param request: the members of ``otp_create`` in ``otp.h``, by their JSON names.
-        :param fields: the same as keywords: ``messenger_id``, ``phone_number``, ``subject``, ``context``, ``locale``,
-            ``params``, ``idempotency_key``, ``client``, ``code``, and other addresses by their channel. One that is
-            None is left out.
+        :param addresses: other addresses by their channel. This and all other keywords are the same as ``request``; one
+            that is None is left out.
         :raises Refused: LOCKED, RATE_LIMITED, REFUSED: nothing was drawn or sent. CANCELLED: cancelled, erased or
             replaced while it was being sent.
         :raises SendError: ``in_doubt`` False: certainly not sent, the code is cancelled; True: the code is good.
         :raises StoreError: it may have been stored.
         """
         name = arguments.text(token, "token")
+        fields = {
+            "messengerId": messenger_id,
+            "phoneNumber": phone_number,
+            "channels": channels if channels is None or isinstance(channels, str) else list(channels),
+            "subject": subject,
+            "context": context,
+            "locale": locale,
+            "params": params if params is None else dict(params),
+            "idempotencyKey": idempotency_key,
+            "client": client,
+            "code": code,
+            **addresses,
+        }
         return replies.created(self._done(_lib.otp_create, name, arguments.request(request, fields)))
 
-    def resend(self, token: str) -> replies.Created:
+    def resend(self, token: str, channel: Optional[str] = None) -> replies.Created:
         """Sends the token's code once more: the same code, within the time it has left. It counts as a send.
 
+        :param channel: from the first step with this channel on, for "send it by SMS instead"; None: from the first.
         :raises Refused: as :meth:`create`; and UNKNOWN, CHECKED, CANCELLED, LOCKED, EXPIRED by the code's state.
         :raises SendError: as :meth:`create`, but the code stays good.
         """
-        return replies.created(self._done(_lib.otp_resend, arguments.text(token, "token")))
+        name = arguments.text(token, "token")
+        if channel is None:
+            return replies.created(self._done(_lib.otp_resend, name))
+        return replies.created(self._done(_lib.otp_resend_channel, name, arguments.text(channel, "channel")))
 
     def verify(self, token: str, code: str, context: Optional[str] = None) -> bool:
         """Whether the code is right, which uses it up: of all calls in all processes, one alone is told True.
 
-        Anything of 1 to 64 bytes is a guess and counts. :meth:`check` tells why not.
+        Anything of 1 to 64 bytes is a guess and counts, but for blanks and dashes alone: there is no code in those, and
+        the answer is False. :meth:`check` tells why not.
 
         :param context: the one that the code was created with, if it was.
         """
@@ -205,22 +241,30 @@ class Service:
         """
         return replies.due(self._done(_lib.otp_run_due))
 
-    def unlock(self, subject: str) -> None:
-        """Forgets the failures of a subject, lifts its lock and enables it again. Something unknown is fine.
+    def subject(self, subject: str) -> replies.Subject:
+        """How a subject stands, as given to :meth:`unlock`. For operators: never show it to visitors."""
+        return replies.subject(self._done(_lib.otp_subject, arguments.text(subject, "subject")))
+
+    def unlock(self, subject: str) -> bool:
+        """Forgets the failures of a subject, lifts its lock and enables it again. Whether there was anything.
 
         :param subject: a request's subject, phone number or Messenger id, or a token: 1 to 256 bytes.
+        :raises ArgumentError: it can be none of these.
         """
-        self._done(_lib.otp_unlock, arguments.text(subject, "subject"))
+        return replies.found(self._done(_lib.otp_unlock, arguments.text(subject, "subject")))
 
-    def erase(self, recipient: str) -> None:
-        """Erases all records with this recipient. Counters and locks, which hold hashes alone, stay until they end.
+    def erase(self, recipient: str) -> bool:
+        """Erases all records with this recipient: whether there were any. Counters and locks stay until they end.
 
         :param recipient: a phone number or another address of a request, at most 64 bytes.
+        :raises ArgumentError: it can be no address.
         """
-        self._done(_lib.otp_erase, arguments.text(recipient, "recipient"))
+        return replies.found(self._done(_lib.otp_erase, arguments.text(recipient, "recipient")))
 
     def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, bytes]:
         name, typed = arguments.text(token, "token"), arguments.text(code, "code")
+        if arguments.is_blank(code):
+            return NOT_VALID, b"{}"
         if context is None:
             number, reply = self._call(_lib.otp_verify, name, typed)
         else:
