@@ -9,25 +9,29 @@
 //!
 //! The code is printed to standard error, for development; `OTP_CONFIG` names a sender that delivers. The variables:
 //!
-//! * `OTP_CONFIG`: the configuration of libotp, as JSON (it begins with `{`) or as the path of a JSON file.
+//! * `OTP_CONFIG`: the configuration of libotp, as JSON (it begins with `{`) or as the path of a JSON file. Without it
+//!   `nexmo.json` is read, where there is one.
 //! * `PORT`: 3000 unless set; 0 takes any free one.
 //! * `HOST`: 127.0.0.1 unless set. Whoever reaches this service chooses token *and* recipient, and so receives the
 //!   token's code: it belongs behind your own application, not on the open network.
 
 mod carrier;
+#[path = "otp_service/configuration.rs"]
+mod configuration;
+#[path = "otp_service/ready.rs"]
+mod ready;
 #[path = "otp_service/simulate.rs"]
 mod simulate;
 
 use std::convert::Infallible;
-use std::env::{self, VarError};
+use std::env;
 use std::error::Error;
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use configuration::{configuration, of_probe, variable};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -38,6 +42,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use otp::{Outcome, Service};
 use percent_encoding::percent_decode_str;
+use ready::Readiness;
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,14 +51,17 @@ use tokio::signal::unix::{SignalKind, signal};
 const REQUEST_BYTES: usize = 16 * 1024;
 const WEBHOOK_BYTES: usize = 64 * 1024;
 
-/// Longest file that is taken for a configuration.
-const CONFIG_BYTES: u64 = 64 * 1024;
-
 /// How long a client may take for the head of a request, and again for its body.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long running requests may take to finish once the service is to stop.
 const FAREWELL: Duration = Duration::from_secs(25);
+
+/// How often due steps of deliveries are looked for.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// The status of a program that an interrupt ended, as shells tell it.
+const INTERRUPTED: i32 = 130;
 
 /// Most detailed level of the log: considered answers, but no upkeep.
 const LOG_LEVEL: i32 = 3;
@@ -81,17 +89,20 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let host = variable("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned());
     let port =
         variable("PORT")?.map_or(Ok(3000), |port| port.parse().map_err(|_| "PORT: must be a number to 65535"))?;
-    let service = open(configuration()?.as_deref())?;
+    let config = configuration()?;
+    let served = Served { otp: open(&config)?, ready: Readiness::open(&of_probe(&config))? };
     // From here on a signal stops the service by the way out below, and no longer where it stands.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listener = TcpListener::bind((host.as_str(), port)).await?;
+    let bound = TcpListener::bind((host.as_str(), port)).await;
+    let listener = bound.map_err(|error| format!("{host}:{port}: {error}"))?;
     println!("Server running on port {}", listener.local_addr()?.port());
+    tokio::spawn(keep_up(served.otp.clone()));
 
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => serve(stream, &service, &connections),
+                Ok((stream, _)) => serve(stream, &served, &connections),
                 Err(error) => {
                     // Too many open files, say: that passes, and until then it would fail again at once.
                     eprintln!("accept: {error}");
@@ -103,42 +114,35 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     drop(listener);
-    let finished = tokio::time::timeout(FAREWELL, connections.shutdown()).await;
-    finished.map_err(|_| "stopped with unfinished requests".into())
-}
-
-fn variable(name: &str) -> Result<Option<String>, String> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value)),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(format!("{name}: not valid UTF-8")),
+    tokio::select! {
+        finished = tokio::time::timeout(FAREWELL, connections.shutdown()) => {
+            finished.map_err(|_| "stopped with unfinished requests".into())
+        }
+        // Whoever asks twice does not want to wait.
+        _ = interrupt.recv() => std::process::exit(INTERRUPTED),
     }
 }
 
-fn configuration() -> Result<Option<String>, String> {
-    let Some(value) = variable("OTP_CONFIG")? else { return Ok(None) };
-    if value.trim_start().starts_with('{') {
-        return Ok(Some(value));
+/// Does what is due, again and again: timed steps of deliveries above all.
+async fn keep_up(otp: Arc<Service>) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        let service = otp.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || service.run_due()).await {
+            eprintln!("{}: {error}", error.outcome().name());
+        }
     }
-    // The value is not repeated: it might be mistyped JSON with a secret in it.
-    let unreadable = |cause| format!("OTP_CONFIG: neither a JSON object nor a file that can be read: {cause}");
-    read_regular(&value).map(Some).map_err(unreadable)
 }
 
-/// Reads a file that is one: a pipe is not waited for, and what does not end is not read.
-fn read_regular(path: &str) -> io::Result<String> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > CONFIG_BYTES {
-        return Err(io::Error::other("not a regular file of at most 64 KiB"));
-    }
-    let mut text = String::new();
-    file.take(CONFIG_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+/// What requests are answered from.
+#[derive(Clone)]
+struct Served {
+    otp: Arc<Service>,
+    ready: Arc<Readiness>,
 }
 
-fn open(config: Option<&str>) -> Result<Arc<Service>, Box<dyn Error>> {
-    let (service, warnings) = Service::open(config)?;
+fn open(config: &str) -> Result<Arc<Service>, Box<dyn Error>> {
+    let (service, warnings) = Service::open(Some(config))?;
     if service.hands_over() {
         return Err("sender: none leaves delivery to the host, but nobody delivers here".into());
     }
@@ -154,11 +158,11 @@ fn open(config: Option<&str>) -> Result<Arc<Service>, Box<dyn Error>> {
 }
 
 /// Serves a connection in the background.
-fn serve(stream: TcpStream, service: &Arc<Service>, connections: &GracefulShutdown) {
-    let service = service.clone();
+fn serve(stream: TcpStream, served: &Served, connections: &GracefulShutdown) {
+    let served = served.clone();
     let respond = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(answer(service, request).await.unwrap_or_else(|refusal| refusal).into()) }
+        let served = served.clone();
+        async move { Ok::<_, Infallible>(answer(served, request).await.unwrap_or_else(|refusal| refusal).into()) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
@@ -170,49 +174,75 @@ fn serve(stream: TcpStream, service: &Arc<Service>, connections: &GracefulShutdo
 /// What a path leads to. Token and code are as they came, still encoded.
 enum Route<'a> {
     Home,
-    Create { token: &'a str },
-    Verify { token: &'a str, code: &'a str },
+    Healthy,
+    Ready,
+    Create {
+        token: &'a str,
+    },
+    /// The code is in the path, or for a POST in the body.
+    Verify {
+        token: &'a str,
+        code: &'a str,
+    },
     Webhook,
 }
 
-/// The route of a path, and the one method it takes. HEAD is not GET here: a preview of a link must not use up a code.
-fn route(path: &str) -> Option<(Method, Route<'_>)> {
+/// The route of a path, and the methods it takes. HEAD goes where GET does, but not to a code: a preview of a link must
+/// not use one up. It cannot be told from a person by GET, so links are better made with the POST.
+fn route(path: &str) -> Option<(&'static [Method], Route<'_>)> {
+    const READ: &[Method] = &[Method::GET, Method::HEAD];
+    const POST: &[Method] = &[Method::POST];
     // Split first and decode later: `%2F` is a part of its token and separates nothing, and neither does `..`.
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     Some(match segments[..] {
-        [""] => (Method::GET, Route::Home),
-        ["otp", token] => (Method::POST, Route::Create { token }),
-        ["otp", token, code] => (Method::GET, Route::Verify { token, code }),
-        ["webhooks", "message-status" | "inbound-message"] => (Method::POST, Route::Webhook),
+        [""] => (READ, Route::Home),
+        ["healthz"] => (READ, Route::Healthy),
+        ["readyz"] => (READ, Route::Ready),
+        ["otp", token] => (POST, Route::Create { token }),
+        ["otp", token, code @ "verify"] => (&[Method::GET, Method::POST], Route::Verify { token, code }),
+        ["otp", token, code] => (&[Method::GET], Route::Verify { token, code }),
+        ["webhooks", "message-status" | "inbound-message"] => (POST, Route::Webhook),
         _ => return None,
     })
 }
 
 /// Answers a request; an error is an answer as well, given early.
-async fn answer(service: Arc<Service>, request: Request<Incoming>) -> Result<Answer, Answer> {
+async fn answer(served: Served, request: Request<Incoming>) -> Result<Answer, Answer> {
     let uri = request.uri().clone();
-    let Some((method, route)) = route(uri.path()) else {
+    let Some((methods, route)) = route(uri.path()) else {
         return Err(Answer::new(StatusCode::NOT_FOUND, "There is no such page"));
     };
-    if request.method() != method {
-        let refusal = Answer::new(StatusCode::METHOD_NOT_ALLOWED, format!("Only {method} is allowed"));
-        return Err(refusal.with(ALLOW, HeaderValue::from_str(method.as_str()).ok()));
+    if !methods.contains(request.method()) {
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let refusal = Answer::new(StatusCode::METHOD_NOT_ALLOWED, format!("Only {allowed} is allowed"));
+        return Err(refusal.with(ALLOW, HeaderValue::from_str(&allowed).ok()));
     }
+    let Served { otp, ready } = served;
     match route {
         Route::Home => Ok(Answer::new(StatusCode::OK, "This is the OTP service")),
+        // Whether this program runs, whatever became of its disk.
+        Route::Healthy => Ok(Answer::of(Outcome::Ok)),
+        Route::Ready => {
+            let not_ready = || Answer::new(StatusCode::SERVICE_UNAVAILABLE, "Not ready");
+            call(move || Ok(if ready.is_ready() { Answer::of(Outcome::Ok) } else { not_ready() })).await
+        }
         Route::Create { token } => {
             let token = decoded(token)?;
             let recipient = recipient(&body(request, REQUEST_BYTES).await?)?;
-            call(move || create(&service, &token, &recipient)).await
+            call(move || create(&otp, &token, &recipient)).await
         }
         Route::Verify { token, code } => {
-            let (token, code) = (decoded(token)?, decoded(code)?);
-            call(move || verify(&service, &token, &code)).await
+            let token = decoded(token)?;
+            let code = match *request.method() {
+                Method::POST => code_in(&body(request, REQUEST_BYTES).await?)?,
+                _ => decoded(code)?,
+            };
+            call(move || verify(&otp, &token, &code)).await
         }
         Route::Webhook => {
             let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
             let body = body(request, WEBHOOK_BYTES).await?;
-            call(move || webhook(&service, authorization.as_deref(), &body)).await
+            call(move || webhook(&otp, authorization.as_deref(), &body)).await
         }
     }
 }
@@ -234,7 +264,7 @@ async fn body(request: Request<Incoming>, max_bytes: usize) -> Result<Bytes, Ans
     }
 }
 
-/// All that a client may say. The rest of a request (its subject, a code of one's own) is for the host to decide.
+/// All that a client may say of a code to create.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Recipient {
@@ -247,6 +277,20 @@ struct Recipient {
 /// A member that is there is a text: null is none, and is not taken for one left out.
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     String::deserialize(value).map(Some)
+}
+
+/// What a client says to verify a code.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    code: String,
+}
+
+fn code_in(body: &[u8]) -> Result<String, Answer> {
+    let object = body.trim_ascii_start().starts_with(b"{").then_some(body);
+    let typed: Option<Typed> = object.and_then(|object| serde_json::from_slice(object).ok());
+    let refusal = "The body must be a JSON object with code, a text, and nothing else";
+    typed.map(|typed| typed.code).ok_or_else(|| Answer::new(StatusCode::BAD_REQUEST, refusal))
 }
 
 /// The request for libotp, in JSON. Whatever the content type says, the body is JSON or refused.

@@ -109,6 +109,17 @@ fn jest_and_bundles_work() {
     }
 }
 
+#[test]
+fn the_service_sends_an_sms_for_a_message_that_is_not_read() {
+    let Some((workspace, _)) = package() else { return };
+    for folder in ["examples/node", "examples/node/otp-service"] {
+        workspace.install(folder, &["--ignore-scripts"]);
+    }
+    let mut node = workspace.command(&workspace.path("examples/node"), "node");
+    node.arg(workspace.path("examples/node/otp-service/server.js"));
+    common::story::unread_is_followed_by_sms(node, "node");
+}
+
 /// The first program of the README.
 fn readme_program(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("README.md")).unwrap();
@@ -170,8 +181,18 @@ fn one_command_installs_from_a_checkout() {
     let Some(workspace) = Workspace::new() else { return };
     let project = Folder::new("node-checkout");
     let checkout = project.path().join("libotp");
-    for part in [".cargo", "Cargo.toml", "Cargo.lock", "build.rs", "src", "include", "README.md", "benches", "examples", "tests"]
-    {
+    for part in [
+        ".cargo",
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.rs",
+        "src",
+        "include",
+        "README.md",
+        "benches",
+        "examples",
+        "tests",
+    ] {
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &checkout.join(part));
     }
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(PACKAGE), &checkout.join(PACKAGE));

@@ -158,10 +158,17 @@ fn wrong_methods_are_refused_and_use_up_nothing() {
     let mut server = Server::start(folder.path(), None);
     let code = server.code_for("token", "393331234567");
     let verify = format!("/otp/token/{code}");
-    let cases = [("HEAD", verify.as_str(), "GET"), ("POST", &verify, "GET"), ("GET", "/otp/token", "POST")];
-    for (method, path, allowed) in
-        cases.into_iter().chain([("PUT", "/", "GET"), ("GET", "/webhooks/inbound-message", "POST")])
-    {
+    let cases = [
+        ("HEAD", verify.as_str(), "GET"),
+        ("POST", &verify, "GET"),
+        ("PUT", "/otp/token/verify", "GET, POST"),
+        ("HEAD", "/otp/token/verify", "GET, POST"),
+        ("GET", "/otp/token", "POST"),
+        ("PUT", "/", "GET, HEAD"),
+        ("POST", "/readyz", "GET, HEAD"),
+        ("GET", "/webhooks/inbound-message", "POST"),
+    ];
+    for (method, path, allowed) in cases {
         let answer = ask(server.connect(), &request(method, path, ""));
         assert_eq!((answer.status, answer.header("Allow")), (405, Some(allowed)), "{method} {path}");
     }
@@ -283,4 +290,54 @@ fn simulation_tells_the_story_of_a_code() {
         rest = &rest[found..];
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves nothing behind");
+}
+
+#[test]
+fn an_unread_message_is_followed_by_sms() {
+    common::story::unread_is_followed_by_sms(Server::command(Path::new("/")), "rust");
+}
+
+#[test]
+fn the_tutorial_s_file_is_read_and_ready_is_what_works() {
+    let folder = Folder::new("service-tutorial-file");
+    std::fs::write(folder.path().join("nexmo.json"), "\u{feff}{\"otpLength\": 8}").unwrap();
+    let mut server = Server::start(folder.path(), None);
+    assert_eq!(server.code_for("token", "393331234567").len(), 8);
+    server.get("/healthz").is(200, "OK");
+    server.get("/readyz").is(200, "OK");
+    // A repository that cannot be used: it is looked at once a second.
+    std::fs::rename(folder.path().join("otp.db"), folder.path().join("gone.db")).unwrap();
+    std::fs::write(folder.path().join("otp.db"), "no database").unwrap();
+    thread::sleep(Duration::from_millis(1100));
+    server.get("/readyz").is(503, "Not ready");
+    server.get("/healthz").is(200, "OK");
+}
+
+/// Whoever asks twice does not want to wait.
+#[test]
+fn a_second_interrupt_ends_the_service_at_once() {
+    let folder = Folder::new("service-interrupts");
+    let server = Server::start(folder.path(), None);
+    let whole = request("POST", "/otp/token", RECIPIENT).replace("Host:", "Expect: 100-continue\r\nHost:");
+    let mut running = server.connect();
+    running.write_all(&whole.as_bytes()[..whole.len() - RECIPIENT.len()]).unwrap();
+    running.read_exact(&mut [0; 25]).unwrap();
+    let begun = std::time::Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_ok() {
+        server.signal(libc::SIGINT);
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.signal(libc::SIGINT);
+    let status = server.status();
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(9), "it did not wait for the body");
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let folder = Folder::new("service-address");
+    let server = Server::start(folder.path(), None);
+    let output = Server::command(folder.path()).env("PORT", server.port.to_string()).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && err.contains(&format!("127.0.0.1:{}: ", server.port)), "{err}");
 }

@@ -135,6 +135,14 @@ fn tests_pass_on_the_sources() {
     run(from_sources(python).args(["-m", "unittest", "discover", "--start-directory", "tests"]));
 }
 
+#[test]
+fn the_service_sends_an_sms_for_a_message_that_is_not_read() {
+    let Some(python) = tools() else { return };
+    let mut service = from_sources(python);
+    service.arg(examples().join("otp_service/app.py"));
+    common::story::unread_is_followed_by_sms(service, "python");
+}
+
 /// The package as its users get it: one command in an empty environment, by way of the source distribution.
 #[test]
 fn package_installs_and_its_tests_pass() {

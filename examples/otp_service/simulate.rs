@@ -37,7 +37,8 @@ pub async fn run() -> Result<(), Box<dyn Error>> {
     let time = clock.clone();
     service.on_clock(Some(Arc::new(move || time())))?;
 
-    let served = service.clone();
+    let ready = super::Readiness::open(r#"{"repository": "memory:", "sender": {"type": "none"}}"#)?;
+    let served = super::Served { otp: service.clone(), ready };
     tokio::spawn(async move {
         let connections = GracefulShutdown::new();
         while let Ok((stream, _)) = listener.accept().await {

@@ -6,6 +6,7 @@ pub mod compiler;
 pub mod crew;
 pub mod forked;
 pub mod specification;
+pub mod story;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};

@@ -101,6 +101,10 @@ impl Server {
         self.ended()
     }
 
+    pub fn status(mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     pub fn ended(mut self) -> (Vec<String>, Vec<String>) {
         let empty = || Lines { coming: channel().1, seen: Vec::new() };
         let lines = [&mut self.out, &mut self.err].map(|lines| std::mem::replace(lines, empty()).all());

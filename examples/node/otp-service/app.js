@@ -7,48 +7,72 @@ const REQUEST_BYTES = 16 * 1024;
 const WEBHOOK_BYTES = 64 * 1024;
 
 /** All that a client may say. The rest of a request, such as its subject or a code, is for the host to decide. */
-const MEMBERS = ['messengerId', 'phoneNumber'];
+export const MEMBERS = ['messengerId', 'phoneNumber'];
 const BODY_REFUSED =
   'The body must be a JSON object with messengerId, phoneNumber or both, each a text, and nothing else';
 
-/** The Express application over a service. */
-export function createApp(otp) {
+const CODE_REFUSED = 'The body must be a JSON object with code, a text, and nothing else';
+
+const READ = ['GET', 'HEAD'];
+
+/** The Express application over a service; `isReady` tells whether that works. */
+export function createApp(otp, isReady) {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing');
 
-  route(app, 'GET', '/', (_request, response) => answer(response, 200, 'This is the OTP service'));
+  route(app, READ, '/', (_request, response) => answer(response, 200, 'This is the OTP service'));
 
-  route(app, 'POST', '/otp/:token', body(REQUEST_BYTES), async (request, response) => {
+  // Whether this program runs, whatever became of its disk.
+  route(app, READ, '/healthz', (_request, response) => answerResult(response, 'OK'));
+
+  route(app, READ, '/readyz', async (_request, response) => {
+    if (await isReady()) answerResult(response, 'OK');
+    else answer(response, 503, 'Not ready');
+  });
+
+  route(app, ['POST'], '/otp/:token', body(REQUEST_BYTES), async (request, response) => {
     const recipient = recipientOf(request.body);
     if (recipient === undefined) return answer(response, 400, BODY_REFUSED);
     await otp.create(request.params.token, recipient);
     answer(response, 201, 'Created');
   });
 
-  route(app, 'GET', '/otp/:token/:code', async (request, response) => {
-    const { result, retryAfterSeconds } = await otp.check(request.params.token, request.params.code);
+  const verify = async (response, token, code) => {
+    const { result, retryAfterSeconds } = await otp.check(token, code);
     answerResult(response, result, retryAfterSeconds);
+  };
+  route(app, ['GET', 'POST'], '/otp/:token/verify', body(REQUEST_BYTES), async (request, response) => {
+    const { token } = request.params;
+    if (request.method === 'GET') return verify(response, token, 'verify');
+    const typed = textsOf(request.body, ['code']);
+    if (typed?.members.code === undefined) return answer(response, 400, CODE_REFUSED);
+    return verify(response, token, typed.members.code);
   });
+  route(app, ['GET'], '/otp/:token/:code', ({ params }, response) => verify(response, params.token, params.code));
 
   // The body as it came: the signature is over its bytes.
   const webhook = async (request, response) => {
     await otp.webhook(request.get('authorization'), request.body ?? '');
     answerResult(response, 'OK');
   };
-  route(app, 'POST', '/webhooks/message-status', body(WEBHOOK_BYTES), webhook);
-  route(app, 'POST', '/webhooks/inbound-message', body(WEBHOOK_BYTES), webhook);
+  route(app, ['POST'], '/webhooks/message-status', body(WEBHOOK_BYTES), webhook);
+  route(app, ['POST'], '/webhooks/inbound-message', body(WEBHOOK_BYTES), webhook);
 
   app.use((_request, response) => answer(response, 404, 'There is no such page'));
   app.use(answerError);
   return app;
 }
 
-/** A route and the one method it takes. HEAD is not GET here: a preview of a link must not use up a code. */
-function route(app, method, path, ...handlers) {
+/**
+ * A route and the methods it takes. HEAD goes where GET does, but not to a code: a preview of a link must not use one up.
+ * It cannot be told from a person by GET, so links are better made with the POST.
+ */
+function route(app, methods, path, ...handlers) {
   app.all(path, (request, response, next) => {
-    if (request.method === method) return next();
-    response.set('Allow', method);
-    answer(response, 405, `Only ${method} is allowed`);
+    if (methods.includes(request.method)) return next();
+    const allowed = methods.join(', ');
+    response.set('Allow', allowed);
+    answer(response, 405, `Only ${allowed} is allowed`);
   });
   app.all(path, ...handlers);
 }
@@ -60,11 +84,17 @@ function body(limit) {
 
 /** The request for libotp, in the client's own JSON, in which libotp sees a repeated member. Undefined if refused. */
 function recipientOf(bytes) {
+  return textsOf(bytes, MEMBERS)?.text;
+}
+
+/** An object of texts with no other members than `names`, as text and read. Undefined if it is something else. */
+function textsOf(bytes, names) {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const members = Object.entries(JSON.parse(text));
-    const allowed = members.every(([name, value]) => MEMBERS.includes(name) && typeof value === 'string');
-    return members.length > 0 && allowed ? text : undefined;
+    const members = JSON.parse(text);
+    const entries = Object.entries(members);
+    const allowed = entries.every(([name, value]) => names.includes(name) && typeof value === 'string');
+    return entries.length > 0 && allowed ? { text, members } : undefined;
   } catch {
     return undefined;
   }

@@ -9,7 +9,8 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Service } from 'libotp';
-import { createApp } from './app.js';
+import { createApp, MEMBERS } from './app.js';
+import { openReadiness } from './ready.js';
 
 /** How long a client may take for the head of a request, and for the whole of it. */
 const HEAD_MS = 10_000;
@@ -26,13 +27,28 @@ const CONFIG_BYTES = 64 * 1024;
 
 function configuration() {
   const value = process.env.OTP_CONFIG ?? (existsSync('nexmo.json') ? 'nexmo.json' : '{}');
-  if (value.trimStart().startsWith('{')) return value;
+  if (value.trimStart().startsWith('{')) return accepting(value);
   try {
-    return readRegular(value);
+    return accepting(readRegular(value));
   } catch (cause) {
     // The value is not repeated: it might be mistyped JSON with a secret in it.
     throw new Error(`OTP_CONFIG: neither a JSON object nor a file that can be read: ${cause.code ?? cause.message}`);
   }
+}
+
+/** Adds what the service accepts, unless the configuration says it: to the text, in which libotp sees repetition. */
+function accepting(config) {
+  const text = config.replace(/^\ufeff/, '');
+  let members;
+  try {
+    members = JSON.parse(text);
+  } catch {
+    // libotp says what is wrong with it.
+    return text;
+  }
+  if (typeof members !== 'object' || members === null || Array.isArray(members) || 'accept' in members) return text;
+  const comma = Object.keys(members).length > 0 ? ', ' : '';
+  return text.replace('{', () => `{"accept": ${JSON.stringify(MEMBERS)}${comma}`);
 }
 
 /** Reads a file that is one: a pipe is not waited for, and what does not end is not read. */
@@ -56,8 +72,7 @@ function handsOver(config) {
   }
 }
 
-async function open() {
-  const config = configuration();
+async function open(config) {
   if (handsOver(config)) throw new Error('sender: none leaves delivery to the host, but nobody delivers here');
   // A log that nobody reads any more is no reason to fail.
   process.stdout.on('error', () => {});
@@ -92,15 +107,19 @@ function port() {
 
 async function main() {
   const wanted = port();
-  const otp = await open();
-  const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS }, createApp(otp));
+  const config = configuration();
+  const otp = await open(config);
+  const readiness = await openReadiness(config);
+  const app = createApp(otp, readiness.isReady);
+  const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS }, app);
   const rest = keepUp(otp);
   const stop = () => {
     rest();
     setTimeout(() => server.closeAllConnections(), FAREWELL_MS).unref();
-    server.close(() => otp.close());
+    server.close(() => Promise.all([otp.close(), readiness.close()]));
     server.closeIdleConnections();
   };
+  // A second one ends the process at once: whoever asks twice does not want to wait.
   process.once('SIGTERM', stop).once('SIGINT', stop);
   server.once('error', fail);
   server.listen(wanted, process.env.HOST ?? '127.0.0.1', () => {

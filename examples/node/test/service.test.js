@@ -81,6 +81,10 @@ test('only messengerId and phoneNumber are passed on', async (t) => {
   const code = await until(() => printed(server, '8192836451'));
   const head = await ask(server, `/otp/t/${code}`, { method: 'HEAD' });
   assert.deepEqual([head.status, head.headers.get('allow')], [405, 'GET']);
+  for (const page of ['/', '/healthz', '/readyz']) {
+    assert.equal((await ask(server, page, { method: 'HEAD' })).status, 200, page);
+    assert.equal((await ask(server, page, { method: 'PUT' })).headers.get('allow'), 'GET, HEAD', page);
+  }
   assert.equal((await ask(server, '/otp/t/%FF')).status, 400);
   assert.equal((await ask(server, '/otp/..%2F..%2Fetc%2Fpasswd/123456')).status, 404);
   assert.equal((await ask(server, '/nothing')).text, 'There is no such page');

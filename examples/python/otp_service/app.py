@@ -10,6 +10,8 @@ import signal
 import socket
 import stat
 import sys
+import threading
+import time
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
@@ -29,30 +31,92 @@ PATIENCE_SECONDS = 10
 #: How many requests are worked on at once: each may wait for the disk or for the carrier.
 THREADS = 64
 
+#: How often due steps of deliveries are looked for.
+UPKEEP_SECONDS = 1.0
+#: How long an answer about readiness holds: whoever asks often does not make codes as often.
+READY_SECONDS = 1.0
+
+#: All that a client may say. The rest of a request (its subject, a code of one's own) is for the host to decide.
 MEMBERS = {"messengerId", "phoneNumber"}
+#: What says where codes are kept, and under which key.
+STORAGE = ("repository", "key", "keyFile", "previousKeys", "durability")
+WRONG_CODE = "The body must be a JSON object with code, a text, and nothing else"
 WRONG_BODY = "The body must be a JSON object with messengerId, phoneNumber or both, each a text, and nothing else"
 
 
 def main() -> None:
     try:
         host, port = os.environ.get("HOST", "127.0.0.1"), port_number()
-        otp = libotp.Service(configuration(), logger=log)
+        config = configuration()
+        otp = libotp.Service(config, logger=log)
+        ready = Readiness(config)
     except (libotp.Error, OSError, ValueError) as error:
         sys.exit(f"otp_service: {error}")
     for warning in otp.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    with otp:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with otp, ready:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
         try:
             listener = listen(host, port)
         except OSError as error:
-            sys.exit(f"otp_service: HOST, PORT: {error}")
+            sys.exit(f"otp_service: {host}:{port}: {error}")
+        threading.Thread(target=keep_up, args=(otp,), daemon=True).start()
         server = create_server(
-            application(otp), sockets=[listener], threads=THREADS, channel_timeout=PATIENCE_SECONDS,
+            application(otp, ready), sockets=[listener], threads=THREADS, channel_timeout=PATIENCE_SECONDS,
             max_request_body_size=1024 * 1024, connection_limit=1000,
         )  # fmt: skip
         print(f"Server running on port {listener.getsockname()[1]}", flush=True)
         server.run()
+
+
+def stop(*_: object) -> None:
+    """Ends the service, and a second time at once: whoever asks twice does not want to wait."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit()
+
+
+def keep_up(otp: libotp.Service) -> None:
+    """Does what is due, again and again: timed steps of deliveries above all."""
+    while not otp.closed:
+        try:
+            otp.run_due()
+        except libotp.Error as error:
+            if not otp.closed:
+                print(f"{error.result.name}: {error}", file=sys.stderr, flush=True)
+        time.sleep(UPKEEP_SECONDS)
+
+
+class Readiness:
+    """Whether the service can do its work: creates and verifies a code, as a tenant of its own."""
+
+    def __init__(self, config: str) -> None:
+        members = json.loads(config)
+        probe: Dict[str, Any] = {name: members[name] for name in STORAGE if name in members}
+        probe.update(namespace="otp-service readiness", sender={"type": "none"}, policy={"retentionMinutes": 0})
+        self._probe = libotp.Service(probe)
+        self._lock = threading.Lock()
+        self._until, self._ready = 0.0, False
+
+    def __enter__(self) -> Readiness:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._probe.close()
+
+    def is_ready(self) -> bool:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._ready = self._try_a_code()
+                self._until = time.monotonic() + READY_SECONDS
+            return self._ready
+
+    def _try_a_code(self) -> bool:
+        try:
+            return self._probe.verify("ready", self._probe.create("ready").code or "")
+        except libotp.Error:
+            return False
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -67,19 +131,32 @@ def port_number() -> int:
     return int(port)
 
 
-def configuration() -> Optional[str]:
+def configuration() -> str:
     value = os.environ.get("OTP_CONFIG")
-    if value is None and pathlib.Path("nexmo.json").exists():
-        value = "nexmo.json"
-    if value is not None and not value.lstrip().startswith("{"):
+    if value is None:
+        value = "nexmo.json" if pathlib.Path("nexmo.json").exists() else "{}"
+    if not value.lstrip().startswith("{"):
         try:
             value = read_regular(value)
         except (OSError, ValueError):
             # Without the value: it might be mistyped JSON with a secret in it.
             raise ValueError("OTP_CONFIG: neither a JSON object nor a file that can be read") from None
-    if value is not None and hands_over(value):
+    if hands_over(value):
         raise ValueError("sender: none leaves delivery to the host, but nobody delivers here")
-    return value
+    return accepting(value.lstrip("\ufeff"))
+
+
+def accepting(config: str) -> str:
+    """Adds what the service accepts, unless the configuration says it: to the text, in which libotp sees repetition."""
+    try:
+        members = json.loads(config)
+    except (ValueError, RecursionError):
+        # libotp says what is wrong with it.
+        return config
+    if not isinstance(members, dict) or "accept" in members:
+        return config
+    comma = ", " if members else ""
+    return config.replace("{", f'{{"accept": {json.dumps(sorted(MEMBERS))}{comma}', 1)
 
 
 def read_regular(path: str) -> str:
@@ -106,7 +183,7 @@ def log(level: int, event: Mapping[str, Any]) -> None:
         print(json.dumps(event), flush=True)
 
 
-def application(otp: libotp.Service) -> Any:
+def application(otp: libotp.Service, ready: Readiness) -> Any:
     """The WSGI application."""
     app = Flask(__name__, static_folder=None)
     app.url_map.converters["segment"] = Segment
@@ -127,10 +204,22 @@ def application(otp: libotp.Service) -> Any:
         otp.create(decoded(token), recipient(body(REQUEST_BYTES)))
         return answer(201, "Created")
 
+    @app.get("/healthz")
+    def healthy() -> Response:
+        # Whether this program runs, whatever became of its disk.
+        return answer(200, "OK")
+
+    @app.get("/readyz")
+    def readiness() -> Response:
+        return answer(200, "OK") if ready.is_ready() else answer(503, "Not ready")
+
     @app.get("/otp/<segment:token>/<segment:code>")
     def verify(token: str, code: str) -> Response:
-        check = otp.check(decoded(token), decoded(code))
-        return answer(check.result.http_status, check.message, check.retry_after_seconds)
+        return checked(otp.check(decoded(token), decoded(code)))
+
+    @app.post("/otp/<segment:token>/verify")
+    def verify_body(token: str) -> Response:
+        return checked(otp.check(decoded(token), typed_code(body(REQUEST_BYTES))))
 
     @app.post("/webhooks/message-status", endpoint="message_status")
     @app.post("/webhooks/inbound-message", endpoint="inbound_message")
@@ -145,6 +234,10 @@ def application(otp: libotp.Service) -> Any:
         return app(environ, start_response)
 
     return encoded
+
+
+def checked(check: libotp.Check) -> Response:
+    return answer(check.result.http_status, check.message, check.retry_after_seconds)
 
 
 class Segment(BaseConverter):
@@ -178,14 +271,18 @@ def crash(error: Exception) -> Response:
 
 
 def refuse_head() -> None:
-    # HEAD is not GET here: a preview of a link must not use up a code.
-    if request.method == "HEAD" and request.url_rule is not None:
+    # HEAD goes where GET does, but not to a code: a preview of a link must not use one up. It cannot be told from a
+    # person by GET, so links are better made with the POST.
+    if request.method == "HEAD" and request.endpoint == "verify":
         raise MethodNotAllowed(valid_methods=["GET"])
 
 
 def refuse(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD"}))
+        methods = set(error.valid_methods or ())
+        if request.path.startswith("/otp/"):
+            methods.discard("HEAD")
+        allowed = ", ".join(sorted(methods))
         response = answer(405, f"Only {allowed} is allowed")
         response.headers["Allow"] = allowed
         return response
@@ -207,16 +304,29 @@ def body(max_bytes: int) -> bytes:
 
 
 def recipient(text: bytes) -> Dict[str, str]:
-    """All that a client may say. The rest of a request (its subject, a code of one's own) is for the host to decide."""
+    """What a client says of a code to create."""
+    members = texts(text, WRONG_BODY)
+    if not members or not MEMBERS.issuperset(members):
+        raise refused(WRONG_BODY)
+    return members
+
+
+def typed_code(text: bytes) -> str:
+    """What a client says to verify a code."""
+    members = texts(text, WRONG_CODE)
+    if set(members) != {"code"}:
+        raise refused(WRONG_CODE)
+    return members["code"]
+
+
+def texts(text: bytes, refusal: str) -> Dict[str, str]:
+    """An object of texts, whatever the content type says, or nothing."""
     try:
-        # Whatever the content type says, the body is JSON or refused.
         members = json.loads(text.decode("utf-8"), object_pairs_hook=distinct)
     except (ValueError, RecursionError):
-        raise refused(WRONG_BODY) from None
-    if not isinstance(members, dict) or not members or not MEMBERS.issuperset(members):
-        raise refused(WRONG_BODY)
-    if not all(isinstance(value, str) for value in members.values()):
-        raise refused(WRONG_BODY)
+        raise refused(refusal) from None
+    if not isinstance(members, dict) or not all(isinstance(value, str) for value in members.values()):
+        raise refused(refusal)
     return members
 
 
