@@ -10,7 +10,7 @@
 //! # fn main() -> otp::Result<()> {
 //! let config = r#"{"repository": "memory:", "sender": {"type": "none"}}"#;
 //! let (service, warnings) = Service::open(Some(config))?;
-//! assert_eq!(warnings.len(), 1); // that no list of countries is set
+//! assert_eq!(warnings.len(), 2); // that no list of countries is set, and no default one
 //!
 //! let reply = service.create("session 1", Some(r#"{"phoneNumber": "+39 333 123 4567"}"#))?;
 //! assert_eq!(reply.outcome, Outcome::Ok);

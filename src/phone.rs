@@ -106,14 +106,12 @@ pub fn readings(text: &str, default: Option<&CallingCode>) -> Vec<String> {
     numbers
 }
 
-/// Whether a text can be nothing that anything is known by: it is empty but for what nobody sees, or written as a
-/// number with its calling code, which it is not.
-pub fn is_nothing(text: &str, default: Option<&CallingCode>) -> bool {
+/// Whether a text is written as a number with its calling code, and is none.
+pub fn is_broken(text: &str, default: Option<&CallingCode>) -> bool {
     let folded = fold(text);
     let number = without_scheme(&folded);
     let is_meant = number.len() < folded.len() || number.starts_with(['+', '＋']);
-    let is_number = is_meant && !number.contains(char::is_alphabetic);
-    folded.is_empty() || is_number && readings(text, default).is_empty()
+    is_meant && !number.contains(char::is_alphabetic) && readings(text, default).is_empty()
 }
 
 /// The text without the `tel:` of RFC 3966 before it.

@@ -174,7 +174,8 @@ fn demo() {
     let mut command = Command::new(rust_example("demo"));
     command.args(["session 1", "393331234567"]).current_dir(folder.path());
     let (printed, errors) = dialogue(&mut command, "[sms to 393331234567] Insert the following code: ");
-    let expected = "The code is good for 300 seconds.\nCode: Not found\nCode: code must have 1 to 64 bytes\nCode: OK\n";
+    let expected =
+        "The code is good for 300 seconds.\nCode: Not found\nCode: code: must have 1 to 64 bytes\nCode: OK\n";
     assert_eq!((printed.as_str(), errors.as_str()), (expected, ""));
     assert!(folder.path().join("otp.db").exists());
 }
@@ -186,7 +187,7 @@ fn create_verify() {
     let (printed, errors) = dialogue(&mut command, "[messenger to 8192836451] Insert the following code: ");
     assert_eq!(printed, "The code is good for 300 seconds.\nCode: Not found\nCode: Code: OK\n");
     // The empty line is a failure, for the log, and no guess.
-    assert_eq!(errors, "{\"result\":\"OTP_E_ARGUMENT\",\"message\":\"code must have 1 to 64 bytes\"}\n");
+    assert_eq!(errors, "{\"result\":\"OTP_E_ARGUMENT\",\"message\":\"code: must have 1 to 64 bytes\"}\n");
 
     for (arguments, expected) in [(&["123456789", "8192836451", "no number"][..], 1), (&[], 2)] {
         let mut command = Command::new(command.get_program());

@@ -181,7 +181,7 @@ fn a_handle_that_is_not_open_is_an_argument_error() {
         for (parameter, _, call) in TEXTS.iter().filter(|(parameter, ..)| *parameter != "config") {
             let mut reply = Reply::new();
             assert_eq!(call(service, c"t".as_ptr(), reply.at(), OTP_REPLY_SIZE), OTP_E_ARGUMENT, "{parameter}");
-            assert!(reply.text().contains("\"message\":\"service is "), "{}", reply.text());
+            assert!(reply.text().contains("\"message\":\"service: "), "{}", reply.text());
         }
         unsafe { otp_close(service) };
     }
@@ -217,7 +217,7 @@ fn a_webhook_body_is_read_only_within_its_bounds() {
     for (body, size) in [(null(), 1), (null(), usize::MAX), (one_byte, 65537), (one_byte, usize::MAX)] {
         let (result, reply) = webhook(body, size);
         assert_eq!(result, OTP_E_ARGUMENT);
-        assert!(reply.text().contains("\"message\":\"body is "), "{}", reply.text());
+        assert!(reply.text().contains("\"message\":\"body: "), "{}", reply.text());
     }
     let body = vec![0xff_u8; 65536];
     for (body, size) in [(null(), 0), (one_byte, 0), (body.as_ptr().cast(), 65536)] {

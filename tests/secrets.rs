@@ -172,7 +172,7 @@ fn go_wrong(service: &Service, heard: &Heard) {
     heard.error("error of a code", service.verify(TOKEN, &CODE.repeat(7), None));
     heard.error("error of a context", service.verify(TOKEN, CODE, Some(&CONTEXT.repeat(200))));
     heard.error("error of a subject", service.unlock(&format!("{SUBJECT}\n")));
-    heard.error("error of a recipient", service.erase(&format!("{PHONE}\n")));
+    heard.error("error of a recipient", service.erase(&format!("{PHONE}\u{1}")));
     heard.error("error of a webhook", service.webhook(Some(TOKEN), CODE.as_bytes()));
 }
 

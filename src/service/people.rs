@@ -27,7 +27,7 @@ impl Service {
         self.start_driver()?;
         let answer = self.core.subjects(subject).and_then(|subjects| {
             let moment = self.hooks.moment();
-            transact(&*self.core.repository, DURABLE, move |transaction| {
+            let reply = transact(&*self.core.repository, DURABLE, move |transaction| {
                 let now = moment.now();
                 let (mut failures, mut worst) = (0, Standing::Open);
                 for subject in &subjects {
@@ -38,7 +38,9 @@ impl Service {
                 let retry_after_seconds =
                     if let Standing::LockedFor(ms) = worst { Some(whole_seconds_up(ms)) } else { None };
                 Ok(SubjectReply { failures, locked: subject_locked(worst), retry_after_seconds })
-            })
+            })?;
+            self.core.check_found(reply.failures > 0, subject, "subject")?;
+            Ok(reply)
         });
         self.told("subject", None, answer)
     }
@@ -52,7 +54,7 @@ impl Service {
     pub fn unlock(&self, subject: &str) -> Result<FoundReply> {
         self.start_driver()?;
         let answer = self.core.subjects(subject).and_then(|subjects| {
-            transact(&*self.core.repository, DURABLE, move |transaction| {
+            let reply = transact(&*self.core.repository, DURABLE, move |transaction| {
                 let mut found = false;
                 for subject in &subjects {
                     // A damaged row locks as well, and goes.
@@ -60,7 +62,9 @@ impl Service {
                     transaction.delete(&subject.sibling());
                 }
                 Ok(FoundReply { found })
-            })
+            })?;
+            self.core.check_found(reply.found, subject, "subject")?;
+            Ok(reply)
         });
         self.told("unlock", None, answer)
     }
@@ -75,9 +79,13 @@ impl Service {
     /// be read; after it, the others may be gone.
     pub fn erase(&self, recipient: &str) -> Result<FoundReply> {
         self.start_driver()?;
-        let recipients = self.core.check_known(recipient, "recipient", MAX_ADDRESS_BYTES);
-        let answer = recipients.and_then(|()| self.erase_all(self.core.recipients(recipient)));
-        self.told("erase", None, answer.map(|found| FoundReply { found }))
+        let checked = self.core.check_text(recipient, "recipient", MAX_ADDRESS_BYTES);
+        let answer = checked.and_then(|()| {
+            let found = self.erase_all(self.core.recipients(recipient))?;
+            self.core.check_found(found, recipient, "recipient")?;
+            Ok(FoundReply { found })
+        });
+        self.told("erase", None, answer)
     }
 
     fn erase_all(&self, recipients: Vec<Block>) -> Result<bool> {
@@ -163,7 +171,7 @@ fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Bloc
 impl Core {
     /// Every subject that a text may mean.
     fn subjects(&self, text: &str) -> Result<Vec<Block>> {
-        self.check_known(text, "subject", NAME_BYTES)?;
+        self.check_text(text, "subject", NAME_BYTES)?;
         let namespace = &self.config.namespace;
         let mut subjects =
             vec![self.keys.index("subject", namespace, text), self.keys.index("token as subject", namespace, text)];
@@ -181,14 +189,17 @@ impl Core {
         phone.chain(others).collect()
     }
 
-    /// Refuses a text that nothing can be known by, rather than to answer that it was done.
-    fn check_known(&self, text: &str, parameter: &str, max_bytes: usize) -> Result<()> {
-        let default = self.config.default_country;
-        if phone::is_nothing(text, default) {
+    /// Checks the text of an operator, which with a number may hold line feeds that came along.
+    fn check_text(&self, text: &str, parameter: &str, max_bytes: usize) -> Result<()> {
+        let is_number = !phone::readings(text, self.config.default_country).is_empty() && text.len() <= max_bytes;
+        if is_number { Ok(()) } else { check_name(text, parameter, max_bytes) }
+    }
+
+    /// Refuses a text by which nothing was found and nothing can be, rather than to answer that it was done.
+    fn check_found(&self, found: bool, text: &str, parameter: &str) -> Result<()> {
+        if !found && phone::is_broken(text, self.config.default_country) {
             return Err(Error::argument(format!("{parameter}: is neither a phone number nor anything else known")));
         }
-        // What is pasted with a number may hold line feeds.
-        let is_number = !phone::readings(text, default).is_empty() && text.len() <= max_bytes;
-        if is_number { Ok(()) } else { check_name(text, parameter, max_bytes) }
+        Ok(())
     }
 }

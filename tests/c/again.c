@@ -71,7 +71,7 @@ static void refusals_are_not_kept(void) {
   now += 30 * 1000;
   EXPECT(OTP_OK, create("token", KEYED));
   CHECK(messages == 2);
-  EXPECT(OTP_REFUSED, create("abroad", "{\"phoneNumber\": \"4477009001234\", \"idempotencyKey\": \"k\"}"));
+  EXPECT(OTP_REFUSED, create("abroad", "{\"phoneNumber\": \"447700900123\", \"idempotencyKey\": \"k\"}"));
   EXPECT(OTP_OK, create("abroad", "{\"messengerId\": \"1\", \"idempotencyKey\": \"k\"}"));
 }
 

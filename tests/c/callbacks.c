@@ -65,6 +65,7 @@ static void everything(void) {
   EXPECT(OTP_OK, unlock("secret-subject"));
   EXPECT(OTP_OK, erase("393331234567"));
   EXPECT(OTP_OK, run_due());
+  EXPECT(OTP_E_UNSUPPORTED, otp_webhook(service, "Bearer secret-header", "secret-body", 11, reply, sizeof reply));
 }
 
 static void log_events(void) {

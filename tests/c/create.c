@@ -161,9 +161,9 @@ static void order(void) {
 
   EXPECT(OTP_E_ARGUMENT, create("token", "{" PHONE ", \"subject\": \"s\", \"idempotencyKey\": \"k\", \"x\": \"\"}"));
   EXPECT(OTP_OK, create("token", first));
-  EXPECT(OTP_E_ARGUMENT, create("token", "{\"phoneNumber\": \"4477009001234\", \"idempotencyKey\": \"k\"}"));
+  EXPECT(OTP_E_ARGUMENT, create("token", "{\"phoneNumber\": \"447700900123\", \"idempotencyKey\": \"k\"}"));
   NAMES("idempotencyKey");
-  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"4477009001234\", \"subject\": \"s\"}"));
+  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"447700900123\", \"subject\": \"s\"}"));
   EXPECT(OTP_LOCKED, create("token", "{" PHONE ", \"subject\": \"s\"}"));
   TEXT("locked", "subject");
   NUMBER("retryAfterSeconds", 1800);

@@ -114,7 +114,7 @@ class Codes(Case):
         self.assertEqual((subject.failures, subject.locked, subject.retry_after_seconds), (1, None, None))
         self.assertIs(otp.unlock("+39\u00a0333 1234567"), True)
         self.assertEqual(otp.subject(NUMBER).failures, 0)
-        for text in ("+39 12", "tel:1", "\u2068"):
+        for text in ("+39 12", "tel:1", "\u2068+39\u2069"):
             with self.assertRaises(libotp.ArgumentError):
                 otp.erase(text)
 

@@ -118,7 +118,7 @@ fn a_disabled_subject_is_told_and_unlocked() {
 #[test]
 fn a_text_that_can_be_nothing_known_is_refused() {
     let fixture = Fixture::new("");
-    for text in ["", "+39 12", "+", "tel:1", "\u{2068}\u{2069}", " ", "+1234567890123456", "alice\n"] {
+    for text in ["", "+39 12", "+", "tel:1", "\u{2068}+39\u{2069}", "+1234567890123456", "alice\n"] {
         for refused in [
             fixture.service.erase(text).map(|_| ()),
             fixture.service.unlock(text).map(|_| ()),
@@ -129,6 +129,11 @@ fn a_text_that_can_be_nothing_known_is_refused() {
     }
     assert!(!fixture.service.erase("8192836451").unwrap().found);
     assert!(!fixture.service.unlock("somebody").unwrap().found);
+    // What is there is found, whatever its name looks like.
+    let code = fixture.create("+39 12", "{}");
+    assert_eq!(fixture.verify("+39 12", &Fixture::wrong(&code)), Outcome::NotValid);
+    assert_eq!(fixture.service.subject("+39 12").unwrap().failures, 1);
+    assert!(fixture.service.unlock("+39 12").unwrap().found);
 }
 
 /// An earlier version kept numbers that are no recipient any more.
