@@ -130,21 +130,27 @@ public:
 class request {
 public:
   /** Adds a text member. A name that is there already, or invalid UTF-8, is std::invalid_argument. */
-  request &set(const std::string &field, const std::string &text) {
+  request &set(const std::string &field, const std::string &text) { return add(otp_request_text, field, text); }
+
+  /** Adds a value for the text of the message. A name that is there already, or invalid UTF-8, as for set(). */
+  request &param(const std::string &name, const std::string &text) { return add(otp_request_param, name, text); }
+
+  std::string json() const { return json_.empty() ? "{}" : json_; }
+
+private:
+  request &add(otp_result (*write)(char *, std::size_t, const char *, const char *), const std::string &field,
+               const std::string &text) {
     const char *name = detail::c_text(field), *value = detail::c_text(text);
     // No byte takes more than 6 in JSON.
-    std::string json(json_.size() + 6 * (field.size() + text.size()) + 16, '\0');
+    std::string json(json_.size() + 6 * (field.size() + text.size()) + 32, '\0');
     json.replace(0, json_.size(), json_);
-    if (otp_request_text(&json[0], json.size(), name, value) != OTP_OK)
+    if (write(&json[0], json.size(), name, value) != OTP_OK)
       throw std::invalid_argument("otp::request: a repeated member or invalid UTF-8");
     json.resize(std::strlen(json.c_str()));
     json_.swap(json);
     return *this;
   }
 
-  std::string json() const { return json_.empty() ? "{}" : json_; }
-
-private:
   std::string json_;
 };
 
@@ -262,6 +268,19 @@ public:
         [&](char *reply, std::size_t size) { return otp_resend(raw_, detail::c_text(token), reply, size); });
   }
 
+  /** From the first step with this channel on: "send it by SMS instead". */
+  OTP_NODISCARD result resend(const std::string &token, const std::string &channel) {
+    return detail::ask([&](char *reply, std::size_t size) {
+      return otp_resend_channel(raw_, detail::c_text(token), detail::c_text(channel), reply, size);
+    });
+  }
+
+  /** With sender "none": the message certainly did not leave; the next step's comes back. */
+  OTP_NODISCARD result not_sent(const std::string &token) {
+    return detail::ask(
+        [&](char *reply, std::size_t size) { return otp_not_sent(raw_, detail::c_text(token), reply, size); });
+  }
+
   OTP_NODISCARD verdict verify(const std::string &token, const std::string &code) {
     return detail::ask([&](char *reply, std::size_t size) {
       return otp_verify(raw_, detail::c_text(token), detail::c_text(code), reply, size);
@@ -300,11 +319,19 @@ public:
     return detail::ask([&](char *reply, std::size_t size) { return otp_run_due(raw_, reply, size); });
   }
 
+  /** How a subject stands, for operators: integer("failures"), text("locked"). */
+  OTP_NODISCARD result subject(const std::string &subject) {
+    return detail::ask(
+        [&](char *reply, std::size_t size) { return otp_subject(raw_, detail::c_text(subject), reply, size); });
+  }
+
+  /** integer("found") is 1 if there was anything to forget. */
   result unlock(const std::string &subject) {
     return detail::ask(
         [&](char *reply, std::size_t size) { return otp_unlock(raw_, detail::c_text(subject), reply, size); });
   }
 
+  /** integer("found") is 1 if any record was erased. */
   result erase(const std::string &recipient) {
     return detail::ask(
         [&](char *reply, std::size_t size) { return otp_erase(raw_, detail::c_text(recipient), reply, size); });

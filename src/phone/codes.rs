@@ -71,11 +71,11 @@ impl CallingCode {
     }
 }
 
-const fn row(code: u16, lengths: &[u8], trunk: Trunk) -> CallingCode {
-    let (mut bits, mut place) = (0, 0);
-    while place < lengths.len() {
-        bits |= 1 << lengths[place];
-        place += 1;
+const fn row(code: u16, mut lengths: &[u8], trunk: Trunk) -> CallingCode {
+    let mut bits = 0;
+    while let [length, others @ ..] = lengths {
+        bits |= 1 << *length;
+        lengths = others;
     }
     CallingCode { code, lengths: bits, trunk }
 }

@@ -25,7 +25,7 @@ enum Asked {
     /// It may: the record before, and settled.
     Open(Box<(Record, Record)>),
     /// The answer.
-    Answered(CreateReply),
+    Answered(Box<CreateReply>),
 }
 
 impl Service {
@@ -103,7 +103,7 @@ impl Core {
         let Resend { token, row, first } = resend;
         let (before, mut record) = match self.ask(transaction, &row, now)? {
             Asked::Open(records) => *records,
-            Asked::Answered(reply) => return Begun::answered(reply),
+            Asked::Answered(reply) => return Ok(Begun::Answered(reply)),
         };
         let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
         let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
@@ -127,7 +127,7 @@ impl Core {
     /// Whether the token's code may be sent again.
     fn ask(&self, transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Asked> {
         let Some(before) = rows::record(transaction, row, now)? else {
-            return Ok(Asked::Answered(CreateReply::new(Outcome::Unknown)));
+            return Ok(Asked::Answered(Box::new(CreateReply::new(Outcome::Unknown))));
         };
         let mut record = before.clone();
         record.settle(now);
@@ -137,10 +137,10 @@ impl Core {
             Outcome::Ok => Asked::Open(Box::new((before, record))),
             outcome => {
                 rows::put_record(transaction, row, &before, record, now);
-                Asked::Answered(match locked.filter(|_| outcome == Outcome::Locked) {
+                Asked::Answered(Box::new(match locked.filter(|_| outcome == Outcome::Locked) {
                     Some(locked) => locked_reply(locked, standing),
                     None => CreateReply::new(outcome),
-                })
+                }))
             }
         })
     }
@@ -155,7 +155,7 @@ impl Core {
     ) -> Result<Begun> {
         let (before, mut record) = match self.ask(transaction, &row, now)? {
             Asked::Open(records) => *records,
-            Asked::Answered(reply) => return Begun::answered(reply),
+            Asked::Answered(reply) => return Ok(Begun::Answered(reply)),
         };
         let next = record.delivery.steps.len();
         let handed_over = record.delivery.steps.last_mut().filter(|step| step.status == DeliveryState::Accepted);

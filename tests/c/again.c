@@ -167,8 +167,8 @@ static void countries(void) {
   EXPECT(OTP_OK, create("token", "{\"messengerId\": \"8192836451\"}"));
   messages = 0;
   EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"12125551234\"}"));
-  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"0049301234567\"}"));
-  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"49301234567\", \"messengerId\": \"8192836451\"}"));
+  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"004915112345678\"}"));
+  EXPECT(OTP_REFUSED, create("token", "{\"phoneNumber\": \"4915112345678\", \"messengerId\": \"8192836451\"}"));
   CHECK(messages == 0);
   EXPECT(OTP_OK, verify("token", code));
 }

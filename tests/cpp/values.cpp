@@ -30,6 +30,9 @@ static void verdicts() {
   CHECK(codes.status("token").text("state") == "checked" && codes.cancel("token").code() == OTP_CHECKED);
   CHECK(codes.resend("nobody").code() == OTP_UNKNOWN && !codes.status("nobody"));
   CHECK(codes.unlock("nobody") && codes.erase("nobody") && codes.run_due().integer("purged", -1) == 0);
+  CHECK(codes.unlock("nobody").integer("found", -1) == 0 && codes.subject("nobody").integer("failures", -1) == 0);
+  CHECK(otp::request().param("a", "b").set("c", "d").param("e", "f").json() ==
+        "{\"params\":{\"a\":\"b\",\"e\":\"f\"},\"c\":\"d\"}");
 
   CHECK(codes.create("bound", otp::request().set("context", "30 EUR")));
   const std::string bound = codes.resend("bound").text("code");
