@@ -63,11 +63,14 @@ fn name(result: otp_result) -> &'static str {
 type Call = fn(Service, *const c_char, *mut c_char, usize) -> otp_result;
 
 /// Every text parameter of every function with a service and a reply; whether it may be NULL.
-const TEXTS: [(&str, bool, Call); 16] = unsafe {
+const TEXTS: [(&str, bool, Call); 20] = unsafe {
     [
         ("token", false, |s, text, r, n| otp_create(s, text, PHONE.as_ptr(), r, n)),
         ("request", true, |s, text, r, n| otp_create(s, c"t".as_ptr(), text, r, n)),
         ("token", false, |s, text, r, n| otp_resend(s, text, r, n)),
+        ("token", false, |s, text, r, n| otp_resend_channel(s, text, c"sms".as_ptr(), r, n)),
+        ("channel", false, |s, text, r, n| otp_resend_channel(s, c"t".as_ptr(), text, r, n)),
+        ("token", false, |s, text, r, n| otp_not_sent(s, text, r, n)),
         ("token", false, |s, text, r, n| otp_verify(s, text, c"1".as_ptr(), r, n)),
         ("code", false, |s, text, r, n| otp_verify(s, c"t".as_ptr(), text, r, n)),
         ("token", false, |s, text, r, n| otp_verify_context(s, text, c"1".as_ptr(), c"c".as_ptr(), r, n)),
@@ -77,6 +80,7 @@ const TEXTS: [(&str, bool, Call); 16] = unsafe {
         ("token", false, |s, text, r, n| otp_status(s, text, r, n)),
         ("authorization", true, |s, text, r, n| otp_webhook(s, text, null(), 0, r, n)),
         ("body", true, |s, text, r, n| otp_webhook(s, null(), text, 0, r, n)),
+        ("subject", false, |s, text, r, n| otp_subject(s, text, r, n)),
         ("subject", false, |s, text, r, n| otp_unlock(s, text, r, n)),
         ("recipient", false, |s, text, r, n| otp_erase(s, text, r, n)),
         ("", true, |s, _, r, n| otp_run_due(s, r, n)),
@@ -153,6 +157,51 @@ fn a_reply_that_is_too_small_is_untouched_and_nothing_is_done() {
     assert_eq!(create(OTP_REPLY_SIZE - 1), OTP_E_ARGUMENT);
     assert_eq!(unsafe { otp_status(service, c"new".as_ptr(), null_mut(), 0) }, OTP_UNKNOWN);
     unsafe { otp_close(service) };
+}
+
+/// Everything that a function reads may lie in the buffer of its reply.
+#[test]
+fn inputs_may_lie_in_the_reply() {
+    let service = open("none");
+    let mut buffer = vec![0_u8; OTP_REPLY_SIZE];
+    // Writes two texts into the buffer, as far behind as they may lie, and gives where they are.
+    let place = |buffer: &mut Vec<u8>, texts: [&str; 2]| {
+        let places = [0, OTP_REPLY_SIZE - 200];
+        for (text, place) in texts.iter().zip(places) {
+            buffer[place..place + text.len()].copy_from_slice(text.as_bytes());
+            buffer[place + text.len()] = 0;
+        }
+        places.map(|place| unsafe { buffer.as_mut_ptr().add(place) }.cast::<c_char>())
+    };
+    let [token, request] = place(&mut buffer, ["session", PHONE.to_str().unwrap()]);
+    let reply = buffer.as_mut_ptr().cast::<c_char>();
+    assert_eq!(unsafe { otp_create(service, token, request, reply, OTP_REPLY_SIZE) }, OTP_OK);
+    let json: serde_json::Value =
+        serde_json::from_slice(CStr::from_bytes_until_nul(&buffer).unwrap().to_bytes()).unwrap();
+    let code = json["code"].as_str().unwrap();
+    for wanted in [OTP_OK, OTP_CHECKED] {
+        let [token, typed] = place(&mut buffer, ["session", code]);
+        let reply = buffer.as_mut_ptr().cast::<c_char>();
+        assert_eq!(unsafe { otp_verify(service, token, typed, reply, OTP_REPLY_SIZE) }, wanted);
+    }
+    let [token, _] = place(&mut buffer, ["session", ""]);
+    let reply = buffer.as_mut_ptr().cast::<c_char>();
+    assert_eq!(unsafe { otp_status(service, token, reply, OTP_REPLY_SIZE) }, OTP_OK);
+    let json: serde_json::Value =
+        serde_json::from_slice(CStr::from_bytes_until_nul(&buffer).unwrap().to_bytes()).unwrap();
+    assert_eq!(json["token"], "session");
+    unsafe { otp_close(service) };
+}
+
+/// Runtimes that find a number of the first page where a pointer is due take it for damage.
+#[test]
+fn handles_are_odd_above_the_first_page_and_never_the_same() {
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let service = open("none");
+        assert!(service.addr() >= 4097 && service.addr() % 2 == 1 && seen.insert(service.addr()), "{service:?}");
+        unsafe { otp_close(service) };
+    }
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn published_packages_install_without_scripts() {
     let packages: Vec<_> = std::fs::read_dir(&release).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(packages.len(), 2, "{packages:?}");
     for package in &packages {
+        assert!(package.join("LICENSE-MIT").exists() && package.join("LICENSE-APACHE").exists(), "{package:?}");
         let output = run(workspace.command(project.path(), "npm").args(["pack", "--silent"]).arg(package));
         succeeded("npm pack", &output);
     }

@@ -23,7 +23,15 @@ impl Workspace {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
         let _one = INSTALLING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for part in ["bindings/node", "examples/node", "include", "tests/vectors", "tests/host/node"] {
+        for part in [
+            "bindings/node",
+            "examples/node",
+            "include",
+            "tests/vectors",
+            "tests/host/node",
+            "LICENSE-MIT",
+            "LICENSE-APACHE",
+        ] {
             copy(&source.join(part), &root.join(part));
         }
         Some(Self(root))

@@ -17,11 +17,20 @@ function write(folder, name, content) {
   fs.writeFileSync(path.join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
 }
 
+/** The licences of the checkout around this package, beside what they are for. */
+function licences(folder) {
+  const root = path.resolve(library.PACKAGE, '../..');
+  const names = fs.readdirSync(root).filter((name) => name.startsWith('LICENSE'));
+  if (names.length === 0) throw new Error(`${root}: no LICENSE`);
+  fs.mkdirSync(folder, { recursive: true });
+  for (const name of names) fs.copyFileSync(path.join(root, name), path.join(folder, name));
+}
+
 /** The package of every system: JavaScript and types. */
 function writeMain(folder) {
   const { scripts: _scripts, devDependencies: _development, ...kept } = own;
   const platforms = PLATFORMS.map((platform) => [`@libotp/${platform}`, own.version]);
-  const files = ['index.*', 'lib/*.cjs'];
+  const files = ['index.*', 'lib/*.cjs', 'LICENSE*'];
   write(folder, 'package.json', { ...kept, files, optionalDependencies: Object.fromEntries(platforms) });
   fs.cpSync(path.join(library.PACKAGE, 'lib'), path.join(folder, 'lib'), { recursive: true });
   const names = fs.readdirSync(library.PACKAGE).filter((name) => /^(index\.|README)/.test(name));
@@ -40,7 +49,7 @@ function writePlatform(folder, file) {
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [names[libc]] }),
-    files: [library.fileName()],
+    files: [library.fileName(), 'LICENSE*'],
   });
   fs.copyFileSync(file, path.join(folder, library.fileName()));
 }
@@ -50,5 +59,7 @@ if (folder === undefined) {
   process.stderr.write('usage: node scripts/release.cjs FOLDER [LIBRARY]\n');
   process.exit(2);
 }
-writeMain(path.join(folder, 'libotp'));
-writePlatform(path.join(folder, library.platformPackage().replace('@libotp/', '')), file);
+const packages = [path.join(folder, 'libotp'), path.join(folder, library.platformPackage().replace('@libotp/', ''))];
+writeMain(packages[0]);
+writePlatform(packages[1], file);
+packages.forEach(licences);
