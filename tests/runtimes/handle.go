@@ -14,15 +14,17 @@ import (
 	"unsafe"
 )
 
-// deep moves the stack: each frame holds the handle, and Go looks at all that may be a pointer.
-func deep(level int, handle unsafe.Pointer) int {
+// deep moves the stack: each frame holds the handle in a variable, and Go looks at all variables that are pointers.
+//
+//go:noinline
+func deep(level int, handle *unsafe.Pointer) int {
 	var room [512]byte
 	if level == 0 {
 		runtime.GC()
 		return int(room[0])
 	}
-	kept := handle
-	sum := deep(level-1, kept) + int(room[level%512])
+	kept := *handle
+	sum := deep(level-1, handle) + int(room[level%512])
 	runtime.KeepAlive(kept)
 	return sum
 }
@@ -36,7 +38,8 @@ func main() {
 			panic(C.GoString(reply))
 		}
 		done := make(chan int)
-		go func() { done <- deep(4000, unsafe.Pointer(service)) }()
+		handle := unsafe.Pointer(service)
+		go func() { done <- deep(4000, &handle) }()
 		<-done
 		if C.otp_run_due(service, reply, C.OTP_REPLY_SIZE) != C.OTP_OK {
 			panic(C.GoString(reply))
