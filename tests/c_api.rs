@@ -19,7 +19,7 @@ const SYSTEM_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "
 const EVERYWHERE: &[&str] = &["memory:", "sqlite:otp.db", "json:otp"];
 
 /// The programs, each with the repositories on which it runs.
-const PROGRAMS: [(&str, &[&str]); 11] = [
+const PROGRAMS: [(&str, &[&str]); 12] = [
     ("results", &["memory:"]),
     ("config", &["memory:"]),
     ("create", EVERYWHERE),
@@ -31,6 +31,7 @@ const PROGRAMS: [(&str, &[&str]); 11] = [
     ("background", &["sqlite:otp.db"]),
     ("storage", &["sqlite:otp.db", "json:otp"]),
     ("misuse", EVERYWHERE),
+    ("people", EVERYWHERE),
 ];
 
 /// Not programs of checks by themselves: see the tests that name them, and `vectors.rs`.

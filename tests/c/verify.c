@@ -26,7 +26,7 @@ static void once(void) {
   EXPECT(OTP_CHECKED, verify("token", code));
 }
 
-/* A code is its bytes: nothing is trimmed or read as a number. What is no guess does not count. */
+/* A code of digits is its digits, however they are typed, and no number. What is no guess does not count. */
 static void guesses(void) {
   char text[128];
   int at;
@@ -42,14 +42,23 @@ static void guesses(void) {
   NAMES("context");
   EXPECT(OTP_NOT_VALID, verify("token", repeat('1', 64)));
   NUMBER("attemptsLeft", 9);
-  for (at = 0; at < 7; at++) {
-    static const char *const forms[] = {"%s ", " %s", "0%s", "+%s", "%s\n", "%s0", "\xef\xbb\xbf%s"};
+  EXPECT(OTP_E_ARGUMENT, verify("token", " -\n"));
+  for (at = 0; at < 5; at++) {
+    static const char *const forms[] = {"0%s", "+%s", "%s0", "%s.", "x%s"};
     snprintf(text, sizeof text, forms[at], "012345");
     EXPECT(OTP_NOT_VALID, verify("token", text));
   }
   EXPECT(OTP_NOT_VALID, verify("token", "12345"));
-  NUMBER("attemptsLeft", 1);
-  EXPECT(OTP_OK, verify("token", "012345"));
+  NUMBER("attemptsLeft", 3);
+  EXPECT(OTP_OK, verify("token", "012 345"));
+  for (at = 0; at < 6; at++) {
+    static const char *const forms[] = {"%s ", " %s\n", "\xef\xbb\xbf%s", "012-345", "012\xe2\x80\x93\x33\x34\x35",
+                                        "\xef\xbc\x90\xef\xbc\x91\xef\xbc\x92\xef\xbc\x93\xef\xbc\x94\xef\xbc\x95"};
+    snprintf(text, sizeof text, "%s", forms[at]);
+    if (strstr(forms[at], "%s") != NULL)
+      snprintf(text, sizeof text, forms[at], "012345");
+    EXPECT(OTP_CHECKED, verify("token", text));
+  }
 }
 
 /* The last wrong code that is allowed is still told to be wrong; from then on nothing is looked at. */
