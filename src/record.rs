@@ -16,7 +16,6 @@ use crate::policy::{Failures, Standing, SubjectFailures};
 use crate::reply::{Locked, RequestState};
 
 pub use delivery::{Delivery, MOST_STEPS, Step, Via};
-
 /// How many earlier codes a token remembers.
 pub const REMEMBERED: usize = 8;
 

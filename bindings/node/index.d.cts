@@ -217,12 +217,10 @@ export interface RunDue {
   nextDueInMilliseconds?: number;
 }
 
-/** How a subject stands. */
+/** How a subject stands: its failures in a row. */
 export interface Subject {
-  /** In a row. */
   failures: number;
   locked?: 'subject' | 'disabled';
-  /** At least 1; absent where waiting does not help. */
   retryAfterSeconds?: number;
 }
 
@@ -243,7 +241,7 @@ export interface LogEvent {
   cause?: string;
   httpStatus?: number;
   vendorCode?: string;
-  /** Of what an event "store" is about, in bytes. */
+  /** In bytes. */
   size?: number;
 }
 
@@ -397,5 +395,5 @@ export class UnsupportedError extends OtpError {}
 /** A defect of the library. The service stays usable. */
 export class InternalError extends OtpError {}
 
-/** What a sender throws to say that the message has certainly not gone out. */
+/** Thrown by a sender: the message has certainly not gone out. */
 export class NotSent extends Error {}
