@@ -47,6 +47,16 @@ fn short_of_descriptors_with_json() {
 }
 
 #[test]
+fn short_of_descriptors_while_opening_with_sqlite() {
+    scenario("opening", "sqlite");
+}
+
+#[test]
+fn short_of_descriptors_while_opening_with_json() {
+    scenario("opening", "json");
+}
+
+#[test]
 fn files_that_may_not_grow_with_sqlite() {
     scenario("file-size", "sqlite");
 }

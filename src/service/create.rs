@@ -261,7 +261,9 @@ impl Core {
             reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
         }
         if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
-            let (_, steps) = self.plan_stored(&order.token, &order.row, record, 0, now)?;
+            // Of the newest step, which may have followed one that failed, or been asked for.
+            let newest = record.delivery.steps.len().saturating_sub(1);
+            let (_, steps) = self.plan_stored(&order.token, &order.row, record, newest, now)?;
             reply.message = steps.iter().find_map(|step| step.message.clone());
         }
         Ok(Some(reply))

@@ -35,6 +35,7 @@ pub fn run(role: &str) {
     let (name, repository) = role.split_once('|').unwrap();
     match name {
         "descriptors" => descriptors(repository),
+        "opening" => opening(repository),
         "file-size" => file_size(repository),
         "permissions" => permissions(repository),
         "disk" => disk(repository),
@@ -119,6 +120,35 @@ fn descriptors(repository: &str) {
         }
     }
     assert!(failed > 10, "{failed} calls ran short");
+}
+
+/// Keys and secrets are read from files while a service opens: that they cannot be opened now is no fault of theirs.
+fn opening(repository: &str) {
+    let folder = Path::new(repository.split_once(':').unwrap().1).parent().unwrap();
+    let private = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let key = private("given.key", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\n");
+    let pem = private("private.key", include_str!("../data/private_key.pem"));
+    let secret = private("secret", "s\n");
+    for sender in [
+        format!(r#"{{"type":"messages","applicationId":"a","privateKey":"{pem}"}}"#),
+        format!(r#"{{"type":"messages","apiKey":"k","apiSecret":"file:{secret}"}}"#),
+    ] {
+        let config = format!(r#"{{"repository":"{repository}","keyFile":"{key}","sender":{sender}}}"#);
+        let mut failed = 0;
+        for spare in 0..16 {
+            let first_free = File::open("/dev/null").unwrap().as_raw_fd() as u64;
+            let open = || Service::open(Some(&config)).map(|_| Outcome::Ok);
+            let answer = with_limit(libc::RLIMIT_NOFILE, first_free + spare, open);
+            assert!(is_storage(&answer), "with {spare} descriptors: {answer:?}");
+            failed += usize::from(answer.is_err());
+        }
+        assert!(failed > 3 && Service::open(Some(&config)).is_ok(), "{failed} ran short");
+    }
 }
 
 fn file_size(repository: &str) {

@@ -77,6 +77,9 @@ fn national_numbers_are_read_with_the_default_country() {
     };
     assert_eq!(to("39", "333 123 4567").unwrap(), "393331234567");
     assert_eq!(to("44", "07911 123456").unwrap(), "447911123456");
+    let fixture = Fixture::new(r#","defaultCountry":"39""#);
+    let _ = fixture.create("t", NUMBER);
+    assert!(fixture.service.erase("333 123 4567").unwrap().found, "erase reads them as well");
     let refused = to("49", "15123456789").unwrap_err();
     assert_eq!(refused.detail(), "phoneNumber: may mean two phone numbers: must begin with + and the calling code");
 }
@@ -240,4 +243,17 @@ fn a_message_that_did_not_leave_is_followed_by_the_next_and_counts_once() {
     assert_eq!(fixture.service.not_sent("unknown").unwrap().outcome, Outcome::Unknown);
     let other = Fixture::with(r#"{"type":"console"}"#, "");
     assert_eq!(other.service.not_sent("t").err().unwrap().outcome(), Outcome::Unsupported);
+}
+
+/// The first answer again, with the message that is on its way now.
+#[test]
+fn an_answer_that_is_repeated_has_the_newest_message() {
+    let fixture = Fixture::new(r#","policy":{"cooldownSeconds":0}"#);
+    let request = r#"{"messengerId":"8192836451","phoneNumber":"393331234567","idempotencyKey":"k"}"#;
+    let channel = || fixture.service.create("t", Some(request)).unwrap().message.unwrap().channel;
+    assert_eq!([channel(), channel()], ["messenger", "messenger"]);
+    assert_eq!(fixture.service.not_sent("t").unwrap().outcome, Outcome::Ok);
+    assert_eq!(channel(), "sms");
+    assert_eq!(fixture.service.resend_channel("t", "messenger").unwrap().outcome, Outcome::Ok);
+    assert_eq!(channel(), "messenger");
 }
