@@ -145,9 +145,15 @@ fn prefork() {
     assert_eq!(lines.iter().filter(|line| line.ends_with(": The code has already been verified")).count(), 3);
 }
 
-/// What is printed when somebody types a wrong code, nothing, and the right code, which appears on standard error
-/// after this: on standard output, and on standard error after the message.
-fn dialogue(command: &mut Command, announced: &str) -> (String, String) {
+/// A wrong code, nothing, and the right code.
+fn three_tries(code: &str) -> String {
+    let wrong = format!("{}{}", if code.starts_with('9') { '0' } else { '9' }, &code[1..]);
+    format!("{wrong}\n\n{code}\n")
+}
+
+/// What is printed when somebody types what follows from the code, which appears on standard error after this: on
+/// standard output, and on standard error after the message.
+fn dialogue(command: &mut Command, announced: &str, typed: fn(&str) -> String) -> (String, String) {
     let _watchdog = Watchdog::new("an example", 120);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
@@ -159,8 +165,7 @@ fn dialogue(command: &mut Command, announced: &str) -> (String, String) {
     }
     let code = message.trim_end().strip_prefix(announced).unwrap();
     assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{message}");
-    let wrong = format!("{}{}", if code.starts_with('9') { '0' } else { '9' }, &code[1..]);
-    write!(process.stdin.take().unwrap(), "{wrong}\n\n{code}\n").unwrap();
+    process.stdin.take().unwrap().write_all(typed(code).as_bytes()).unwrap();
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     let output = process.wait_with_output().unwrap();
@@ -173,7 +178,7 @@ fn demo() {
     let folder = Folder::new("demo");
     let mut command = Command::new(rust_example("demo"));
     command.args(["session 1", "393331234567"]).current_dir(folder.path());
-    let (printed, errors) = dialogue(&mut command, "[sms to 393331234567] Insert the following code: ");
+    let (printed, errors) = dialogue(&mut command, "[sms to 393331234567] Insert the following code: ", three_tries);
     let expected =
         "The code is good for 300 seconds.\nCode: Not found\nCode: code: must have 1 to 64 bytes\nCode: OK\n";
     assert_eq!((printed.as_str(), errors.as_str()), (expected, ""));
@@ -184,7 +189,8 @@ fn demo() {
 fn create_verify() {
     let Some((folder, mut command)) = built("c/create_verify.c") else { return };
     command.args(["123456789", "8192836451", "393331234567"]);
-    let (printed, errors) = dialogue(&mut command, "[messenger to 8192836451] Insert the following code: ");
+    let (printed, errors) =
+        dialogue(&mut command, "[messenger to 8192836451] Insert the following code: ", three_tries);
     assert_eq!(printed, "The code is good for 300 seconds.\nCode: Not found\nCode: Code: OK\n");
     // The empty line is a failure, for the log, and no guess.
     assert_eq!(errors, "{\"result\":\"OTP_E_ARGUMENT\",\"message\":\"code: must have 1 to 64 bytes\"}\n");
@@ -195,4 +201,31 @@ fn create_verify() {
         assert_eq!(output.status.code(), Some(expected), "{}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "");
     }
+}
+
+/// README's program in C is built and does what it says.
+#[test]
+fn the_program_in_readme() {
+    let readme = include_str!("../README.md");
+    let program = readme.split_once("```c\n").unwrap().1.split_once("```").unwrap().0;
+    let Some(compiler) = tool("cc") else { return };
+    let folder = checkout("readme");
+    std::fs::write(folder.path().join("login.c"), program).unwrap();
+    symlink(shared_library(), folder.path().join("libotp.so.0")).unwrap();
+    let mut build = Command::new(compiler);
+    build.args(WARNINGS.split(' ')).args(["-std=c99", "login.c", "-Iinclude", "-Ltarget/release", "-lotp"]);
+    build.arg(format!("-Wl,-rpath,{}", folder.path().display())).args(["-o", "login"]).current_dir(folder.path());
+    assert_eq!(printed(&mut build), "");
+    let login = || {
+        let mut command = Command::new(folder.path().join("login"));
+        command.current_dir(folder.path());
+        command
+    };
+    let announced = "[sms to 393331234567] Insert the following code: ";
+    let (printed, errors) = dialogue(&mut login(), announced, |code| format!("{code}\n"));
+    assert_eq!((printed.as_str(), errors.as_str()), ("Code: Welcome\n", ""));
+    // A second message right after the first is not sent, and then no code is asked for.
+    let again = login().output().unwrap();
+    assert_eq!((again.status.code(), text(&again.stdout).as_str()), (Some(1), ""));
+    assert!(text(&again.stderr).contains("OTP_RATE_LIMITED"), "{}", text(&again.stderr));
 }
