@@ -12,16 +12,18 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::channel::OWN_MEMBERS;
 use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::phone::CallingCode;
 use crate::policy::{Policy, Profile};
 use crate::record::{MOST_STEPS, Via};
-use crate::request::OWN_MEMBERS;
 use crate::strict::{self, Node, Object};
 use crate::typed::fold;
 
+pub use crate::channel::Condition;
+pub use crate::step::StepConfig;
 pub use webhook::WebhookConfig;
 
 pub use carrier::{Auth, CarrierConfig};
@@ -68,48 +70,6 @@ pub enum KeySource {
     Beside(PathBuf),
     /// Nowhere: the repository ends with the process, and so may the key.
     None,
-}
-
-/// How far a message must have come before the next step is not needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// It reached the device.
-    Delivered,
-    /// It was read.
-    Read,
-}
-
-/// One step of a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepConfig {
-    /// Name of the channel.
-    pub channel: String,
-    /// Sender address.
-    pub from: Option<String>,
-    /// How long `condition` is waited for, in seconds.
-    pub expiry_seconds: u32,
-    /// What ends the workflow with this step.
-    pub condition: Condition,
-    /// A text of this step's own.
-    pub template: Option<String>,
-    /// With WhatsApp through a carrier: the approved template that carries the code in place of a text.
-    pub provider_template: Option<String>,
-    /// Most characters that the carrier takes, where it sets a limit below that of every text.
-    pub max_characters: Option<usize>,
-}
-
-impl StepConfig {
-    fn new(channel: &str) -> Self {
-        Self {
-            channel: channel.to_owned(),
-            from: None,
-            expiry_seconds: 120,
-            condition: if channel == "sms" { Condition::Delivered } else { Condition::Read },
-            template: None,
-            provider_template: None,
-            max_characters: None,
-        }
-    }
 }
 
 /// A whole configuration.

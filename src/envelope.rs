@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use crate::request::{Address, AddressKind};
+use crate::channel::AddressKind;
+use crate::request::Address;
 
 /// Flag in a text's first byte: decimal digits follow, two in a byte.
 const PACKED: u8 = 0x80;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, W
 use once_cell::sync::OnceCell;
 
 use crate::error::{Error, Result};
-use crate::ffi::sys;
+use crate::sys;
 
 static GATE: RwLock<()> = RwLock::new(());
 static MEMBERS: Mutex<Vec<Weak<dyn ForkAware>>> = Mutex::new(Vec::new());

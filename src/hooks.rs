@@ -9,7 +9,8 @@ use crate::block::Block;
 use crate::clock::{self, Moment, Time};
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
-use crate::reply::{DeliveryState, SendFailure};
+use crate::record::DeliveryState;
+use crate::sender::SendFailure;
 use crate::sender::host::SendFn;
 
 /// Receives an event: its level (1 error, 2 warning, 3 information, 4 debug) and its JSON.

@@ -19,24 +19,14 @@ use crate::block::Block;
 use crate::config::{KeySource, from_base64};
 use crate::error::{Error, Result};
 use crate::file::Failure;
+use crate::limits::{KEY_BYTES, MOST_KEYS};
 use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
 use crate::tenant::Tenant;
 
-/// Least bytes of a key.
-pub const KEY_BYTES: usize = 32;
-
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
-
-/// Bytes that the smallest sealed part of a record has: a tag, and the text's first byte.
-pub const LEAST_SEALED_BYTES: usize = TAG_BYTES + 1;
-
-/// Bytes of the index key, sealed: with its nonce and a tag.
-pub const INDEX_KEY_SEALED_BYTES: usize = Block::SIZE + KEY_BYTES + TAG_BYTES;
-
-const TAG_BYTES: usize = 16;
 
 type Bytes32 = Zeroizing<[u8; 32]>;
 
@@ -163,7 +153,7 @@ pub struct KeyRing {
 
 impl KeyRing {
     /// A slot that any key fills.
-    pub const ANY: u8 = u8::MAX;
+    pub const ANY: u8 = MOST_KEYS;
 
     /// Slot of the key for new records.
     pub fn current(&self) -> u8 {

@@ -34,6 +34,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod block;
+mod channel;
 mod clock;
 mod code;
 mod config;
@@ -45,6 +46,7 @@ mod fork;
 mod hooks;
 mod jwt;
 mod keys;
+mod limits;
 mod message;
 mod outcome;
 mod phone;
@@ -56,7 +58,9 @@ mod repository;
 mod request;
 pub mod sender;
 mod service;
+mod step;
 mod strict;
+mod sys;
 mod tenant;
 mod typed;
 mod webhook;

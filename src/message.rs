@@ -8,11 +8,9 @@ mod length;
 
 use zeroize::Zeroizing;
 
-use crate::config::StepConfig;
 use crate::error::{Error, Result};
+use crate::step::StepConfig;
 use crate::strict::{Node, Object, is_host_name};
-
-pub use length::most_characters;
 
 /// The text when the configuration has none.
 const DEFAULT_TEXT: &str = "Insert the following code: {code}";

@@ -4,6 +4,7 @@
 //! cancelling and resending is a function here; the service loads, asks, stores and answers.
 
 mod delivery;
+mod state;
 
 use std::ops::RangeInclusive;
 
@@ -13,9 +14,9 @@ use crate::block::{Block, hex};
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, SWEPT_AHEAD_MS, Time};
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Standing, SubjectFailures};
-use crate::reply::{Locked, RequestState};
 
-pub use delivery::{Delivery, MOST_STEPS, Step, Via};
+pub use delivery::{Delivery, DeliveryState, MOST_STEPS, Step, Via};
+pub use state::{Locked, RequestState};
 /// How many earlier codes a token remembers.
 pub const REMEMBERED: usize = 8;
 

@@ -4,46 +4,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::outcome::Outcome;
-
-/// Where a lock sits. When several hold, the first of `disabled`, `subject`, `code` is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Locked {
-    /// The subject failed so often that only [`crate::Service::unlock`] opens it again.
-    Disabled,
-    /// The subject is locked for a while.
-    Subject,
-    /// This code takes no more guesses.
-    Code,
-}
-
-/// State of a delivery, and of one of its steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// Begun; the answer is not known yet.
-    Sending,
-    /// The provider took the message.
-    Accepted,
-    /// The provider handed it on.
-    Submitted,
-    /// It reached the device.
-    Delivered,
-    /// It was read.
-    Read,
-    /// The provider or the network refused it.
-    Rejected,
-    /// It could not be delivered.
-    Undeliverable,
-    /// It was certainly not sent.
-    Failed,
-    /// Whether it was sent is not known.
-    InDoubt,
-    /// There was no address for the step.
-    Skipped,
-    /// The step was called off before its message left: one before it did what was asked of it, or the code ended.
-    Stopped,
-}
+pub use crate::record::{DeliveryState, Locked, RequestState};
+pub use crate::sender::SendFailure;
 
 /// One step of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,27 +45,6 @@ pub struct DeliveryReply {
     /// The steps begun, passed over and called off, in the order of the workflow; only in a status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepReply>>,
-}
-
-/// Why a message was not, or perhaps not, sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SendFailure {
-    /// What happened: one line; the reply's `message`.
-    #[serde(skip)]
-    pub detail: String,
-    /// The provider's HTTP status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http_status: Option<u16>,
-    /// The provider's error code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vendor_code: Option<String>,
-    /// The provider's title of the error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vendor_title: Option<String>,
-    /// After how many seconds the provider takes messages again, if it said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
 }
 
 /// Answer of [`crate::Service::create`] and [`crate::Service::resend`].
@@ -179,22 +120,6 @@ pub struct DoneReply {
     /// What it came to.
     #[serde(skip)]
     pub outcome: Outcome,
-}
-
-/// State of a request, as a status tells it: the first that holds, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RequestState {
-    /// The code was verified.
-    Checked,
-    /// The code was cancelled.
-    Cancelled,
-    /// The code or its subject takes no guesses.
-    Locked,
-    /// The code is too old.
-    Expired,
-    /// The code is good.
-    Pending,
 }
 
 /// Answer of [`crate::Service::status`]. With [`Outcome::Unknown`] all else is absent.

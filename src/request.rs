@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::channel::AddressKind;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::message::is_param_name;
@@ -23,51 +24,6 @@ pub const MAX_ADDRESS_BYTES: usize = 64;
 const MAX_LOCALE_BYTES: usize = 35;
 const MAX_PARAMS: usize = 16;
 const MAX_PARAM_BYTES: usize = 256;
-
-/// Members that every request may have, so that no channel can have their names.
-pub const OWN_MEMBERS: [&str; 10] = [
-    "messengerId",
-    "phoneNumber",
-    "subject",
-    "context",
-    "locale",
-    "params",
-    "idempotencyKey",
-    "client",
-    "code",
-    "channels",
-];
-
-/// What an address is an address of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressKind {
-    /// A phone number: for `sms`, `whatsapp`, `viber_service` and `rcs`.
-    Phone,
-    /// An identifier of Messenger.
-    Messenger,
-    /// Any other channel, by its name.
-    Channel(String),
-}
-
-impl AddressKind {
-    /// The kind of address that a channel goes to.
-    pub fn of(channel: &str) -> Self {
-        match channel {
-            "sms" | "whatsapp" | "viber_service" | "rcs" => AddressKind::Phone,
-            "messenger" => AddressKind::Messenger,
-            other => AddressKind::Channel(other.to_owned()),
-        }
-    }
-
-    /// The member of a request that holds such an address.
-    pub fn member(&self) -> &str {
-        match self {
-            AddressKind::Phone => "phoneNumber",
-            AddressKind::Messenger => "messengerId",
-            AddressKind::Channel(name) => name,
-        }
-    }
-}
 
 /// Where a message can go.
 #[derive(Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub use signature::Verifier;
 pub use state::{advance, reached};
 
 use crate::clock::Time;
-use crate::reply::DeliveryState;
+use crate::record::DeliveryState;
 
 /// Longest body, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;

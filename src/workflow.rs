@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::clock::{DAY_MS, MINUTE_MS, SWEPT_AHEAD_MS, Time};
+use crate::record::DeliveryState;
 use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
-use crate::reply::DeliveryState;
 use crate::tenant::Tenant;
 
 /// How long a timer that nobody runs is kept after it was due.

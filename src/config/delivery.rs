@@ -2,11 +2,11 @@
 
 use super::carrier::CarrierConfig;
 use super::{Condition, StepConfig};
+use crate::channel::{self, OWN_MEMBERS};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
-use crate::message::{Texts, most_characters};
+use crate::message::Texts;
 use crate::record::{MOST_STEPS, Via};
-use crate::request::OWN_MEMBERS;
 use crate::strict::{Node, Object};
 use crate::workflow::LONGEST_WAIT_MS;
 
@@ -68,7 +68,7 @@ pub fn read_workflow(
         for step in steps.iter_mut().filter(|step| step.channel == "sms") {
             step.from.get_or_insert_with(|| DEFAULT_SMS_FROM.to_owned());
         }
-        steps.iter_mut().for_each(|step| step.max_characters = most_characters(&step.channel));
+        steps.iter_mut().for_each(|step| step.max_characters = channel::most_characters(&step.channel));
         for step in steps.extract_if(.., |step| step.from.is_none()) {
             warnings.push(format!("workflow: step {} is left out: it has no from", step.channel));
         }
@@ -78,13 +78,13 @@ pub fn read_workflow(
 
 fn read_step(node: Node, sender: Via, texts: &Texts, warnings: &mut Vec<String>) -> Result<StepConfig> {
     let mut options = node.object()?;
-    let channel = options.need("channel")?;
-    let mut step = StepConfig::new(channel.text_if("1 to 32 lower-case letters, digits or _", is_channel)?);
+    let name = options.need("channel")?;
+    let mut step = StepConfig::new(name.text_if("1 to 32 lower-case letters, digits or _", channel::is_name)?);
     if OWN_MEMBERS.contains(&step.channel.as_str()) {
-        return Err(channel.error("a request has another member of that name"));
+        return Err(name.error("a request has another member of that name"));
     }
-    if sender.is_carrier() && !carries(sender, &step.channel) {
-        return Err(channel.error(&format!("not a channel of sender {}", sender.name())));
+    if sender.is_carrier() && !channel::is_carried(&step.channel, sender) {
+        return Err(name.error(&format!("not a channel of sender {}", sender.name())));
     }
     if let Some(node) = options.take("from") {
         step.from = Some(node.name(64)?);
@@ -100,7 +100,7 @@ fn read_step(node: Node, sender: Via, texts: &Texts, warnings: &mut Vec<String>)
     }
     if let Some(node) = options.take("conditionStatus") {
         step.condition = node.choice(&[("delivered", Condition::Delivered), ("read", Condition::Read)])?;
-        if sender.is_carrier() && step.channel == "sms" && step.condition == Condition::Read {
+        if sender.is_carrier() && !channel::is_read(&step.channel) && step.condition == Condition::Read {
             return Err(node.error("must be delivered: no carrier reports that an SMS was read"));
         }
     }
@@ -120,18 +120,4 @@ fn read_step(node: Node, sender: Via, texts: &Texts, warnings: &mut Vec<String>)
 fn is_template_name(text: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=512).contains(&text.len()) && text.bytes().all(valid)
-}
-
-fn is_channel(text: &str) -> bool {
-    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=32).contains(&text.len()) && text.bytes().all(valid)
-}
-
-/// Whether a carrier's interface has the channel; Dispatch is older than RCS.
-fn carries(sender: Via, channel: &str) -> bool {
-    match channel {
-        "messenger" | "sms" | "whatsapp" | "viber_service" => true,
-        "rcs" => sender == Via::Messages,
-        _ => false,
-    }
 }

@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use super::secret::{self, from_base64};
 use super::{KeySource, RepositoryUrl};
 use crate::error::Result;
+use crate::limits::KEY_BYTES;
 use crate::strict::{Node, Object, is_visible_ascii};
 
-const MIN_KEY_BYTES: usize = 32;
 const MAX_PREVIOUS_KEYS: usize = 16;
 
 pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
@@ -70,7 +70,7 @@ pub fn read_key(root: &mut Object, repository: &RepositoryUrl) -> Result<KeySour
 
 fn read_key_text(node: &Node) -> Result<Zeroizing<Vec<u8>>> {
     let key = from_base64(node.text()?).ok_or_else(|| node.error("must be Base64"))?;
-    if key.len() < MIN_KEY_BYTES {
+    if key.len() < KEY_BYTES {
         return Err(node.error("must hold 32 bytes or more"));
     }
     Ok(key)

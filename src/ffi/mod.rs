@@ -1,4 +1,4 @@
-//! The border: the C interface. All `unsafe` of the library is here, and none of its decisions.
+//! The border: the C interface, and none of the library's decisions. All `unsafe` of the library is here and in `sys`.
 //!
 //! The order of the public modules, and in them of the functions, is the order of `include/otp.h`, which is made
 //! from them (blank lines keep it); what the functions have in common is said in its opening chapter (`cbindgen.toml`).
@@ -26,6 +26,4 @@ pub mod requests;
 mod guard;
 mod handle;
 mod reply;
-pub(crate) mod sqlite;
 mod strings;
-pub(crate) mod sys;

@@ -1,4 +1,4 @@
-//! How long a text may be on its channel, and how many SMS it takes.
+//! How many SMS a text takes.
 
 /// Septets in an SMS by itself, and in a part of a longer one (3GPP TS 23.040, 9.2.3.24.1).
 const GSM_7: Room = Room { alone: 160, part: 153 };
@@ -17,16 +17,6 @@ const TOLD: usize = 3;
 struct Room {
     alone: usize,
     part: usize,
-}
-
-/// Most characters of a text that the carrier takes for a channel, where that is less than any text has. (RCS takes
-/// 3072, WhatsApp 4096.)
-pub fn most_characters(channel: &str) -> Option<usize> {
-    match channel {
-        "messenger" => Some(640),
-        "sms" | "viber_service" => Some(1000),
-        _ => None,
-    }
 }
 
 /// What a text is as an SMS.

@@ -1,4 +1,5 @@
-use super::{Texts, escaped_bytes, is_param_name, most_characters};
+use super::{Texts, escaped_bytes, is_param_name};
+use crate::channel::most_characters;
 use crate::config::{Condition, StepConfig};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;

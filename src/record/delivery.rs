@@ -3,10 +3,37 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
-use crate::reply::DeliveryState;
 
 /// Most steps of a workflow.
 pub const MOST_STEPS: usize = 5;
+
+/// State of a delivery, and of one of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Begun; the answer is not known yet.
+    Sending,
+    /// The provider took the message.
+    Accepted,
+    /// The provider handed it on.
+    Submitted,
+    /// It reached the device.
+    Delivered,
+    /// It was read.
+    Read,
+    /// The provider or the network refused it.
+    Rejected,
+    /// It could not be delivered.
+    Undeliverable,
+    /// It was certainly not sent.
+    Failed,
+    /// Whether it was sent is not known.
+    InDoubt,
+    /// There was no address for the step.
+    Skipped,
+    /// The step was called off before its message left: one before it did what was asked of it, or the code ended.
+    Stopped,
+}
 
 /// Who delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

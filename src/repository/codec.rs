@@ -11,8 +11,8 @@ use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
+use crate::record::DeliveryState;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Record, Secret, Via};
-use crate::reply::DeliveryState;
 use crate::workflow::{Reference, Timer};
 use read::Reader;
 

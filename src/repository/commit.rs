@@ -16,9 +16,9 @@ use super::engine::{Engine, Reader};
 use super::{Commit, Judge, Key, Operation, Repository, Row, Scan, Sweeper, Swept, Transaction};
 use crate::config::Durability;
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::fork::{self, ForkAware, lock};
 use crate::outcome::Outcome;
+use crate::sys;
 
 /// Rows that are swept before it is asked whether it took too long.
 const SWEPT_AT_ONCE: usize = 16;

@@ -21,8 +21,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::file::{self, Attempt, Failure};
+use crate::sys;
 
 pub use folder::{check_folder, open_folder, sync_folder};
 pub use lock::FileLock;

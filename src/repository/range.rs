@@ -6,7 +6,7 @@
 
 use super::{Meta, Row};
 use crate::clock::MINUTE_MS;
-use crate::keys::{INDEX_KEY_SEALED_BYTES, KeyRing, LEAST_SEALED_BYTES};
+use crate::limits::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS};
 use crate::policy::{Failures, MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Sends};
 use crate::record::{
     ATTEMPTS, Code, CodeState, Delivery, LENGTHS, MOST_RETENTION_MINUTES, MOST_STEPS, REMEMBERED, Record, Secret, Step,
@@ -42,7 +42,7 @@ impl Row {
 }
 
 fn is_meta(meta: &Meta) -> bool {
-    meta.keys.len() <= usize::from(KeyRing::ANY)
+    meta.keys.len() <= usize::from(MOST_KEYS)
         && usize::from(meta.sealed_by) < meta.keys.len()
         && meta.index_key.len() == INDEX_KEY_SEALED_BYTES
 }
@@ -84,7 +84,7 @@ fn is_code(code: &Code) -> bool {
         Secret::Derived { length, .. } => LENGTHS.contains(&u64::from(length)),
         Secret::Mac(_) => true,
     };
-    code.key < KeyRing::ANY
+    code.key < MOST_KEYS
         && (ends[0]..=ends[1]).contains(&code.expires)
         && used_in_time
         && length_is_valid

@@ -3,10 +3,10 @@
 use super::{Meta, Row};
 use crate::block::Block;
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
-use crate::keys::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES};
+use crate::limits::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES};
 use crate::policy::{Failures, Sends};
+use crate::record::DeliveryState;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step, Via};
-use crate::reply::DeliveryState;
 use crate::workflow::{Reference, Timer};
 
 const STATES: [DeliveryState; 4] =

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use zeroize::Zeroizing;
 
 use super::{Message, Sender, Sent};
-use crate::ffi::sys;
+use crate::sys;
 
 /// Prints to a descriptor of its own: the lock of the standard stream might be held by another thread at a fork.
 pub struct Console {

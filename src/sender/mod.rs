@@ -7,8 +7,6 @@ pub(crate) mod vonage;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::reply::SendFailure;
-
 /// A message to deliver. It holds the code: it has no `Debug` and is wiped on drop.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +46,27 @@ pub enum Sent {
 pub trait Sender: Send + Sync {
     /// Delivers.
     fn send(&self, message: &Message) -> Sent;
+}
+
+/// Why a message was not, or perhaps not, sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendFailure {
+    /// What happened: one line; the reply's `message`.
+    #[serde(skip)]
+    pub detail: String,
+    /// The provider's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The provider's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor_code: Option<String>,
+    /// The provider's title of the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor_title: Option<String>,
+    /// After how many seconds the provider takes messages again, if it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }
 
 /// What became of a message, and what is known about it.

@@ -9,6 +9,7 @@ use super::deliver::Way;
 use super::plan::{Contents, Job, PlannedStep};
 use super::{Core, Service, delivery_reply, locked_reply, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
+use crate::channel::AddressKind;
 use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ use crate::policy::Sends;
 use crate::record::{CodeState, Delivery, FirstAnswer, Idempotency, Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Commit, Sweeper, Transaction, transact};
-use crate::request::{Address, AddressKind, Request};
+use crate::request::{Address, Request};
 use crate::workflow;
 
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.

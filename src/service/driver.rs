@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use once_cell::sync::OnceCell;
 
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::fork::{self, ForkAware, lock};
+use crate::sys;
 
 /// The longest rest of a service that has timers: shorter than the shortest wait for a condition, and by much, since
 /// the clock may be set meanwhile.

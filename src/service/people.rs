@@ -7,13 +7,14 @@ use super::pace::Pace;
 use super::passed::Passed;
 use super::{Core, DURABLE, NAME_BYTES, Service, rows, subject_locked, whole_seconds_up};
 use crate::block::Block;
+use crate::channel::AddressKind;
 use crate::error::{Error, Result};
 use crate::phone;
 use crate::policy::Standing;
 use crate::record::Record;
 use crate::reply::{FoundReply, SubjectReply};
 use crate::repository::{Key, Page, Row, Transaction, transact};
-use crate::request::{AddressKind, MAX_ADDRESS_BYTES, check_name};
+use crate::request::{MAX_ADDRESS_BYTES, check_name};
 use crate::typed::fold;
 
 impl Service {

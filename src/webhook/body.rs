@@ -7,9 +7,10 @@
 use zeroize::Zeroizing;
 
 use super::{BODY_LIMIT, Event, FinalEvent, FinalMessage, InboundEvent, StatusEvent, timestamp};
+use crate::channel;
 use crate::clock::Time;
 use crate::error::{Error, Result};
-use crate::reply::DeliveryState;
+use crate::record::DeliveryState;
 use crate::strict::{self, Node, Object, is_name};
 
 /// How errors call the document.
@@ -19,7 +20,6 @@ const TITLE: &str = "webhook body";
 const ID_LIMIT: usize = 128;
 const ADDRESS_LIMIT: usize = 256;
 const ERROR_LIMIT: usize = 200;
-const CHANNEL_LIMIT: usize = 32;
 
 /// More messages than any workflow of ours has steps.
 const MESSAGES_LIMIT: usize = 16;
@@ -63,7 +63,7 @@ fn read_status(mut root: Object) -> StatusEvent {
             names.iter().find_map(|name| id_of(&mut object_of(&mut links, name)?, "dispatch_uuid"))
         }),
         client_ref: id_of(&mut root, "client_ref"),
-        channel: [told, to.channel, from.channel].iter().flatten().find_map(|name| channel(name)),
+        channel: [told, to.channel, from.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
         state: state_of(&mut root),
         at: time_of(&mut root),
         error: root.take("error").and_then(read_error),
@@ -80,7 +80,7 @@ fn read_final(mut root: Object, dispatch_uuid: String) -> FinalEvent {
     let messages = links.and_then(|messages| messages.list(0..=BODY_LIMIT).ok()).unwrap_or_default();
     let read = |mut message: Object| FinalMessage {
         message_uuid: id_of(&mut message, "message_uuid"),
-        channel: text_of(&mut message, "channel").and_then(|name| channel(&name)),
+        channel: text_of(&mut message, "channel").and_then(|name| channel::of_vendor(&name)),
         state: state_of(&mut message),
     };
     let messages = messages.into_iter().take(MESSAGES_LIMIT).filter_map(|node| node.object().ok()).map(read);
@@ -94,7 +94,7 @@ fn read_inbound(mut root: Object) -> InboundEvent {
     let text = content.and_then(|mut content| text_of(&mut content, "text"));
     InboundEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
-        channel: [told, from.channel, to.channel].iter().flatten().find_map(|name| channel(name)),
+        channel: [told, from.channel, to.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
         // Addresses were seen with blanks around them.
         from: from.address.map(|address| bounded(address.trim(), ADDRESS_LIMIT)).filter(|from| !from.is_empty()),
         text: text.or_else(|| text_of(&mut root, "text")),
@@ -173,14 +173,6 @@ fn error_line(text: &str) -> String {
         rest = rest.get(taken..).unwrap_or_default();
     }
     bounded(&line, ERROR_LIMIT).to_string()
-}
-
-/// The channel in our names.
-fn channel(name: &str) -> Option<String> {
-    let name = if name == "viber_service_msg" { "viber_service" } else { name };
-    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let is_channel = (1..=CHANNEL_LIMIT).contains(&name.len()) && name.bytes().all(is_valid);
-    is_channel.then(|| name.to_owned())
 }
 
 fn state_of(object: &mut Object) -> Option<DeliveryState> {

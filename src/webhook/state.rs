@@ -1,7 +1,7 @@
 //! How far a report moves a delivery.
 
 use crate::config::Condition;
-use crate::reply::DeliveryState;
+use crate::record::DeliveryState;
 
 /// The state after a report on a message that is in state `current`, if the report changes it.
 ///

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::{OPEN_FLAGS, belongs_to, parent};
 use crate::error::Result;
-use crate::ffi::sys;
 use crate::file::{Attempt, Failure};
+use crate::sys;
 
 /// Everything, for the owner alone.
 const PRIVATE_FOLDER: u32 = 0o700;

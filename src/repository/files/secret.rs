@@ -7,8 +7,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{belongs_to, own};
-use crate::ffi::sys;
 use crate::file::{self, Attempt, Failure};
+use crate::sys;
 
 type Secret = Zeroizing<Vec<u8>>;
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::{TRIES, identity_at, is_still_at, make, open_or_make, own, parent, sync_folder, try_lock};
 use crate::error::Result;
-use crate::ffi::sys;
 use crate::file::{self, Attempt, Failure};
+use crate::sys;
 
 /// How long somebody else who makes the same file is waited for, and how long between two looks.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use super::*;
 use crate::block::Block;
 use crate::clock::{DAY_MS, Time};
 use crate::error::Error;
-use crate::keys::INDEX_KEY_SEALED_BYTES;
+use crate::limits::INDEX_KEY_SEALED_BYTES;
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Sends};
 use crate::record::{Code, CodeState, Delivery, Record, Secret, Via};

@@ -12,7 +12,7 @@ use super::database::Database;
 use super::log::Log;
 use super::sides::Sides;
 use crate::error::{Error, Result};
-use crate::ffi::sqlite::keep_index_locks;
+use crate::sys::sqlite::keep_index_locks;
 
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x6c6f_7470;

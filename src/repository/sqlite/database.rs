@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::files::{self, Identity};
 use crate::error::{Error, Result};
-use crate::ffi::sys;
+use crate::sys;
 
 /// Where the system lists what is mounted.
 const MOUNTS: &str = "/proc/self/mountinfo";

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::database::Database;
 use crate::error::{Error, Result};
-use crate::ffi::sys::{self, RangeLock};
+use crate::sys::{self, RangeLock};
 
 /// Bytes of the database that SQLite locks while it is open (`SHARED_FIRST`, `SHARED_SIZE`).
 const SHARED: (i64, i64) = (0x4000_0002, 510);

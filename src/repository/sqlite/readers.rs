@@ -9,8 +9,8 @@ use super::connection::Kind;
 use super::shared::Shared;
 use super::{TRIES, fetch, fetch_page, parted};
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::outcome::Outcome;
+use crate::sys;
 
 /// Connections that only read.
 pub struct Readers(pub Arc<Shared>);

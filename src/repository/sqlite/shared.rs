@@ -11,9 +11,9 @@ use super::database::Database;
 use super::guard::Guard;
 use super::sides::Sides;
 use crate::error::{Error, Result};
-use crate::ffi::sys;
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
+use crate::sys;
 
 /// Connections of a kind that are kept open without being used. More are opened when more threads work at once.
 const KEPT: usize = 4;

@@ -16,7 +16,7 @@ use super::database::Database;
 use super::guard::{Held, is_unsupported, lock};
 use super::log;
 use crate::error::{Error, Result};
-use crate::ffi::sys::{self, RangeLock};
+use crate::sys::{self, RangeLock};
 
 /// The byte of `-shm` that is locked by whoever uses it (`UNIX_SHM_DMS`).
 const IN_USE: (i64, i64) = (128, 1);

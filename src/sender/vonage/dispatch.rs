@@ -4,7 +4,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Leg, language, to_json};
-use crate::config::Condition;
+use crate::channel::{self, Condition};
 use crate::error::{Error, Result};
 
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ pub fn body(legs: &[Leg<'_>]) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> Message<'a> {
-    let channel = if leg.channel == "viber_service" { "viber_service_msg" } else { leg.channel };
+    let channel = channel::dispatch_name(leg.channel);
     let of = |address, by_id| match by_id {
         true => Address { channel, id: Some(address), number: None },
         false => Address { channel, id: None, number: Some(address) },

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Answer;
 use super::http::{Failure, Reply};
-use crate::reply::SendFailure;
+use crate::sender::SendFailure;
 use crate::strict::is_visible_ascii;
 use crate::typed::shown_without;
 

@@ -22,7 +22,7 @@ use crate::config::{CarrierConfig, Condition};
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware};
 use crate::random::random;
-use crate::reply::SendFailure;
+use crate::sender::SendFailure;
 use auth::Authorization;
 use errors::Again;
 use http::Http;

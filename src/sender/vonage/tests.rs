@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Carrier};
 use crate::clock::Time;
-use crate::reply::SendFailure;
+use crate::sender::SendFailure;
 use server::SMS;
 
 /// Time enough for everything that ends by itself.

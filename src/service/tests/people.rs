@@ -147,7 +147,7 @@ fn erase_finds_a_number_as_an_earlier_version_kept_it() {
     assert!(fixture.service.erase("4407911123456").unwrap().found);
     assert_eq!(fixture.verify("t", &code), Outcome::NotValid);
     let earlier = fixture.service.core.recipients("+44 07911 123456");
-    assert!(earlier.contains(&fixture.service.core.recipient(&crate::request::AddressKind::Phone, "4407911123456")));
+    assert!(earlier.contains(&fixture.service.core.recipient(&crate::channel::AddressKind::Phone, "4407911123456")));
 }
 
 #[test]

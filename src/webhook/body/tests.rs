@@ -1,7 +1,7 @@
 use super::super::{BODY_LIMIT, Event, FinalMessage, InboundEvent, StatusEvent};
 use super::{error_line, parse};
 use crate::outcome::Outcome;
-use crate::reply::DeliveryState::{self, *};
+use crate::record::DeliveryState::{self, *};
 
 mod fixtures;
 

@@ -1,6 +1,6 @@
 use super::{advance, reached};
 use crate::config::Condition;
-use crate::reply::DeliveryState::{self, *};
+use crate::record::DeliveryState::{self, *};
 use crate::webhook::{Event, parse};
 
 const ALL: [DeliveryState; 11] =

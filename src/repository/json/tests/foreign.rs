@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use super::*;
-use crate::ffi::sys;
 use crate::repository::{Commit, transact};
+use crate::sys;
 
 const COMMIT: Commit = Commit { synced: true, sweep: None };
 

@@ -1,8 +1,8 @@
 //! What others do to the files.
 
 use super::*;
-use crate::ffi::sys::{self, RangeLock};
 use crate::fork::ForkAware;
+use crate::sys::{self, RangeLock};
 
 fn holds(repository: &dyn Repository, number: u32) -> Result<bool> {
     Ok(repository.read(&key(number))?.is_some())

@@ -14,7 +14,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::Unsent;
-use crate::ffi::sys;
+use crate::sys;
 
 /// Most addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 16;

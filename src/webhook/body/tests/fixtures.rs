@@ -2,7 +2,7 @@
 
 use super::super::super::{Event, FinalEvent, FinalMessage, StatusEvent};
 use super::{DeliveryState, Read, Rejected, Submitted, inbound, parse, status};
-use crate::reply::DeliveryState::Delivered;
+use crate::record::DeliveryState::Delivered;
 use crate::webhook::timestamp;
 
 macro_rules! fixtures {

@@ -1,4 +1,11 @@
-//! System calls that the standard library does not offer, made safe.
+//! System calls that the standard library does not offer, made safe. With the C interface it is the only place of
+//! `unsafe` code.
+
+#![allow(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![cfg_attr(not(test), deny(clippy::undocumented_unsafe_blocks))]
+
+pub mod sqlite;
 
 use std::ffi::CStr;
 use std::fs::File;
