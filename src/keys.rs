@@ -19,10 +19,11 @@ use crate::block::Block;
 use crate::config::{KeySource, from_base64};
 use crate::error::{Error, Result};
 use crate::file::Failure;
+use crate::files;
 use crate::limits::{KEY_BYTES, MOST_KEYS};
 use crate::random::random;
 use crate::record::{Code, Secret};
-use crate::repository::{Commit, META, Meta, Repository, Row, files, transact};
+use crate::repository::{Commit, META, Meta, Repository, Row, transact};
 use crate::tenant::Tenant;
 
 /// Most bytes of a key file: a long key in Base64.

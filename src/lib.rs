@@ -42,6 +42,7 @@ mod envelope;
 mod error;
 pub mod ffi;
 mod file;
+mod files;
 mod fork;
 mod hooks;
 mod jwt;

@@ -7,8 +7,8 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::files::FileLock;
 use crate::error::{Error, Result};
+use crate::files::FileLock;
 
 const DUE: [u8; 1] = *b"1";
 const DONE: [u8; 1] = *b"0";

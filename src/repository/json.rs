@@ -24,10 +24,10 @@ use std::sync::Arc;
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, Reader};
-use super::files::{self, FileLock, Temporary};
 use super::{Fate, Judge, Key, Page, Repository, Row, Swept, due};
 use crate::config::Durability;
 use crate::error::Result;
+use crate::files::{self, FileLock, Temporary};
 use folder::{Entry, Folder};
 use format::Change;
 

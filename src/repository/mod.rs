@@ -9,7 +9,6 @@ mod commit;
 pub(crate) mod conformance;
 mod due;
 mod engine;
-pub mod files;
 mod json;
 mod memory;
 #[cfg(test)]

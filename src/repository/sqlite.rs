@@ -32,11 +32,11 @@ use self::readers::Readers;
 use self::shared::{Lease, Shared};
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE};
-use super::files::{self, FileLock};
 use super::{Fate, Judge, Key, Page, Repository, Row, Swept, codec, due};
 use crate::block::Block;
 use crate::config::Durability;
 use crate::error::{Error, Result};
+use crate::files::{self, FileLock};
 use crate::outcome::Outcome;
 use crate::random::random;
 

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::files;
 use super::super::{Key, META, Row};
 use super::format::{self, Change};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The file of the [`META`] row.
 const META_FILE: &str = "repository.json";

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::files::{self, Identity};
 use crate::error::{Error, Result};
+use crate::files::{self, Identity};
 use crate::sys;
 
 /// Where the system lists what is mounted.

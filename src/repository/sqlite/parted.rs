@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use super::super::files;
 use super::checkpoint::checkpoint;
 use super::connection::Kind;
 use super::shared::{Lease, Shared};
 use crate::error::Result;
+use crate::files;
 
 /// Closes all connections, so that the next ones open what is at the paths. `false` while somebody who reads keeps the
 /// log from going home. The lock between processes must be held.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::engine::{Reader, Rest};
-use super::super::files::FileLock;
 use super::super::{Key, Page, Row};
 use super::connection::Kind;
 use super::shared::Shared;
 use super::{TRIES, fetch, fetch_page, parted};
 use crate::error::{Error, Result};
+use crate::files::FileLock;
 use crate::outcome::Outcome;
 use crate::sys;
 

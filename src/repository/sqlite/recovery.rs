@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use super::super::files;
 use super::checkpoint::checkpoint;
 use super::connection::Kind;
 use super::shared::{Lease, Shared};
 use super::{frames, parted};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::outcome::Outcome;
 
 /// Brings everything to the disk, with connections opened anew. `false` when that has to wait for somebody who reads.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use super::super::files::{self, Identity};
 use super::database::Database;
 use super::guard::{Held, is_unsupported, lock};
 use super::log;
 use crate::error::{Error, Result};
+use crate::files::{self, Identity};
 use crate::sys::{self, RangeLock};
 
 /// The byte of `-shm` that is locked by whoever uses it (`UNIX_SHM_DMS`).
