@@ -4,39 +4,40 @@
 //! transaction, and only then answers. Nothing is locked while a message is being delivered or the host is called.
 
 mod after;
+mod carry;
 mod create;
 mod deliver;
 mod draw;
 pub mod driver;
-mod flow;
+mod order;
 mod pace;
 mod passed;
 mod people;
 mod plan;
 mod reference;
+mod replies;
 mod resend;
 mod rows;
 mod status;
+mod steps;
 mod timers;
 mod upkeep;
+mod verify;
+mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zeroize::Zeroizing;
-
 use crate::block::Block;
-use crate::clock::Time;
-use crate::code::{self, Guess, Typed};
+use crate::code::{self};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
-use crate::policy::Standing;
-use crate::record::{Code, Record, Via};
-use crate::reply::{CreateReply, DeliveryReply, DoneReply, Locked, Reply, VerifyReply};
-use crate::repository::{self, Commit, Repository, Transaction, transact};
+use crate::record::{Code, Via};
+use crate::reply::Reply;
+use crate::repository::{self, Commit, Repository};
 use crate::request::check_name;
 use crate::sender::Sender;
 use crate::sender::console::Console;
@@ -49,11 +50,6 @@ use driver::Driver;
 
 /// Most bytes of a token or a subject.
 const NAME_BYTES: usize = 256;
-/// Most bytes of a code that is looked at.
-const CODE_BYTES: usize = 64;
-/// Most bytes of a context.
-pub const CONTEXT_BYTES: usize = 4096;
-
 /// Must be answered only when it is on the disk.
 const DURABLE: Commit = Commit { synced: true, sweep: None };
 /// May be lost in a power cut.
@@ -183,50 +179,6 @@ impl Service {
         self.via() == Via::None
     }
 
-    /// Verifies a code. It is good once; which answer it gets is decided in one transaction, and told after that.
-    ///
-    /// # Errors
-    ///
-    /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`.
-    pub fn verify(&self, token: &str, code: &str, context: Option<&str>) -> Result<VerifyReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let answer = read_guess(code, context).and_then(|guess| self.guess(row, guess));
-        self.told("verify", Some(&row), answer)
-    }
-
-    fn guess(&self, row: Block, guess: Guess) -> Result<VerifyReply> {
-        let core = self.core.clone();
-        let moment = self.hooks.moment();
-        if core.repository.read(&row)?.is_none() {
-            return core.guess_nothing(&row, &guess, moment.now());
-        }
-        transact(&*self.core.repository, DURABLE, move |transaction| {
-            core.guess(transaction, &row, &guess, moment.now())
-        })
-    }
-
-    /// Cancels the code of a token, which may be done again.
-    ///
-    /// # Errors
-    ///
-    /// `Argument`, `Store`, `Busy`.
-    pub fn cancel(&self, token: &str) -> Result<DoneReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let moment = self.hooks.moment();
-        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = moment.now();
-            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Outcome::Unknown) };
-            let mut record = before.clone();
-            record.settle(now);
-            let outcome = record.cancel();
-            rows::put_record(transaction, &row, &before, record, now);
-            Ok(outcome)
-        });
-        self.told("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
-    }
-
     fn via(&self) -> Via {
         self.core.config.sender
     }
@@ -288,88 +240,6 @@ impl Core {
     fn sealed_to(&self, row: &Block, code: &Code) -> Block {
         let code = self.keys.fingerprint(&code::identity(row, code));
         self.keys.index("sealed", &self.config.namespace, &code.to_string())
-    }
-
-    /// Decides a guess about a token that has no record: as much computing as for one that has.
-    fn guess_nothing(&self, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
-        code::find(&self.keys, row, None, guess, now)?;
-        Ok(VerifyReply { outcome: Outcome::NotValid, attempts_left: None, retry_after_seconds: None, locked: None })
-    }
-
-    fn guess(&self, transaction: &mut dyn Transaction, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
-        let Some(before) = rows::record(transaction, row, now)? else { return self.guess_nothing(row, guess, now) };
-        let mut record = before.clone();
-        record.settle(now);
-        let mut failures = rows::settled_failures(transaction, &record.code.subject, now)?;
-        let standing = failures.standing(now);
-        let locked = record.locked(standing);
-        let outcome = if locked.is_some() {
-            Outcome::Locked
-        } else {
-            let matched = code::find(&self.keys, row, Some(&record), guess, now)?;
-            let failed = failures.clone();
-            let outcome = record.check(matched, &mut failures, self.config.policy.subject_failures, now);
-            if failures != failed {
-                rows::put_failures(transaction, &record.code.subject, failures);
-            }
-            outcome
-        };
-        let attempts_left = Some(record.attempts_left());
-        rows::put_record(transaction, row, &before, record, now);
-        Ok(VerifyReply { outcome, attempts_left, retry_after_seconds: retry_after(locked, standing), locked })
-    }
-}
-
-/// Checks what was typed, before it counts as a guess.
-fn read_guess(code: &str, context: Option<&str>) -> Result<Guess> {
-    if !(1..=CODE_BYTES).contains(&code.len()) {
-        return Err(Error::argument(format!("code: must have 1 to {CODE_BYTES} bytes")));
-    }
-    if context.is_some_and(|context| context.len() > CONTEXT_BYTES) {
-        return Err(Error::argument(format!("context: must have at most {CONTEXT_BYTES} bytes")));
-    }
-    let code = Typed::of(code).ok_or_else(|| Error::argument("code: has nothing but blanks, dashes and the like"))?;
-    Ok(Guess { code, context: context.map(|context| Zeroizing::new(context.to_owned())) })
-}
-
-/// After how many seconds it makes sense to try again, rounded up.
-fn retry_after(locked: Option<Locked>, standing: Standing) -> Option<u64> {
-    match (locked, standing) {
-        (Some(Locked::Subject), Standing::LockedFor(ms)) => Some(whole_seconds_up(ms)),
-        _ => None,
-    }
-}
-
-fn whole_seconds_up(ms: u64) -> u64 {
-    ms.div_ceil(1000).max(1)
-}
-
-fn delivery_reply(record: &Record) -> DeliveryReply {
-    let newest = record.delivery.steps.last();
-    DeliveryReply {
-        via: record.delivery.via.name(),
-        dispatch_uuid: record.delivery.dispatch_uuid.clone(),
-        message_uuid: newest.and_then(|step| step.message_uuid.clone()),
-        channel: newest.map(|step| step.channel.clone()),
-        state: record.delivery.state(),
-        steps: None,
-    }
-}
-
-/// A refusal because of a lock.
-fn locked_reply(locked: Locked, standing: Standing) -> CreateReply {
-    let mut reply = CreateReply::new(Outcome::Locked);
-    reply.locked = Some(locked);
-    reply.retry_after_seconds = retry_after(Some(locked), standing);
-    reply
-}
-
-/// How a subject is locked when there is no code to look at.
-fn subject_locked(standing: Standing) -> Option<Locked> {
-    match standing {
-        Standing::Open => None,
-        Standing::LockedFor(_) => Some(Locked::Subject),
-        Standing::Disabled => Some(Locked::Disabled),
     }
 }
 

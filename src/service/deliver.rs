@@ -25,10 +25,6 @@ use crate::sender::vonage::Carrier;
 use crate::sender::{Answer, Sender};
 use crate::workflow::{self, Reference};
 
-/// How much longer than a request a claim lasts, in milliseconds, so that hardly any is under way when it ends. Of two
-/// owners all the same, one lets go of it.
-const CLAIM_MARGIN_MS: u64 = 1_000;
-
 /// Most bytes of an error that a step keeps.
 const STEP_ERROR_BYTES: usize = 120;
 
@@ -298,11 +294,6 @@ impl Core {
         }
         rows::put_record(transaction, &step.row, &before, record, now);
         Ok(may_leave)
-    }
-
-    /// Claims the newest step for as long as a request may take.
-    pub(super) fn claim_step(&self, record: &mut Record, now: Time) {
-        workflow::claim(record, now, now.plus(self.config.timeout_ms + CLAIM_MARGIN_MS));
     }
 }
 

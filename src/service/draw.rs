@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Core;
-use super::create::Order;
+use super::order::Order;
 use crate::block::Block;
 use crate::clock::Time;
 use crate::code;

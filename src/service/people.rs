@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::pace::Pace;
 use super::passed::Passed;
-use super::{Core, DURABLE, NAME_BYTES, Service, rows, subject_locked, whole_seconds_up};
+use super::replies::{subject_locked, whole_seconds_up};
+use super::{Core, DURABLE, NAME_BYTES, Service, rows};
 use crate::block::Block;
 use crate::channel::AddressKind;
 use crate::error::{Error, Result};

@@ -13,7 +13,6 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::record::{Record, Via};
 use crate::sender::Message;
-use crate::workflow::Planned;
 
 /// What the messages of a code are made of.
 pub struct Contents<'a> {
@@ -147,16 +146,5 @@ impl Core {
             expires_in_seconds: (!in_reply).then_some(left_ms / SECOND_MS),
             locale: rendered.locale,
         })
-    }
-
-    /// The steps, as far as the workflow cares.
-    pub(super) fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
-        let configured = self.config.workflow.iter().zip(steps);
-        let planned = configured.map(|(configured, step)| Planned {
-            channel: &configured.channel,
-            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
-            has_address: step.message.is_some(),
-        });
-        planned.collect()
     }
 }

@@ -3,7 +3,8 @@
 
 use super::create::Begun;
 use super::plan::Job;
-use super::{Core, DURABLE, Service, locked_reply, rows};
+use super::replies::locked_reply;
+use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
 use crate::error::{Error, Result};

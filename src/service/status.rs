@@ -1,6 +1,7 @@
 //! Telling how a code and its delivery stand.
 
-use super::{Core, DURABLE, Service, delivery_reply, rows};
+use super::replies::delivery_reply;
+use super::{Core, DURABLE, Service, rows};
 use crate::clock::Time;
 use crate::error::Result;
 use crate::outcome::Outcome;

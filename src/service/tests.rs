@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
-use crate::reply::RequestState;
+use crate::record::{Locked, Record};
+use crate::reply::{CreateReply, RequestState};
+use crate::repository::{Transaction, transact};
 
 const T0: i64 = 1_700_000_000_000;
 

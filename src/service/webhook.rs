@@ -1,22 +1,18 @@
-//! The carrier's side of a delivery: sending through it, and hearing from it.
+//! Webhooks: what the carrier reports about messages, and what users write.
 
 use std::iter;
-use std::time::Instant;
 
-use super::plan::{Job, PlannedStep};
+use super::plan::Job;
 use super::reference::Meant;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::Block;
 use crate::clock::Time;
-use crate::config::StepConfig;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
-use crate::record::{MOST_STEPS, Record, Step, Via};
+use crate::record::{MOST_STEPS, Record, Step};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
 use crate::repository::{Row, Transaction, transact};
-use crate::sender::Answer;
-use crate::sender::vonage::{Carrier, Leg};
 use crate::typed::{WITHHELD, shown_without};
 use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
 use crate::workflow::{self, Reference};
@@ -118,25 +114,6 @@ impl Service {
 }
 
 impl Core {
-    /// Sends the message by the carrier: with Dispatch together with all that may follow it.
-    /// `may_leave` is asked right before the message leaves.
-    pub(super) fn send_by_carrier(
-        &self,
-        carrier: &Carrier,
-        job: &Job,
-        deadline: Instant,
-        may_leave: &mut dyn FnMut() -> bool,
-    ) -> Result<Answer> {
-        let mut legs = job.steps.iter().zip(&self.config.workflow).map(|(step, configured)| leg(job, step, configured));
-        if self.config.sender == Via::Dispatch {
-            return Ok(carrier.dispatch(&legs.flatten().collect::<Vec<_>>(), job.now, deadline));
-        }
-        let leg =
-            legs.nth(job.at()).flatten().ok_or_else(|| Error::internal("a step that was begun has no message"))?;
-        let client_ref = self.client_ref(&job.row, job.record.deliveries, job.at());
-        Ok(carrier.message(&leg, &client_ref, job.now, deadline, may_leave))
-    }
-
     /// Stores a report on one message.
     fn report(&self, transaction: &mut dyn Transaction, status: &StatusEvent, now: Time) -> Result<Heard> {
         let Some(Meant { row, delivery, step }) = self.meant(transaction, status)? else { return Ok(Heard::UNKNOWN) };
@@ -239,22 +216,6 @@ impl Core {
         }
         Ok(is_noted)
     }
-}
-
-/// A step as the carrier takes it, if there is an address for it.
-fn leg<'a>(job: &'a Job, step: &'a PlannedStep, configured: &'a StepConfig) -> Option<Leg<'a>> {
-    let message = step.message.as_ref()?;
-    Some(Leg {
-        channel: &message.channel,
-        from: &message.from,
-        to: &message.to,
-        text: &message.text,
-        code: &message.code,
-        locale: job.locale.as_deref(),
-        template: configured.provider_template.as_deref(),
-        expiry_seconds: configured.expiry_seconds,
-        condition: configured.condition,
-    })
 }
 
 /// Whether a report on a message with this identifier can be about this step: not where the step's is another.

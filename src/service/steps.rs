@@ -1,0 +1,56 @@
+//! The steps of a delivery: beginning one, waiting for what it is to do, claiming it.
+
+use super::Core;
+use super::plan::PlannedStep;
+use crate::clock::{SECOND_MS, Time};
+use crate::record::{Delivery, DeliveryState, FirstAnswer, Record, Via};
+use crate::workflow::{self, Planned};
+
+/// How much longer than a request a claim lasts, in milliseconds, so that hardly any is under way when it ends. Of two
+/// owners all the same, one lets go of it.
+const CLAIM_MARGIN_MS: u64 = 1_000;
+
+impl Core {
+    /// Begins a delivery with its first step; what the host delivers itself counts as accepted.
+    pub(super) fn begin_delivery(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
+        let via = self.config.sender;
+        record.begin_delivery(Delivery::new(via));
+        self.begin_next(record, steps, now);
+        if let (Via::None, Some(step)) = (via, record.delivery.steps.last_mut()) {
+            step.status = DeliveryState::Accepted;
+            record.keep_answer(FirstAnswer::Sent);
+        }
+    }
+
+    /// Begins the next step for which there is an address, if there is one.
+    pub(super) fn begin_next(&self, record: &mut Record, steps: &[PlannedStep], now: Time) -> bool {
+        let begun = workflow::begin_next(record, &self.planned(steps), now);
+        if begun {
+            self.wait(record, steps, now);
+        }
+        begun
+    }
+
+    /// Has the workflow go on when the newest step's condition has not come in time, where the library runs it.
+    pub(super) fn wait(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
+        if self.config.sender == Via::Messages {
+            workflow::wait(record, &self.planned(steps), now);
+        }
+    }
+
+    /// Claims the newest step for as long as a request may take.
+    pub(super) fn claim_step(&self, record: &mut Record, now: Time) {
+        workflow::claim(record, now, now.plus(self.config.timeout_ms + CLAIM_MARGIN_MS));
+    }
+
+    /// The steps, as far as the workflow cares.
+    fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
+        let configured = self.config.workflow.iter().zip(steps);
+        let planned = configured.map(|(configured, step)| Planned {
+            channel: &configured.channel,
+            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
+            has_address: step.message.is_some(),
+        });
+        planned.collect()
+    }
+}
