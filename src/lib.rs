@@ -28,7 +28,8 @@
 //! `service` reads like the rules: it loads rows, asks `record` and `policy` (which know no I/O, clock or key), stores
 //! what changed in one transaction, and then answers or hands the message to `sender`. `repository` keeps rows and
 //! knows no rule; `commit` in it runs the operations of many threads in one transaction. `fork` keeps a process that
-//! forks whole. `ffi` is the border to C and holds all unsafe code and no decision.
+//! forks whole. `ffi` is the border to C and holds no decision; it and `sys` hold all unsafe code.
+//! `docs/ARCHITECTURE.md` draws the house.
 #![deny(unsafe_code, missing_docs, rust_2018_idioms)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
