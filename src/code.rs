@@ -7,7 +7,7 @@
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use crate::block::Block;
+use crate::block::{Mac, RowKey};
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing};
@@ -15,13 +15,13 @@ use crate::record::{Code, CodeState, Match, REMEMBERED, Record, Secret};
 use crate::typed::fold;
 
 /// The digits that follow from the key, for a derived code; `None` for one that is kept as a MAC.
-pub fn digits(key: &Key, row: &Block, code: &Code) -> Option<Zeroizing<String>> {
+pub fn digits(key: &Key, row: &RowKey, code: &Code) -> Option<Zeroizing<String>> {
     let Secret::Derived { nonce, length } = &code.secret else { return None };
     // A length that no number has must not be looked for.
     let modulus = 10u64.checked_pow(u32::from(*length))?;
     let bound = bound(row, code);
     let number = (0u32..).find_map(|round| {
-        let fields: [&[u8]; 5] = [&key.id().0, &bound, &nonce.0, &[*length], &round.to_be_bytes()];
+        let fields: [&[u8]; 5] = [key.id().bytes(), &bound, nonce.bytes(), &[*length], &round.to_be_bytes()];
         unbiased(&key.mac("code", &fields), modulus)
     })?;
     Some(Zeroizing::new(format!("{number:0width$}", width = usize::from(*length))))
@@ -38,35 +38,35 @@ fn unbiased(mac: &[u8; 32], modulus: u64) -> Option<u64> {
 /// What every code is bound to besides itself: where it lies, its times, who fails by it and how often, and what it
 /// approves. All parts but the last have one length, so that no two codes meet. What changes during its life, its
 /// state and the guesses so far, cannot be part of it.
-fn bound(row: &Block, code: &Code) -> Vec<u8> {
-    let context = code.context.as_ref().map_or(&[][..], |mac| &mac.0);
-    [&row.0[..], &code.subject.0, &times(code), &[code.max_attempts], context].concat()
+fn bound(row: &RowKey, code: &Code) -> Vec<u8> {
+    let context = code.context.as_ref().map_or(&[][..], |mac| mac.bytes());
+    [&row.bytes()[..], code.subject.bytes(), &times(code), &[code.max_attempts], context].concat()
 }
 
 /// All that makes a code what it is. What is sealed beside it is bound to this: a code that was loosened is another one,
 /// and must not be told to anybody by being sent.
-pub fn identity(row: &Block, code: &Code) -> Vec<u8> {
-    let (length, block) = match &code.secret {
-        Secret::Derived { nonce, length } => (*length, nonce),
-        Secret::Mac(mac) => (0, mac),
+pub fn identity(row: &RowKey, code: &Code) -> Vec<u8> {
+    let (length, bytes) = match &code.secret {
+        Secret::Derived { nonce, length } => (*length, nonce.bytes()),
+        Secret::Mac(mac) => (0, mac.bytes()),
     };
-    [&bound(row, code)[..], &[length], &block.0].concat()
+    [&bound(row, code)[..], &[length], bytes].concat()
 }
 
 /// The MAC under which a code is kept that the host brought.
-pub fn mac(key: &Key, row: &Block, code: &Code, text: &str) -> Block {
-    Block::truncated(&*key.mac("mac", &[&bound(row, code), text.as_bytes()]))
+pub fn mac(key: &Key, row: &RowKey, code: &Code, text: &str) -> Mac {
+    Mac::truncated(&*key.mac("mac", &[&bound(row, code), text.as_bytes()]))
 }
 
 /// What is kept of a code with this MAC once it is replaced: of another kind, so that nobody without the key can put
 /// it back in its place.
-fn replaced(key: &Key, mac: &Block) -> Block {
-    Block::truncated(&*key.mac("replaced", &[&mac.0]))
+fn replaced(key: &Key, mac: &Mac) -> Mac {
+    Mac::truncated(&*key.mac("replaced", &[mac.bytes()]))
 }
 
 /// The MAC of the context that goes with a code. It depends on the row and the times alone.
-pub fn context_mac(key: &Key, row: &Block, code: &Code, context: &str) -> Block {
-    Block::truncated(&*key.mac("context", &[&row.0, &times(code), context.as_bytes()]))
+pub fn context_mac(key: &Key, row: &RowKey, code: &Code, context: &str) -> Mac {
+    Mac::truncated(&*key.mac("context", &[row.bytes(), &times(code), context.as_bytes()]))
 }
 
 fn times(code: &Code) -> [u8; 16] {
@@ -82,8 +82,8 @@ fn times(code: &Code) -> [u8; 16] {
 /// # Errors
 ///
 /// `Config` when its key is not at hand.
-pub fn remembered(keys: &KeyRing, row: &Block, code: &Code) -> Result<Block> {
-    let key = keys.slot(code.key)?;
+pub fn remembered(keys: &KeyRing, row: &RowKey, code: &Code) -> Result<Mac> {
+    let key = keys.slot(code.slot)?;
     let mac = match code.secret {
         Secret::Mac(mac) => mac,
         Secret::Derived { .. } => {
@@ -99,10 +99,10 @@ pub fn remembered(keys: &KeyRing, row: &Block, code: &Code) -> Result<Block> {
 /// # Errors
 ///
 /// `Config` when the key of one is not at hand.
-pub fn is_remembered(keys: &KeyRing, row: &Block, codes: &[Code], text: &str) -> Result<bool> {
+pub fn is_remembered(keys: &KeyRing, row: &RowKey, codes: &[Code], text: &str) -> Result<bool> {
     let typed = Typed::of(text).ok_or_else(|| Error::internal("a code is empty"))?;
     for code in codes {
-        if bool::from(is_replaced(keys.slot(code.key)?, row, code, &typed)) {
+        if bool::from(is_replaced(keys.slot(code.slot)?, row, code, &typed)) {
             return Ok(true);
         }
     }
@@ -152,10 +152,10 @@ impl Guess {
 /// # Errors
 ///
 /// `Config` when the key of one of the codes is not at hand.
-pub fn find(keys: &KeyRing, row: &Block, record: Option<&Record>, guess: &Guess, now: Time) -> Result<Option<Match>> {
+pub fn find(keys: &KeyRing, row: &RowKey, record: Option<&Record>, guess: &Guess, now: Time) -> Result<Option<Match>> {
     let nobody = nobody();
     let newest = record.map_or(&nobody, |record| &record.code);
-    let key = keys.slot(newest.key)?;
+    let key = keys.slot(newest.slot)?;
     let mut found = None;
     let equal = is_newest(key, row, newest, &guess.code) & is_approved(key, row, newest, guess.context());
     if bool::from(equal) && record.is_some() {
@@ -165,7 +165,7 @@ pub fn find(keys: &KeyRing, row: &Block, record: Option<&Record>, guess: &Guess,
     for index in 0..REMEMBERED {
         let code = remembered.get(index);
         let compared = code.unwrap_or(&nobody);
-        let key = keys.slot(compared.key)?;
+        let key = keys.slot(compared.slot)?;
         let equal = is_replaced(key, row, compared, &guess.code) & is_approved(key, row, compared, guess.context());
         let tells = code.is_some() && record.is_some_and(|record| record.remembers(compared, now));
         if bool::from(equal) && tells && found.is_none() {
@@ -176,7 +176,7 @@ pub fn find(keys: &KeyRing, row: &Block, record: Option<&Record>, guess: &Guess,
 }
 
 /// Whether this text is the code, which was not replaced.
-fn is_newest(key: &Key, row: &Block, code: &Code, typed: &Typed) -> Choice {
+fn is_newest(key: &Key, row: &RowKey, code: &Code, typed: &Typed) -> Choice {
     match digits(key, row, code) {
         Some(digits) => digits.as_bytes().ct_eq(typed.digits.as_bytes()),
         None => in_both_forms(typed, |text| is_kept(code, &mac(key, row, code, text))),
@@ -184,7 +184,7 @@ fn is_newest(key: &Key, row: &Block, code: &Code, typed: &Typed) -> Choice {
 }
 
 /// Whether this text is the code, which was replaced.
-fn is_replaced(key: &Key, row: &Block, code: &Code, typed: &Typed) -> Choice {
+fn is_replaced(key: &Key, row: &RowKey, code: &Code, typed: &Typed) -> Choice {
     in_both_forms(typed, |text| is_kept(code, &replaced(key, &mac(key, row, code, text))))
 }
 
@@ -192,7 +192,7 @@ fn in_both_forms(typed: &Typed, is_equal: impl Fn(&str) -> Choice) -> Choice {
     is_equal(&typed.exact) | is_equal(&typed.digits)
 }
 
-fn is_kept(code: &Code, mac: &Block) -> Choice {
+fn is_kept(code: &Code, mac: &Mac) -> Choice {
     match &code.secret {
         Secret::Mac(kept) => kept.equals(mac),
         Secret::Derived { .. } => Choice::from(0),
@@ -200,7 +200,7 @@ fn is_kept(code: &Code, mac: &Block) -> Choice {
 }
 
 /// Whether the context is the one that must be given with the code.
-fn is_approved(key: &Key, row: &Block, code: &Code, context: Option<&str>) -> Choice {
+fn is_approved(key: &Key, row: &RowKey, code: &Code, context: Option<&str>) -> Choice {
     let given = context.map(|context| context_mac(key, row, code, context));
     match (&code.context, &given) {
         (Some(stored), Some(given)) => stored.equals(given),
@@ -212,12 +212,12 @@ fn is_approved(key: &Key, row: &Block, code: &Code, context: Option<&str>) -> Ch
 /// A code that nobody has, to compare with where there is none.
 fn nobody() -> Code {
     Code {
-        key: KeyRing::ANY,
+        slot: KeyRing::ANY,
         created: Time::START,
         expires: Time::START,
-        secret: Secret::Mac(Block::default()),
+        secret: Secret::Mac(Default::default()),
         max_attempts: 0,
-        subject: Block::default(),
+        subject: Default::default(),
         context: None,
         state: CodeState::Expired,
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-use crate::block::Block;
+use crate::block::{Block, Client, RowKey};
 use crate::clock::{self, Moment, Time};
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
@@ -62,13 +62,13 @@ struct Event<'a> {
 #[derive(Clone, Copy, Default)]
 pub struct About<'a> {
     /// The row of the record.
-    pub row: Option<&'a Block>,
+    pub row: Option<&'a RowKey>,
     /// The channel of a step, and how far it came.
     pub step: Option<(&'a str, DeliveryState)>,
     /// Why a message was not, or perhaps not, sent.
     pub failure: Option<&'a SendFailure>,
     /// Who asked, hashed.
-    pub client: Option<&'a Block>,
+    pub client: Option<&'a Client>,
     /// Bytes of what an event of the storage is about.
     pub size: Option<u64>,
 }
@@ -122,6 +122,11 @@ impl Drop for Logging {
     }
 }
 
+/// Enough to follow one record, and too little to guess its key from. A key begins as others of its tenant do.
+fn pseudonym<Kind>(block: &Block<Kind>) -> String {
+    block.to_string().chars().skip(16).collect()
+}
+
 impl Hooks {
     /// Who delivers, with sender `host`.
     pub fn sender(&self) -> Option<Arc<SendFn>> {
@@ -168,8 +173,6 @@ impl Hooks {
             return;
         }
         let _logging = Logging::begin();
-        // The pseudonym is enough to follow one record, and too little to guess its key from. A key begins as others do.
-        let pseudonym = |key: &Block| key.to_string().chars().skip(16).collect();
         let (channel, state) = about.step.unzip();
         let event = Event {
             time: self.time().to_string(),

@@ -15,7 +15,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
-use crate::block::Block;
+use crate::block::{BLOCK_BYTES, Block, KeyId, KeySlot, Mac};
 use crate::config::{KeySource, from_base64};
 use crate::error::{Error, Result};
 use crate::file::Failure;
@@ -73,7 +73,7 @@ impl Drop for MacKey {
 
 /// What is derived from one key of the configuration.
 pub struct Key {
-    id: Block,
+    id: KeyId,
     macs: MacKey,
     seals: MacKey,
 }
@@ -90,14 +90,14 @@ impl Key {
             Ok(bytes)
         };
         Ok(Self {
-            id: Block::truncated(&*expand("id")?),
+            id: KeyId::truncated(&*expand("id")?),
             macs: MacKey::new(&*expand("mac")?),
             seals: MacKey::new(&*expand("seal")?),
         })
     }
 
     /// The key's identifier, which says nothing about it.
-    pub fn id(&self) -> &Block {
+    pub fn id(&self) -> &KeyId {
         &self.id
     }
 
@@ -106,35 +106,36 @@ impl Key {
         self.macs.mac(purpose, fields)
     }
 
-    /// AES-256-GCM under a key of its own for each row and nonce.
-    fn aead(&self, row: &Block, nonce: &[u8]) -> Result<LessSafeKey> {
-        let bytes = self.seals.mac("row", &[&row.0, nonce]);
+    /// AES-256-GCM under a key of its own for each place and nonce.
+    fn aead(&self, place: &[u8], nonce: &[u8]) -> Result<LessSafeKey> {
+        let bytes = self.seals.mac("row", &[place, nonce]);
         let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| Error::internal("sealing failed"))?;
         Ok(LessSafeKey::new(key))
     }
 
-    fn seal(&self, row: &Block, nonce: &[u8], text: &[u8]) -> Result<Vec<u8>> {
+    fn seal(&self, place: &[u8], nonce: &[u8], text: &[u8]) -> Result<Vec<u8>> {
         let mut bytes = text.to_vec();
-        self.aead(row, nonce)?
-            .seal_in_place_append_tag(only_message(), Aad::from(&row.0), &mut bytes)
+        self.aead(place, nonce)?
+            .seal_in_place_append_tag(only_message(), Aad::from(place), &mut bytes)
             .map_err(|_| Error::internal("sealing failed"))?;
         Ok(bytes)
     }
 
     /// Seals under a nonce drawn for this once, which goes before it.
-    fn seal_fresh(&self, row: &Block, text: &[u8]) -> Result<Vec<u8>> {
-        let nonce = random::<{ Block::SIZE }>()?;
-        Ok([&nonce[..], &self.seal(row, &nonce, text)?].concat())
+    fn seal_fresh(&self, place: &[u8], text: &[u8]) -> Result<Vec<u8>> {
+        let nonce = random::<{ BLOCK_BYTES }>()?;
+        Ok([&nonce[..], &self.seal(place, &nonce, text)?].concat())
     }
 
-    fn unseal_fresh(&self, row: &Block, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_at_checked(Block::SIZE)?;
-        self.unseal(row, nonce, sealed)
+    fn unseal_fresh(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_at_checked(BLOCK_BYTES)?;
+        self.unseal(place, nonce, sealed)
     }
 
-    fn unseal(&self, row: &Block, nonce: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    fn unseal(&self, place: &[u8], nonce: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(sealed.to_vec());
-        let size = self.aead(row, nonce).ok()?.open_in_place(only_message(), Aad::from(&row.0), &mut bytes).ok()?.len();
+        let size =
+            self.aead(place, nonce).ok()?.open_in_place(only_message(), Aad::from(place), &mut bytes).ok()?.len();
         bytes.truncate(size);
         Some(bytes)
     }
@@ -148,16 +149,16 @@ fn only_message() -> Nonce {
 /// The keys of a service, by slot, and the repository's index key.
 pub struct KeyRing {
     slots: Vec<Option<Key>>,
-    current: u8,
+    current: KeySlot,
     index: MacKey,
 }
 
 impl KeyRing {
     /// A slot that any key fills.
-    pub const ANY: u8 = MOST_KEYS;
+    pub const ANY: KeySlot = KeySlot(MOST_KEYS);
 
     /// Slot of the key for new records.
-    pub fn current(&self) -> u8 {
+    pub fn current(&self) -> KeySlot {
         self.current
     }
 
@@ -166,9 +167,9 @@ impl KeyRing {
     /// # Errors
     ///
     /// `Config` when it is not at hand.
-    pub fn slot(&self, slot: u8) -> Result<&Key> {
+    pub fn slot(&self, slot: KeySlot) -> Result<&Key> {
         let slot = if slot == Self::ANY { self.current } else { slot };
-        let key = self.slots.get(usize::from(slot)).and_then(Option::as_ref);
+        let key = self.slots.get(usize::from(slot.0)).and_then(Option::as_ref);
         key.ok_or_else(|| {
             Error::config("key: a record was made with one that is not among key, keyFile and previousKeys")
         })
@@ -176,19 +177,19 @@ impl KeyRing {
 
     /// The key under which something is kept: a hash, among those of its tenant. `kind` says what it is, so that a
     /// token is never taken for a subject.
-    pub fn index(&self, kind: &str, namespace: &str, text: &str) -> Block {
+    pub fn index<Kind>(&self, kind: &str, namespace: &str, text: &str) -> Block<Kind> {
         let hash = self.index.mac(kind, &[namespace.as_bytes(), text.as_bytes()]);
-        self.tenant(namespace).key(&Block::truncated(&*hash))
+        self.tenant(namespace).key(&Mac::truncated(&*hash))
     }
 
     /// Where everything of a namespace is kept.
     pub fn tenant(&self, namespace: &str) -> Tenant {
-        Tenant::of(&Block::truncated(&*self.index.mac("tenant", &[namespace.as_bytes()])))
+        Tenant::of(&Mac::truncated(&*self.index.mac("tenant", &[namespace.as_bytes()])))
     }
 
     /// A hash of bytes for which equality is all that matters.
-    pub fn fingerprint(&self, bytes: &[u8]) -> Block {
-        Block::truncated(&*self.index.mac("fingerprint", &[bytes]))
+    pub fn fingerprint(&self, bytes: &[u8]) -> Mac {
+        Mac::truncated(&*self.index.mac("fingerprint", &[bytes]))
     }
 
     /// Seals what belongs to a code, bound to this place.
@@ -196,12 +197,12 @@ impl KeyRing {
     /// # Errors
     ///
     /// `Config` when its key is not at hand; `Random`.
-    pub fn seal(&self, place: &Block, code: &Code, text: &[u8]) -> Result<Vec<u8>> {
-        let key = self.slot(code.key)?;
+    pub fn seal(&self, place: &Mac, code: &Code, text: &[u8]) -> Result<Vec<u8>> {
+        let key = self.slot(code.slot)?;
         match &code.secret {
             // The nonce of the code was drawn for it alone, and so serves here as well.
-            Secret::Derived { nonce, .. } => key.seal(place, &nonce.0, text),
-            Secret::Mac(_) => key.seal_fresh(place, text),
+            Secret::Derived { nonce, .. } => key.seal(place.bytes(), nonce.bytes(), text),
+            Secret::Mac(_) => key.seal_fresh(place.bytes(), text),
         }
     }
 
@@ -210,11 +211,11 @@ impl KeyRing {
     /// # Errors
     ///
     /// `Config` when its key is not at hand; `Store` when it was changed or moved.
-    pub fn unseal(&self, place: &Block, code: &Code, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        let key = self.slot(code.key)?;
+    pub fn unseal(&self, place: &Mac, code: &Code, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let key = self.slot(code.slot)?;
         let opened = match &code.secret {
-            Secret::Derived { nonce, .. } => key.unseal(place, &nonce.0, sealed),
-            Secret::Mac(_) => key.unseal_fresh(place, sealed),
+            Secret::Derived { nonce, .. } => key.unseal(place.bytes(), nonce.bytes(), sealed),
+            Secret::Mac(_) => key.unseal_fresh(place.bytes(), sealed),
         };
         opened.ok_or_else(|| Error::damaged("a sealed row is damaged"))
     }
@@ -264,9 +265,9 @@ impl KeyRing {
 
     /// The ring of a repository that exists.
     fn join(meta: Meta, current: Key, previous: Vec<Key>) -> Result<(Self, Meta)> {
-        let sealer = meta.keys.get(usize::from(meta.sealed_by));
+        let sealer = meta.keys.get(usize::from(meta.sealed_by.0));
         let key = std::iter::once(&current).chain(&previous).find(|key| Some(&key.id) == sealer);
-        let index_key = key.and_then(|key| key.unseal_fresh(&META, &meta.index_key));
+        let index_key = key.and_then(|key| key.unseal_fresh(META.bytes(), &meta.index_key));
         let Some(index_key) = index_key else {
             return Err(Error::config("key: is not the one of this repository (key, keyFile, previousKeys)"));
         };
@@ -276,9 +277,9 @@ impl KeyRing {
     /// Gives every key its slot, and seals the index key under the current one.
     fn assemble(mut meta: Meta, current: Key, previous: Vec<Key>, index_key: &[u8]) -> Result<(Self, Meta)> {
         let current_id = current.id;
-        let sealed_by_current = meta.keys.get(usize::from(meta.sealed_by)) == Some(&current_id);
+        let sealed_by_current = meta.keys.get(usize::from(meta.sealed_by.0)) == Some(&current_id);
         if !sealed_by_current {
-            meta.index_key = current.seal_fresh(&META, index_key)?;
+            meta.index_key = current.seal_fresh(META.bytes(), index_key)?;
         }
         let mut slots: Vec<Option<Key>> = meta.keys.iter().map(|_| None).collect();
         for key in std::iter::once(current).chain(previous) {
@@ -292,10 +293,10 @@ impl KeyRing {
             }
         }
         let current = meta.keys.iter().position(|id| *id == current_id).and_then(|slot| u8::try_from(slot).ok());
-        let current = current.filter(|_| meta.keys.len() <= usize::from(Self::ANY));
+        let current = current.filter(|_| meta.keys.len() <= usize::from(MOST_KEYS));
         let current = current.ok_or_else(|| Error::config("key: the repository has met more than 255"))?;
-        meta.sealed_by = current;
-        Ok((Self { slots, current, index: MacKey::new(index_key) }, meta))
+        meta.sealed_by = KeySlot(current);
+        Ok((Self { slots, current: meta.sealed_by, index: MacKey::new(index_key) }, meta))
     }
 }
 

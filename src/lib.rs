@@ -45,6 +45,7 @@ pub mod ffi;
 mod file;
 mod files;
 mod fork;
+mod hex;
 mod hooks;
 mod jwt;
 mod keys;

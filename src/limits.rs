@@ -1,6 +1,6 @@
 //! Bounds that more than one part needs.
 
-use crate::block::Block;
+use crate::block::BLOCK_BYTES;
 
 /// Least bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -15,4 +15,4 @@ pub const MOST_KEYS: u8 = u8::MAX;
 pub const LEAST_SEALED_BYTES: usize = TAG_BYTES + 1;
 
 /// Bytes of the index key, sealed: with its nonce and a tag.
-pub const INDEX_KEY_SEALED_BYTES: usize = Block::SIZE + KEY_BYTES + TAG_BYTES;
+pub const INDEX_KEY_SEALED_BYTES: usize = BLOCK_BYTES + KEY_BYTES + TAG_BYTES;

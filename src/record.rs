@@ -4,19 +4,23 @@
 //! cancelling and resending is a function here; the service loads, asks, stores and answers.
 
 mod delivery;
+mod idempotency;
 mod state;
 
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, hex};
+use crate::block::{KeySlot, Mac, Nonce, Recipient, Subject};
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, SWEPT_AHEAD_MS, Time};
+use crate::hex;
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Standing, SubjectFailures};
 
 pub use delivery::{Delivery, DeliveryState, MOST_STEPS, Step, Via};
+pub use idempotency::{FirstAnswer, Idempotency};
 pub use state::{Locked, RequestState};
+
 /// How many earlier codes a token remembers.
 pub const REMEMBERED: usize = 8;
 
@@ -43,12 +47,12 @@ pub enum Secret {
     /// The code follows from the key and this nonce.
     Derived {
         /// Random.
-        nonce: Block,
+        nonce: Nonce,
         /// Digits of the code.
         length: u8,
     },
     /// A MAC of the code: of one that the host brought, or, of another kind, of one that was replaced.
-    Mac(Block),
+    Mac(Mac),
 }
 
 /// What became of a code.
@@ -69,8 +73,9 @@ pub enum CodeState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Code {
-    /// Slot of its key, see [`crate::keys`].
-    pub key: u8,
+    /// Which key it was made with, see [`crate::keys`].
+    #[serde(rename = "key")]
+    pub slot: KeySlot,
     /// When it was created.
     pub created: Time,
     /// When it ends.
@@ -80,45 +85,12 @@ pub struct Code {
     /// How many wrong guesses it allows.
     pub max_attempts: u8,
     /// The subject on which failures count, hashed.
-    pub subject: Block,
+    pub subject: Subject,
     /// MAC of the context that must be given with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<Block>,
+    pub context: Option<Mac>,
     /// What became of it.
     pub state: CodeState,
-}
-
-/// An idempotency key and the request that came with it, both hashed, and what was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Idempotency {
-    /// The key.
-    pub key: Block,
-    /// The request.
-    pub request: Block,
-    /// The first answer, once there was one: whatever becomes of the delivery, the same request gets it again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<FirstAnswer>,
-}
-
-/// What a create was told. Other answers are not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum FirstAnswer {
-    /// The message is on its way.
-    Sent,
-    /// It may be.
-    InDoubt,
-}
-
-impl FirstAnswer {
-    /// As the outcome that was told.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            FirstAnswer::Sent => Outcome::Ok,
-            FirstAnswer::InDoubt => Outcome::InDoubt,
-        }
-    }
 }
 
 /// What is kept of a token.
@@ -130,7 +102,7 @@ pub struct Record {
     /// Wrong guesses since it was created.
     pub attempts: u8,
     /// The recipients on which sends count, hashed.
-    pub recipients: Vec<Block>,
+    pub recipients: Vec<Recipient>,
     /// The latest time this record has seen.
     pub seen: Time,
     /// How long it is kept after its codes ended.
@@ -348,7 +320,7 @@ impl Record {
     }
 
     /// What a record that replaces this one remembers of it. `newest` is the MAC of this record's newest code.
-    pub fn into_remembered(mut self, newest: Block, now: Time) -> Vec<Code> {
+    pub fn into_remembered(mut self, newest: Mac, now: Time) -> Vec<Code> {
         self.settle(now);
         let mut codes = vec![Code { secret: Secret::Mac(newest), ..self.code.clone() }];
         let earlier = std::mem::take(&mut self.remembered);

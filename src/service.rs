@@ -28,7 +28,7 @@ mod webhook;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::block::Block;
+use crate::block::{Mac, RowKey};
 use crate::code::{self};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
@@ -199,7 +199,7 @@ impl Service {
     }
 
     /// Tells the log how a call went, and passes the answer on.
-    fn told<T: Reply>(&self, event: &str, row: Option<&Block>, answer: Result<T>) -> Result<T> {
+    fn told<T: Reply>(&self, event: &str, row: Option<&RowKey>, answer: Result<T>) -> Result<T> {
         self.told_about(event, About { row, ..About::default() }, answer)
     }
 
@@ -226,7 +226,7 @@ impl Service {
 
 impl Core {
     /// The row of a token.
-    fn row(&self, token: &str) -> Result<Block> {
+    fn row(&self, token: &str) -> Result<RowKey> {
         check_name(token, "token", NAME_BYTES)?;
         Ok(self.keys.index("token", &self.config.namespace, token))
     }
@@ -237,7 +237,7 @@ impl Core {
     }
 
     /// What a code's sealed part is bound to: the code, and the namespace, so that no tenant sends another's messages.
-    fn sealed_to(&self, row: &Block, code: &Code) -> Block {
+    fn sealed_to(&self, row: &RowKey, code: &Code) -> Mac {
         let code = self.keys.fingerprint(&code::identity(row, code));
         self.keys.index("sealed", &self.config.namespace, &code.to_string())
     }

@@ -11,7 +11,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::block::Block;
+use crate::block::{Block, Mac, RowKey};
 use crate::clock::Time;
 
 const HASHES: u128 = 0b10;
@@ -32,28 +32,28 @@ pub struct Tenant(u128);
 
 impl Tenant {
     /// The tenant that this hash stands for, or whose row has this key.
-    pub fn of(block: &Block) -> Self {
+    pub fn of<Kind>(block: &Block<Kind>) -> Self {
         Self(number(block) >> TENANT_SHIFT & TENANT_MASK)
     }
 
     /// The key of what is kept under this hash.
-    pub fn key(self, hash: &Block) -> Block {
+    pub fn key<Kind>(self, hash: &Mac) -> Block<Kind> {
         block(self.first(HASHES) | number(hash) & REST_MASK)
     }
 
     /// The key of a timer of the record with this key.
-    pub fn timer(due: Time, record: &Block) -> Block {
+    pub fn timer(due: Time, record: &RowKey) -> RowKey {
         let first = Self::of(record).first(TIMERS);
         block(first | u128::from(due.ms()) << DUE_SHIFT | number(record) & RECORD_MASK)
     }
 
     /// All that is kept under hashes.
-    pub fn rows(self) -> RangeInclusive<Block> {
+    pub fn rows(self) -> RangeInclusive<RowKey> {
         self.all(HASHES)
     }
 
     /// All timers.
-    pub fn timers(self) -> RangeInclusive<Block> {
+    pub fn timers(self) -> RangeInclusive<RowKey> {
         self.all(TIMERS)
     }
 
@@ -61,36 +61,37 @@ impl Tenant {
         kind << KIND_SHIFT | self.0 << TENANT_SHIFT
     }
 
-    fn all(self, kind: u128) -> RangeInclusive<Block> {
+    fn all(self, kind: u128) -> RangeInclusive<RowKey> {
         block(self.first(kind))..=block(self.first(kind) | REST_MASK)
     }
 }
 
 /// When the timer with this key is due, which can be told where its row cannot be read.
-pub fn due(timer: &Block) -> Time {
+pub fn due(timer: &RowKey) -> Time {
     Time::from_ms(u64::try_from(number(timer) >> DUE_SHIFT & DUE_MASK).unwrap_or(u64::MAX))
 }
 
 /// The keys of a range that come after this one.
-pub fn after(key: &Block, range: RangeInclusive<Block>) -> RangeInclusive<Block> {
+pub fn after(key: &RowKey, range: RangeInclusive<RowKey>) -> RangeInclusive<RowKey> {
     let next = block(number(key).saturating_add(1));
     next.max(*range.start())..=*range.end()
 }
 
-fn number(block: &Block) -> u128 {
-    u128::from_be_bytes(block.0)
+fn number<Kind>(block: &Block<Kind>) -> u128 {
+    u128::from_be_bytes(*block.bytes())
 }
 
-fn block(number: u128) -> Block {
-    Block(number.to_be_bytes())
+fn block<Kind>(number: u128) -> Block<Kind> {
+    Block::new(number.to_be_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::Subject;
     use crate::repository::META;
 
-    fn keys() -> Vec<Block> {
+    fn keys() -> Vec<RowKey> {
         let tenants = [0, 1, TENANT_MASK].map(Tenant);
         let hashes = [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef];
         tenants.iter().flat_map(|tenant| hashes.map(|hash| tenant.key(&block(hash)))).collect()
@@ -101,7 +102,7 @@ mod tests {
         let dues = [Time::START, Time::from_ms(1_700_000_000_000), Time::END];
         for key in keys() {
             let tenant = Tenant::of(&key);
-            assert!(tenant.rows().contains(&key) && tenant.rows().contains(&key.sibling()));
+            assert!(tenant.rows().contains(&key) && tenant.rows().contains(&Subject::new(*key.bytes()).row()));
             assert!(!tenant.timers().contains(&key) && key != META);
             for other in [0, 1, TENANT_MASK].map(Tenant).into_iter().filter(|other| *other != tenant) {
                 assert!(!other.rows().contains(&key));

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::{DAY_MS, MINUTE_MS, SWEPT_AHEAD_MS, Time};
 use crate::record::DeliveryState;
 use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
@@ -31,7 +31,7 @@ pub struct Timer {
     /// When it is due.
     pub due: Time,
     /// The row of the record.
-    pub record: Block,
+    pub record: RowKey,
     /// Which delivery of it.
     pub delivery: u32,
     /// Which step of that, from 0.
@@ -40,7 +40,7 @@ pub struct Timer {
 
 impl Timer {
     /// Where it lies: among the timers of its record's tenant.
-    pub fn key(&self) -> Block {
+    pub fn key(&self) -> RowKey {
         Tenant::timer(self.due, &self.record)
     }
 
@@ -57,7 +57,7 @@ impl Timer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reference {
     /// The row of the record.
-    pub record: Block,
+    pub record: RowKey,
     /// Which delivery of it.
     pub delivery: u32,
     /// Which step of that; absent where the provider runs the workflow.
@@ -69,7 +69,7 @@ pub struct Reference {
 
 impl Reference {
     /// One that says no more than that it is there.
-    pub fn to_itself(row: Block, until: Time) -> Self {
+    pub fn to_itself(row: RowKey, until: Time) -> Self {
         Self { record: row, delivery: 0, step: None, until }
     }
 
@@ -82,7 +82,7 @@ impl Reference {
 }
 
 /// The timer of a record that waits for a condition.
-pub fn timer(row: &Block, record: &Record) -> Option<Timer> {
+pub fn timer(row: &RowKey, record: &Record) -> Option<Timer> {
     let step = u8::try_from(record.delivery.steps.len().checked_sub(1)?).ok()?;
     Some(Timer { due: record.delivery.due?, record: *row, delivery: record.deliveries, step })
 }

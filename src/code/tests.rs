@@ -1,6 +1,7 @@
 //! Codes: their distribution, what they are bound to, and which guess is equal to what.
 
 use super::*;
+use crate::block::{Block, KeySlot};
 use crate::config::{Durability, KeySource, RepositoryUrl};
 use crate::random::random;
 use crate::record::{Delivery, Via};
@@ -13,10 +14,10 @@ fn ring() -> Arc<KeyRing> {
 }
 
 fn derived(length: u8) -> Code {
-    let secret = Secret::Derived { nonce: Block(random().unwrap()), length };
+    let secret = Secret::Derived { nonce: Block::new(random().unwrap()), length };
     let (created, expires) = (Time::from_ms(1000), Time::from_ms(2000));
-    let subject = Block([2; 16]);
-    Code { key: 0, created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
+    let subject = Block::new([2; 16]);
+    Code { slot: KeySlot(0), created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
 }
 
 fn record(code: Code, remembered: Vec<Code>) -> Record {
@@ -35,7 +36,7 @@ fn record(code: Code, remembered: Vec<Code>) -> Record {
     }
 }
 
-const ROW: Block = Block([1; 16]);
+const ROW: RowKey = Block::new([1; 16]);
 
 #[test]
 fn a_number_above_the_last_full_multiple_is_rejected() {
@@ -55,7 +56,7 @@ fn a_number_above_the_last_full_multiple_is_rejected() {
 #[test]
 fn digits_are_evenly_spread() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let draws = 50_000u32;
     let mut counts = [[0u32; 10]; 2];
     for _ in 0..draws {
@@ -84,30 +85,30 @@ fn loosened(code: &Code) -> Vec<Code> {
         change(|code| code.expires = code.expires.plus(1)),
         change(|code| code.created = Time::from_ms(999)),
         change(|code| code.max_attempts = 10),
-        change(|code| code.subject = Block([7; 16])),
-        change(|code| code.context = code.context.is_none().then_some(Block([8; 16]))),
-        change(|code| code.context = Some(Block([9; 16]))),
+        change(|code| code.subject = Block::new([7; 16])),
+        change(|code| code.context = code.context.is_none().then_some(Block::new([8; 16]))),
+        change(|code| code.context = Some(Block::new([9; 16]))),
     ]
 }
 
 #[test]
 fn a_code_follows_from_everything_it_is_bound_to() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
-    for context in [None, Some(Block([6; 16]))] {
+    let key = ring.slot(KeySlot(0)).unwrap();
+    for context in [None, Some(Block::new([6; 16]))] {
         let code = Code { context, ..derived(10) };
         let text = digits(key, &ROW, &code).unwrap();
         assert_eq!(digits(key, &ROW, &code).unwrap(), text);
         let mut others = loosened(&code);
-        others.push(Code { secret: Secret::Derived { nonce: Block([9; 16]), length: 10 }, ..code.clone() });
+        others.push(Code { secret: Secret::Derived { nonce: Block::new([9; 16]), length: 10 }, ..code.clone() });
         for other in others {
             assert_ne!(digits(key, &ROW, &other).unwrap(), text, "{other:?}");
         }
         let Secret::Derived { nonce, .. } = code.secret else { panic!("it is derived") };
         let shorter = Code { secret: Secret::Derived { nonce, length: 9 }, ..code.clone() };
         assert!(!text.ends_with(digits(key, &ROW, &shorter).unwrap().as_str()), "the length is bound as well");
-        assert_ne!(digits(key, &Block([7; 16]), &code).unwrap(), text, "another row");
-        assert_ne!(digits(self::ring().slot(0).unwrap(), &ROW, &code).unwrap(), text, "another key");
+        assert_ne!(digits(key, &Block::new([7; 16]), &code).unwrap(), text, "another row");
+        assert_ne!(digits(self::ring().slot(KeySlot(0)).unwrap(), &ROW, &code).unwrap(), text, "another key");
     }
     for length in 4..=10 {
         assert_eq!(digits(key, &ROW, &derived(length)).unwrap().len(), usize::from(length));
@@ -120,7 +121,7 @@ fn a_code_follows_from_everything_it_is_bound_to() {
 #[test]
 fn a_code_of_the_host_s_own_is_bound_as_a_derived_one_is() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     for context in [None, Some("10 EUR")] {
         let mut code = derived(6);
         code.context = context.map(|text| context_mac(key, &ROW, &code, text));
@@ -138,7 +139,7 @@ fn a_code_of_the_host_s_own_is_bound_as_a_derived_one_is() {
 #[test]
 fn a_replaced_code_cannot_take_its_old_place() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let own = Code { secret: Secret::Mac(mac(key, &ROW, &derived(6), "my code")), ..derived(6) };
     let drawn = derived(10);
     let text = digits(key, &ROW, &drawn).unwrap();
@@ -153,7 +154,7 @@ fn a_replaced_code_cannot_take_its_old_place() {
 #[test]
 fn what_a_replaced_code_approved_belongs_to_it_still() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let mut code = derived(10);
     code.context = Some(context_mac(key, &ROW, &code, "10 EUR"));
     let text = digits(key, &ROW, &code).unwrap();
@@ -178,7 +179,7 @@ fn matched(ring: &KeyRing, record: &Record, code: &str, context: Option<&str>) -
 #[test]
 fn the_newest_and_the_remembered_are_found() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let mut remembered = Vec::new();
     let mut texts = Vec::new();
     for number in 0..REMEMBERED as u64 {
@@ -208,7 +209,7 @@ fn the_newest_and_the_remembered_are_found() {
 #[test]
 fn a_context_belongs_to_the_code() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let mut code = derived(6);
     let text = digits(key, &ROW, &code).unwrap();
     assert_eq!(matched(&ring, &record(code.clone(), vec![]), &text, Some("")), None, "none was given");
@@ -226,7 +227,7 @@ fn a_context_belongs_to_the_code() {
 fn a_key_that_is_not_at_hand_is_an_error_and_never_a_no() {
     let ring = ring();
     let mut code = derived(6);
-    code.key = 1;
+    code.slot = KeySlot(1);
     let guess = guess("123456", None);
     for record in [record(code.clone(), vec![]), record(derived(6), vec![code.clone()])] {
         let error = find(&ring, &ROW, Some(&record), &guess, Time::from_ms(1500)).unwrap_err();
@@ -238,7 +239,7 @@ fn a_key_that_is_not_at_hand_is_an_error_and_never_a_no() {
 #[test]
 fn codes_of_digits_are_compared_as_people_type_and_others_byte_for_byte() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let own = |text: &str| {
         let mut code = derived(6);
         code.secret = Secret::Mac(mac(key, &ROW, &code, text));
@@ -289,7 +290,7 @@ fn codes_of_digits_are_compared_as_people_type_and_others_byte_for_byte() {
 #[test]
 fn of_two_codes_that_match_the_newest_counts() {
     let ring = ring();
-    let key = ring.slot(0).unwrap();
+    let key = ring.slot(KeySlot(0)).unwrap();
     let own = |text: &str| {
         let mut code = derived(6);
         code.secret = Secret::Mac(mac(key, &ROW, &code, text));

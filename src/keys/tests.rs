@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Outcome;
+use crate::block::kind;
 use crate::clock::Time;
 use crate::config::{Durability, RepositoryUrl};
 use crate::record::CodeState;
@@ -26,10 +27,10 @@ fn outcome(result: Result<Arc<KeyRing>>) -> Outcome {
     result.err().expect("refused").outcome()
 }
 
-fn code(slot: u8, secret: Secret) -> Code {
+fn code(slot: KeySlot, secret: Secret) -> Code {
     let (created, expires) = (Time::from_ms(1), Time::from_ms(2));
     let subject = Block::default();
-    Code { key: slot, created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
+    Code { slot, created, expires, secret, max_attempts: 5, subject, context: None, state: CodeState::Live }
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn rotation_keeps_hashes_and_old_records() {
     let repository = memory();
     let first = given(&*repository, 1, &[]).unwrap();
     let row = first.index("token", "default", "t");
-    let secret = Secret::Derived { nonce: Block([5; 16]), length: 6 };
+    let secret = Secret::Derived { nonce: Block::new([5; 16]), length: 6 };
     let old = code(first.current(), secret);
     let sealed = first.seal(&row, &old, b"text").unwrap();
 
@@ -45,12 +46,12 @@ fn rotation_keeps_hashes_and_old_records() {
     assert_eq!(second.index("token", "default", "t"), row);
     assert_ne!(second.current(), first.current());
     assert_eq!(second.unseal(&row, &old, &sealed).unwrap().as_slice(), b"text");
-    assert_eq!(second.slot(old.key).unwrap().id(), first.slot(old.key).unwrap().id());
+    assert_eq!(second.slot(old.slot).unwrap().id(), first.slot(old.slot).unwrap().id());
 
     // Once everything is under the new key, the old one can go; records of it then say so.
     let third = given(&*repository, 2, &[]).unwrap();
     assert_eq!(third.index("token", "default", "t"), row);
-    assert_eq!(third.slot(old.key).err().map(|error| error.outcome()), Some(Outcome::Config));
+    assert_eq!(third.slot(old.slot).err().map(|error| error.outcome()), Some(Outcome::Config));
     assert_eq!(outcome(given(&*repository, 1, &[])), Outcome::Config, "the retired key alone opens nothing");
     assert_eq!(outcome(given(&*repository, 3, &[])), Outcome::Config);
 }
@@ -62,7 +63,7 @@ fn a_rolling_deployment_works_in_either_order() {
     let new = given(&*repository, 2, &[1]).unwrap();
     let again = given(&*repository, 1, &[2]).unwrap();
     for ring in [&old, &new, &again] {
-        assert_eq!(ring.index("token", "n", "t"), old.index("token", "n", "t"));
+        assert_eq!(ring.index::<kind::Row>("token", "n", "t"), old.index("token", "n", "t"));
         assert!(ring.slot(old.current()).is_ok() && ring.slot(new.current()).is_ok());
     }
     assert_eq!(old.slot(new.current()).unwrap().id(), new.slot(new.current()).unwrap().id());
@@ -88,14 +89,14 @@ fn hashes_do_not_meet() {
 #[test]
 fn what_is_sealed_opens_only_where_it_was() {
     let ring = given(&*memory(), 1, &[]).unwrap();
-    let row = Block([1; 16]);
-    let derived = code(0, Secret::Derived { nonce: Block([5; 16]), length: 6 });
-    let other = code(0, Secret::Derived { nonce: Block([6; 16]), length: 6 });
-    let own = code(0, Secret::Mac(Block([7; 16])));
+    let row = Block::new([1; 16]);
+    let derived = code(KeySlot(0), Secret::Derived { nonce: Block::new([5; 16]), length: 6 });
+    let other = code(KeySlot(0), Secret::Derived { nonce: Block::new([6; 16]), length: 6 });
+    let own = code(KeySlot(0), Secret::Mac(Block::new([7; 16])));
     for code in [&derived, &own] {
         let sealed = ring.seal(&row, code, b"text").unwrap();
         assert_eq!(ring.unseal(&row, code, &sealed).unwrap().as_slice(), b"text");
-        assert!(ring.unseal(&Block([2; 16]), code, &sealed).is_err(), "another row");
+        assert!(ring.unseal(&Block::new([2; 16]), code, &sealed).is_err(), "another row");
         assert!(ring.unseal(&row, &other, &sealed).is_err(), "another code");
         for place in 0..sealed.len() {
             let mut damaged = sealed.clone();
@@ -117,7 +118,7 @@ fn a_key_file_is_made_with_the_repository_and_never_again() {
     let first = from_file(&*repository).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let second = from_file(&*repository).unwrap();
-    assert_eq!(second.index("t", "", ""), first.index("t", "", ""));
+    assert_eq!(second.index::<kind::Row>("t", "", ""), first.index("t", "", ""));
 
     let text = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();

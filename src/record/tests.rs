@@ -1,6 +1,7 @@
 //! The state machine by tables, and against a model that keeps no more than what the rules say.
 
 use super::*;
+use crate::block::{Block, KeySlot};
 use crate::policy::Policy;
 
 const VALIDITY_MS: u64 = 300_000;
@@ -13,12 +14,12 @@ fn at(ms: u64) -> Time {
 
 fn code(created: Time, state: CodeState) -> Code {
     Code {
-        key: 0,
+        slot: KeySlot(0),
         created,
         expires: created.plus(VALIDITY_MS),
-        secret: Secret::Mac(Block([1; 16])),
+        secret: Secret::Mac(Block::new([1; 16])),
         max_attempts: 5,
-        subject: Block([2; 16]),
+        subject: Block::new([2; 16]),
         context: None,
         state,
     }
@@ -28,13 +29,13 @@ fn record(created: Time) -> Record {
     Record {
         code: code(created, CodeState::Live),
         attempts: 0,
-        recipients: vec![Block([2; 16])],
+        recipients: vec![Block::new([2; 16])],
         seen: created,
         retention_minutes: RETENTION_MINUTES,
         kept_from: None,
         remembered: Vec::new(),
         sealed: vec![1, 2, 3],
-        idempotency: Some(Idempotency { key: Block([3; 16]), request: Block([4; 16]), answer: None }),
+        idempotency: Some(Idempotency { key: Block::new([3; 16]), request: Block::new([4; 16]), answer: None }),
         deliveries: 1,
         delivery: Delivery::new(Via::None),
     }
@@ -204,15 +205,15 @@ fn a_token_remembers_eight_codes_and_each_until_its_own_end() {
     let mut newest = record(at(0));
     for number in 1..=10u8 {
         let created = at(u64::from(number));
-        let remembered = newest.into_remembered(Block([number; 16]), created);
+        let remembered = newest.into_remembered(Block::new([number; 16]), created);
         newest = record(created);
         newest.remembered = remembered;
     }
     let kept: Vec<_> = newest.remembered.iter().map(|code| code.secret).collect();
-    let expected: Vec<_> = (3..=10).rev().map(|number| Secret::Mac(Block([number; 16]))).collect();
+    let expected: Vec<_> = (3..=10).rev().map(|number| Secret::Mac(Block::new([number; 16]))).collect();
     assert_eq!(kept, expected);
     let over = at(VALIDITY_MS + u64::from(RETENTION_MINUTES) * MINUTE_MS + 5);
-    let kept = newest.into_remembered(Block([11; 16]), over);
+    let kept = newest.into_remembered(Block::new([11; 16]), over);
     assert_eq!(kept.len(), 5, "the codes created at 6 to 10");
 }
 
@@ -233,7 +234,7 @@ fn a_delivery_goes_on_only_for_the_code_it_began_with() {
     record.begin_delivery(record.delivery.clone());
     assert_eq!(record.meanwhile(&ticket), Meanwhile::Superseded);
     let mut other = self::record(at(0));
-    other.code.secret = Secret::Mac(Block([9; 16]));
+    other.code.secret = Secret::Mac(Block::new([9; 16]));
     assert_eq!(other.meanwhile(&ticket), Meanwhile::Gone);
     other.give_up();
     assert_eq!((other.code.state, other.idempotency), (CodeState::Cancelled, None));
@@ -322,7 +323,7 @@ fn a_sweep_leaves_alone_what_is_of_its_time() {
 /// A code of a clock that was ahead must not keep the record that replaced it, and what is sealed in that, for years.
 #[test]
 fn what_is_remembered_of_a_wrong_clock_ends_as_soon_as_the_longest_code_could() {
-    let remembered = record(at(365 * DAY_MS)).into_remembered(Block([9; 16]), at(0));
+    let remembered = record(at(365 * DAY_MS)).into_remembered(Block::new([9; 16]), at(0));
     assert_eq!(remembered.len(), 1);
     let mut newest = record(at(0));
     newest.remembered = remembered;

@@ -7,7 +7,7 @@
 mod read;
 
 use super::{Meta, Row};
-use crate::block::Block;
+use crate::block::{Block, Subject};
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
@@ -117,7 +117,7 @@ fn read_row(from: &mut Reader<'_>) -> Option<Row> {
         META => {
             let count = from.size()?;
             let keys = (0..count).map(|_| from.block()).collect::<Option<_>>()?;
-            Row::Meta(Meta { keys, sealed_by: from.byte()?, index_key: from.rest() })
+            Row::Meta(Meta { keys, sealed_by: from.slot()?, index_key: from.rest() })
         }
         RECORD => Row::Record(Box::new(from.record()?)),
         FAILURES => Row::Failures(Failures {
@@ -158,8 +158,8 @@ impl Writer {
         self.0.push(byte);
     }
 
-    fn block(&mut self, block: &Block) {
-        self.0.extend_from_slice(&block.0);
+    fn block<Kind>(&mut self, block: &Block<Kind>) {
+        self.0.extend_from_slice(block.bytes());
     }
 
     fn integer(&mut self, mut integer: u64) {
@@ -187,7 +187,7 @@ impl Writer {
         self.byte(META);
         self.integer(meta.keys.len() as u64);
         meta.keys.iter().for_each(|key| self.block(key));
-        self.byte(meta.sealed_by);
+        self.byte(meta.sealed_by.0);
         self.0.extend_from_slice(&meta.index_key);
     }
 
@@ -207,7 +207,7 @@ impl Writer {
         self.byte(flags);
         self.integer(record.recipients.len() as u64);
         record.recipients.iter().for_each(|recipient| self.block(recipient));
-        self.code(&record.code, record.recipients.first());
+        self.code(&record.code, record.recipients.first().map(|first| Subject::from(*first)).as_ref());
         self.byte(record.attempts);
         self.near(record.seen, record.code.created);
         self.integer(u64::from(record.retention_minutes));
@@ -233,10 +233,10 @@ impl Writer {
     }
 
     /// A code, whose subject is written unless it is the usual one.
-    fn code(&mut self, code: &Code, usual: Option<&Block>) {
-        let (length, block) = match &code.secret {
-            Secret::Derived { nonce, length } => (*length, nonce),
-            Secret::Mac(mac) => (0, mac),
+    fn code(&mut self, code: &Code, usual: Option<&Subject>) {
+        let (length, secret) = match &code.secret {
+            Secret::Derived { nonce, length } => (*length, nonce.bytes()),
+            Secret::Mac(mac) => (0, mac.bytes()),
         };
         let (state, used) = match code.state {
             CodeState::Live => (0, None),
@@ -247,8 +247,8 @@ impl Writer {
         let context = if code.context.is_some() { HAS_CONTEXT } else { 0 };
         let subject = if usual == Some(&code.subject) { 0 } else { HAS_SUBJECT };
         self.byte(state | context | subject | length << LENGTH_SHIFT);
-        self.byte(code.key);
-        self.block(block);
+        self.byte(code.slot.0);
+        self.0.extend_from_slice(secret);
         self.integer(code.created.ms());
         self.near(code.expires, code.created);
         if let Some(used) = used {

@@ -13,7 +13,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Reader};
-use super::{Commit, Judge, Key, Operation, Repository, Row, Scan, Sweeper, Swept, Transaction};
+use super::{Commit, Judge, Operation, Repository, Row, Scan, Sweeper, Swept, Transaction};
+use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware, lock};
@@ -297,23 +298,23 @@ fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge) -> 
 /// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
 struct Staged<'a, E> {
     engine: &'a mut E,
-    writes: BTreeMap<Key, Option<Row>>,
+    writes: BTreeMap<RowKey, Option<Row>>,
 }
 
 impl<E: Engine> Transaction for Staged<'_, E> {
-    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         match self.writes.get(key) {
             Some(row) => Ok(row.clone()),
             None => self.engine.get(key),
         }
     }
 
-    fn put(&mut self, key: &Key, row: Row) {
+    fn put(&mut self, key: &RowKey, row: Row) {
         debug_assert!(row.is_valid(), "a row is written that reading will refuse");
         self.writes.insert(*key, Some(row));
     }
 
-    fn delete(&mut self, key: &Key) {
+    fn delete(&mut self, key: &RowKey) {
         self.writes.insert(*key, None);
     }
 }
@@ -323,11 +324,11 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
         self.submit(commit, Work::Run(operation)).map(|_| ())
     }
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.patiently(|reader| reader.read(key))
     }
 
-    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_> {
+    fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
         let mut place = R::Place::from(range);
         Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan(&mut place)).transpose()))
     }

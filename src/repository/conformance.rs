@@ -35,10 +35,10 @@ impl Drop for Folder {
     }
 }
 
-fn key(number: u8) -> Key {
-    let mut key = Block([number; Block::SIZE]);
-    key.0[15] = 1;
-    key
+fn key(number: u8) -> RowKey {
+    let mut key = [number; BLOCK_BYTES];
+    key[15] = 1;
+    RowKey::new(key)
 }
 
 fn row(count: u32) -> Row {
@@ -118,16 +118,16 @@ fn scans_in_order(repository: &dyn Repository) {
     assert_eq!(found(META..=LAST), [1, 3, 6, 9], "beside another that has not ended");
 }
 
-const LAST: Key = Block([0xff; Block::SIZE]);
+const LAST: RowKey = RowKey::new([0xff; BLOCK_BYTES]);
 
-fn numbers(repository: &dyn Repository, range: RangeInclusive<Key>) -> Vec<u8> {
+fn numbers(repository: &dyn Repository, range: RangeInclusive<RowKey>) -> Vec<u8> {
     let pages = repository.scan(range).map(Result::unwrap);
-    pages.flatten().map(|(key, row)| row.map(|_| key.0[0]).unwrap()).collect()
+    pages.flatten().map(|(key, row)| row.map(|_| key.bytes()[0]).unwrap()).collect()
 }
 
 /// More rows than a page has, some of which come and go while others are looked at.
 fn scans_page_by_page(repository: &dyn Repository) {
-    let numbered = |number: u128| Block((30 << 120 | number).to_be_bytes());
+    let numbered = |number: u128| RowKey::new((30 << 120 | number).to_be_bytes());
     let change = |numbers: Vec<u128>, row: Option<Row>| {
         let changed = transact(repository, PLAIN, move |transaction| {
             for number in numbers {

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Judge, Key, Page, Row, Swept};
+use super::{Judge, Page, Row, Swept};
+use crate::block::RowKey;
 use crate::error::Result;
 use crate::tenant;
 
@@ -27,10 +28,10 @@ pub trait Engine: Send {
     }
 
     /// The row with this key; inside a transaction.
-    fn get(&mut self, key: &Key) -> Result<Option<Row>>;
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>>;
 
     /// Writes the row, or removes it; inside a transaction.
-    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()>;
+    fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()>;
 
     /// Looks at the next `limit` rows and removes those that are over; inside a transaction. Keeps its own cursor.
     fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept>;
@@ -59,10 +60,10 @@ pub trait Engine: Send {
 /// How an engine's rows are read without its lock, by any number of threads.
 pub trait Reader: Send + Sync {
     /// How far a scan of a range has come.
-    type Place: From<RangeInclusive<Key>>;
+    type Place: From<RangeInclusive<RowKey>>;
 
     /// The row with this key as last committed. `Busy` when that cannot be told at this moment.
-    fn read(&self, key: &Key) -> Result<Option<Row>>;
+    fn read(&self, key: &RowKey) -> Result<Option<Row>>;
 
     /// The next rows of a scan; `None` when there are no more. Short, since a fork waits for it: about [`PAGE`] rows.
     /// `Busy` when they cannot be told at this moment.
@@ -76,17 +77,17 @@ pub trait Reader: Send + Sync {
 }
 
 /// The place of a scan, for readers that find the first rows of a range by themselves: what is left of the range.
-pub struct Rest(Option<RangeInclusive<Key>>);
+pub struct Rest(Option<RangeInclusive<RowKey>>);
 
-impl From<RangeInclusive<Key>> for Rest {
-    fn from(range: RangeInclusive<Key>) -> Self {
+impl From<RangeInclusive<RowKey>> for Rest {
+    fn from(range: RangeInclusive<RowKey>) -> Self {
         Self(Some(range).filter(|range| !range.is_empty()))
     }
 }
 
 impl Rest {
     /// Reads the next page: the first [`PAGE`] rows of a range, or all if there are fewer.
-    pub fn next(&mut self, read: impl FnOnce(RangeInclusive<Key>) -> Result<Page>) -> Result<Option<Page>> {
+    pub fn next(&mut self, read: impl FnOnce(RangeInclusive<RowKey>) -> Result<Page>) -> Result<Option<Page>> {
         let Some(range) = self.0.clone() else { return Ok(None) };
         let page = read(range.clone())?;
         let last = page.last().filter(|_| page.len() >= PAGE);

@@ -24,7 +24,8 @@ use std::sync::Arc;
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, Reader};
-use super::{Fate, Judge, Key, Page, Repository, Row, Swept, due};
+use super::{Fate, Judge, Page, Repository, Row, Swept, due};
+use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::files::{self, FileLock, Temporary};
@@ -50,7 +51,7 @@ struct Json {
     durable: bool,
     /// Whether the transaction that runs must survive a power cut.
     synced: bool,
-    rows: BTreeMap<Key, Staged>,
+    rows: BTreeMap<RowKey, Staged>,
     /// Where the sweep is. Its cost does not depend on how many rows there are.
     cursor: Option<ReadDir>,
     /// Called before every change on the disk: there the tests kill the process or break the disk.
@@ -100,7 +101,7 @@ impl Json {
         self.carry_out(&changes, self.durable)
     }
 
-    fn staged(&mut self, key: &Key) -> Result<&mut Staged> {
+    fn staged(&mut self, key: &RowKey) -> Result<&mut Staged> {
         match self.rows.entry(*key) {
             btree_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
             btree_map::Entry::Vacant(entry) => {
@@ -115,7 +116,7 @@ impl Json {
 
     /// Sweeps the row. True when it was over and is gone. One that cannot be read is left to whoever needs it: it must
     /// not stop the sweep.
-    fn sweep_row(&mut self, key: &Key, judge: &Judge) -> bool {
+    fn sweep_row(&mut self, key: &RowKey, judge: &Judge) -> bool {
         let row = match self.rows.get(key) {
             Some(row) => row.now.clone().unwrap_or_default(),
             None => self.folder.row(key).unwrap_or_default(),
@@ -230,11 +231,11 @@ impl Engine for Json {
         recovered.map(|()| true)
     }
 
-    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         self.staged(key)?.now.clone()
     }
 
-    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
+    fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()> {
         self.staged(key)?.now = Ok(row.cloned());
         Ok(())
     }
@@ -293,7 +294,7 @@ impl Engine for Json {
 impl Reader for Folder {
     type Place = scan::Place;
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.committed(key)
     }
 

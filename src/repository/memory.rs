@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE, Reader, Rest};
-use super::{Fate, Judge, Key, Page, Repository, Row, Swept};
+use super::{Fate, Judge, Page, Repository, Row, Swept};
+use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::lock;
 
-type Rows = Arc<Mutex<BTreeMap<Key, Row>>>;
+type Rows = Arc<Mutex<BTreeMap<RowKey, Row>>>;
 
 /// Makes an empty repository.
 ///
@@ -29,8 +30,8 @@ struct Memory {
     rows: Rows,
     process: u32,
     /// What the rows of this transaction were before, newest last.
-    undo: Vec<(Key, Option<Row>)>,
-    cursor: Option<Key>,
+    undo: Vec<(RowKey, Option<Row>)>,
+    cursor: Option<RowKey>,
 }
 
 struct MemoryReader {
@@ -46,7 +47,7 @@ fn check_process(process: u32) -> Result<()> {
     Err(Error::store("repository: memory: belongs to the process that opened it"))
 }
 
-fn after(key: Option<&Key>) -> (Bound<Key>, Bound<Key>) {
+fn after(key: Option<&RowKey>) -> (Bound<RowKey>, Bound<RowKey>) {
     (key.map_or(Bound::Unbounded, |key| Bound::Excluded(*key)), Bound::Unbounded)
 }
 
@@ -61,11 +62,11 @@ impl Engine for Memory {
         Ok(true)
     }
 
-    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         Ok(lock(&self.rows).get(key).cloned())
     }
 
-    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
+    fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()> {
         let mut rows = lock(&self.rows);
         let before = match row {
             Some(row) => rows.insert(*key, row.clone()),
@@ -117,7 +118,7 @@ impl Engine for Memory {
 impl Reader for MemoryReader {
     type Place = Rest;
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         check_process(self.process)?;
         Ok(lock(&self.rows).get(key).cloned())
     }

@@ -25,10 +25,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, hex};
+use crate::block::{BLOCK_BYTES, KeyId, KeySlot, RowKey};
 use crate::clock::{Moment, Time};
 use crate::config::{Durability, RepositoryUrl};
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::workflow::{Reference, Timer};
@@ -38,11 +39,8 @@ pub use sweeper::{Judge, Sweeper};
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The key of a row, see [`crate::tenant`].
-pub type Key = Block;
-
 /// The key of the one row that describes the repository itself. No other row has one that begins with two zero bits.
-pub const META: Key = Block([0; Block::SIZE]);
+pub const META: RowKey = RowKey::new([0; BLOCK_BYTES]);
 
 /// What a repository keeps. It is read by the codecs alone, which hold it to what may be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,9 +65,9 @@ pub enum Row {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Meta {
     /// Identifiers of the keys that were ever used here, by slot.
-    pub keys: Vec<Block>,
+    pub keys: Vec<KeyId>,
     /// Slot of the key under which the index key is sealed.
-    pub sealed_by: u8,
+    pub sealed_by: KeySlot,
     /// The key that hashes tokens, subjects and recipients, sealed.
     #[serde(with = "hex")]
     pub index_key: Vec<u8>,
@@ -108,17 +106,17 @@ impl Row {
 /// What an operation can do inside its transaction. It sees its own writes and those of operations before it.
 pub trait Transaction {
     /// The row with this key.
-    fn get(&mut self, key: &Key) -> Result<Option<Row>>;
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>>;
 
     /// Writes the row, in place of one with the same key.
-    fn put(&mut self, key: &Key, row: Row);
+    fn put(&mut self, key: &RowKey, row: Row);
 
     /// Removes the row, if there is one.
-    fn delete(&mut self, key: &Key);
+    fn delete(&mut self, key: &RowKey);
 }
 
 /// Some rows, each with its key, or why it cannot be read: an error that [`Error::is_of_one_row`].
-pub type Page = Vec<(Key, Result<Row>)>;
+pub type Page = Vec<(RowKey, Result<Row>)>;
 
 /// A look at many rows, page by page; a page may be empty. It is over after an error.
 pub type Scan<'a> = Box<dyn Iterator<Item = Result<Page>> + 'a>;
@@ -166,7 +164,7 @@ pub trait Repository: Send + Sync {
     /// # Errors
     ///
     /// `Store` when it cannot be read.
-    fn read(&self, key: &Key) -> Result<Option<Row>>;
+    fn read(&self, key: &RowKey) -> Result<Option<Row>>;
 
     /// The rows of a range in the order of their keys, each as it was last committed when its page is read. Nobody
     /// waits for who looks: what is there from the beginning to the end is found, and what comes or goes meanwhile
@@ -175,7 +173,7 @@ pub trait Repository: Send + Sync {
     /// # Errors
     ///
     /// An item is `Store` when the storage fails.
-    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_>;
+    fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_>;
 
     /// Bytes of what is written down and not yet where it belongs, after the last change by this handle. They grow
     /// while a foreign reader keeps the storage from tidying up.

@@ -43,7 +43,7 @@ impl Row {
 
 fn is_meta(meta: &Meta) -> bool {
     meta.keys.len() <= usize::from(MOST_KEYS)
-        && usize::from(meta.sealed_by) < meta.keys.len()
+        && usize::from(meta.sealed_by.0) < meta.keys.len()
         && meta.index_key.len() == INDEX_KEY_SEALED_BYTES
 }
 
@@ -84,7 +84,7 @@ fn is_code(code: &Code) -> bool {
         Secret::Derived { length, .. } => LENGTHS.contains(&u64::from(length)),
         Secret::Mac(_) => true,
     };
-    code.key < MOST_KEYS
+    code.slot.0 < MOST_KEYS
         && (ends[0]..=ends[1]).contains(&code.expires)
         && used_in_time
         && length_is_valid

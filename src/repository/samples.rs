@@ -1,7 +1,7 @@
 //! Rows at random, every one as it might be written, for the tests of what reads them.
 
 use super::{Meta, Row};
-use crate::block::Block;
+use crate::block::{Block, KeySlot, Recipient, Subject};
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
 use crate::limits::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES};
 use crate::policy::{Failures, Sends};
@@ -37,8 +37,8 @@ impl Draw {
         self.number(2) == 0
     }
 
-    fn block(&mut self) -> Block {
-        Block(std::array::from_fn(|_| self.number(256) as u8))
+    fn block<Kind>(&mut self) -> Block<Kind> {
+        Block::new(std::array::from_fn(|_| self.number(256) as u8))
     }
 
     fn time(&mut self) -> Time {
@@ -64,7 +64,7 @@ impl Draw {
             _ => CodeState::Expired,
         };
         Code {
-            key: self.number(255) as u8,
+            slot: KeySlot(self.number(255) as u8),
             created,
             expires,
             secret,
@@ -86,13 +86,14 @@ impl Draw {
     }
 
     pub fn record(&mut self) -> Record {
-        let recipients: Vec<_> = (0..self.number(4)).map(|_| self.block()).collect();
+        let recipients: Vec<Recipient> = (0..self.number(4)).map(|_| self.block()).collect();
         let secret = match self.chance() {
             true => Secret::Derived { nonce: self.block(), length: 4 + self.number(7) as u8 },
             false => Secret::Mac(self.block()),
         };
         let mut code = self.code(secret);
-        code.subject = recipients.first().copied().filter(|_| self.chance()).unwrap_or(code.subject);
+        code.subject =
+            recipients.first().filter(|_| self.chance()).map(|first| Subject::from(*first)).unwrap_or(code.subject);
         let attempts = self.number(u64::from(code.max_attempts) + 1) as u8;
         let is_sealed = code.state == CodeState::Live && attempts < code.max_attempts;
         let sealed = if is_sealed { LEAST_SEALED_BYTES + self.number(60) as usize } else { 0 };
@@ -130,7 +131,7 @@ impl Draw {
 
     pub fn meta(&mut self) -> Meta {
         let keys: Vec<_> = (0..=self.number(5)).map(|_| self.block()).collect();
-        let sealed_by = self.number(keys.len() as u64) as u8;
+        let sealed_by = KeySlot(self.number(keys.len() as u64) as u8);
         Meta { keys, sealed_by, index_key: self.bytes(INDEX_KEY_SEALED_BYTES) }
     }
 

@@ -32,8 +32,8 @@ use self::readers::Readers;
 use self::shared::{Lease, Shared};
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE};
-use super::{Fate, Judge, Key, Page, Repository, Row, Swept, codec, due};
-use crate::block::Block;
+use super::{Fate, Judge, Page, Repository, Row, Swept, codec, due};
+use crate::block::{BLOCK_BYTES, RowKey};
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::files::{self, FileLock};
@@ -79,13 +79,13 @@ struct Sqlite {
     /// Since when the recovery from a failed sync has to wait, and when it is tried next.
     waits: Option<(Instant, Instant)>,
     /// The last key the sweep looked at. It begins anywhere, so that short-lived processes sweep everything as well.
-    cursor: Key,
+    cursor: RowKey,
 }
 
 impl Sqlite {
     fn new(shared: Arc<Shared>) -> Result<Self> {
         let lock = FileLock::new(shared.database.beside("-lock"));
-        let cursor = Block(random()?);
+        let cursor = RowKey::new(random()?);
         Ok(Self { shared, lock, writer: None, changed: false, pages: 0, busy: 0, waits: None, cursor })
     }
 
@@ -263,18 +263,18 @@ impl Engine for Sqlite {
         self.run(|connection| Ok(!connection.is_autocommit())).unwrap_or(false)
     }
 
-    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         self.run(|connection| fetch(connection, key))?.transpose()
     }
 
-    fn write(&mut self, key: &Key, row: Option<&Row>) -> Result<()> {
+    fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()> {
         self.changed = true;
         self.run(|connection| {
             match row {
                 Some(row) => connection
                     .prepare_cached("INSERT OR REPLACE INTO item (k, v) VALUES (?1, ?2)")?
-                    .execute(params![key.0, codec::encode(row)])?,
-                None => connection.prepare_cached("DELETE FROM item WHERE k = ?1")?.execute([key.0])?,
+                    .execute(params![key.bytes(), codec::encode(row)])?,
+                None => connection.prepare_cached("DELETE FROM item WHERE k = ?1")?.execute([key.bytes()])?,
             };
             Ok(())
         })
@@ -286,8 +286,8 @@ impl Engine for Sqlite {
             // One that cannot be read is left to whoever needs it: it must not stop the sweep.
             let sql = "SELECT k, v FROM item WHERE k > ?1 AND length(k) = ?2 ORDER BY k LIMIT ?3";
             let mut select = connection.prepare_cached(sql)?;
-            let fates = select.query_map(params![from.0, Block::SIZE as i64, limit as i64], |row| {
-                let key = Block(row.get(0)?);
+            let fates = select.query_map(params![from.bytes(), BLOCK_BYTES as i64, limit as i64], |row| {
+                let key = RowKey::new(row.get(0)?);
                 let read = row.get_ref(1)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok());
                 Ok((key, read.map_or(Fate::Keep, |row| judge.fate(&key, &row))))
             })?;
@@ -375,19 +375,19 @@ impl Sqlite {
 }
 
 /// The row, or why its bytes are none.
-fn fetch(connection: &rusqlite::Connection, key: &Key) -> rusqlite::Result<Option<Result<Row>>> {
+fn fetch(connection: &rusqlite::Connection, key: &RowKey) -> rusqlite::Result<Option<Result<Row>>> {
     connection
         .prepare_cached("SELECT v FROM item WHERE k = ?1")?
-        .query_row([key.0], |row| Ok(codec::decode(row.get_ref(0)?.as_blob()?)))
+        .query_row([key.bytes()], |row| Ok(codec::decode(row.get_ref(0)?.as_blob()?)))
         .optional()
 }
 
 /// The first rows of a range. What has no key of ours is none of them.
-fn fetch_page(connection: &rusqlite::Connection, range: &RangeInclusive<Key>) -> rusqlite::Result<Page> {
+fn fetch_page(connection: &rusqlite::Connection, range: &RangeInclusive<RowKey>) -> rusqlite::Result<Page> {
     let sql = "SELECT k, v FROM item WHERE k BETWEEN ?1 AND ?2 AND length(k) = 16 ORDER BY k LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map(params![range.start().0, range.end().0, PAGE as i64], |row| {
-        Ok((Block(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
+    let rows = select.query_map(params![range.start().bytes(), range.end().bytes(), PAGE as i64], |row| {
+        Ok((RowKey::new(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
     })?;
     rows.collect()
 }

@@ -1,6 +1,7 @@
 //! Who sweeps: a service of one tenant, which comes by the rows of all. Its clock may be the host's own, and wrong.
 
-use super::{Fate, Key, Row};
+use super::{Fate, Row};
+use crate::block::RowKey;
 use crate::clock::{self, Moment, Time};
 use crate::tenant::Tenant;
 
@@ -34,7 +35,7 @@ pub struct Judge {
 
 impl Judge {
     /// What becomes of the row with this key. Of another tenant's only what the system's clock says as well.
-    pub fn fate(&self, key: &Key, row: &Row) -> Fate {
+    pub fn fate(&self, key: &RowKey, row: &Row) -> Fate {
         let fate = row.swept(self.now);
         if self.tenant.is_none_or(|tenant| tenant == Tenant::of(key)) {
             return fate;
@@ -64,13 +65,13 @@ impl From<Time> for Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Block;
+    use crate::block::Mac;
     use crate::clock::DAY_MS;
     use crate::policy::Sends;
 
     #[test]
     fn a_wrong_clock_harms_the_rows_of_its_own_tenant_alone() {
-        let (first, second) = (Tenant::of(&Block([1; 16])), Tenant::of(&Block([2; 16])));
+        let (first, second) = (Tenant::of(&Mac::new([1; 16])), Tenant::of(&Mac::new([2; 16])));
         let wall = clock::wall();
         let year = Time::from_ms(wall.ms() + 365 * DAY_MS);
         let row = |ms| Row::Sends(Sends { times: vec![Time::from_ms(ms)] });
@@ -82,8 +83,8 @@ mod tests {
             (Time::START, row(0), Fate::Keep, Fate::Keep),
         ] {
             let judge = Sweeper::new(first, Moment::new(now)).judge();
-            assert_eq!(judge.fate(&first.key(&Block([7; 16])), &row), own, "own at {now}");
-            assert_eq!(judge.fate(&second.key(&Block([7; 16])), &row), others, "another's at {now}");
+            assert_eq!(judge.fate(&first.key(&Mac::new([7; 16])), &row), own, "own at {now}");
+            assert_eq!(judge.fate(&second.key(&Mac::new([7; 16])), &row), others, "another's at {now}");
         }
     }
 }

@@ -11,7 +11,7 @@ fn at(ms: u64) -> Time {
 
 #[test]
 fn a_timer_of_a_wrong_clock_goes_and_others_stay_until_they_are_long_due() {
-    let timer = |ms| Row::Timer(Timer { due: at(ms), record: Block([1; 16]), delivery: 1, step: 0 });
+    let timer = |ms| Row::Timer(Timer { due: at(ms), record: RowKey::new([1; 16]), delivery: 1, step: 0 });
     for (due, now, fate) in [
         (2 * DAY_MS, 0, Fate::Keep),
         (2 * DAY_MS + 1, 0, Fate::Remove),
@@ -25,7 +25,7 @@ fn a_timer_of_a_wrong_clock_goes_and_others_stay_until_they_are_long_due() {
 
 #[test]
 fn a_reference_is_kept_no_longer_than_any_record() {
-    let reference = |until| Row::Reference(Reference { record: Block([1; 16]), delivery: 1, step: None, until });
+    let reference = |until| Row::Reference(Reference { record: RowKey::new([1; 16]), delivery: 1, step: None, until });
     for (until, now, fate) in [
         (at(MOST_KEPT_MS), 0, Fate::Keep),
         (at(MOST_KEPT_MS + 1), 0, Fate::Replace(reference(at(MOST_KEPT_MS)))),

@@ -6,7 +6,7 @@ use super::order::Order;
 use super::plan::{Contents, Job};
 use super::replies::{locked_reply, subject_locked, whole_seconds_up};
 use super::{Core, Service, rows};
-use crate::block::Block;
+use crate::block::Recipient;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::About;
@@ -106,9 +106,9 @@ impl Core {
     pub(super) fn may_send(
         &self,
         transaction: &mut dyn Transaction,
-        recipients: &[Block],
+        recipients: &[Recipient],
         now: Time,
-    ) -> Result<std::result::Result<Vec<(Block, Sends)>, CreateReply>> {
+    ) -> Result<std::result::Result<Vec<(Recipient, Sends)>, CreateReply>> {
         let mut counted = Vec::with_capacity(recipients.len());
         for recipient in recipients {
             counted.push((*recipient, rows::settled_sends(transaction, recipient, now)?));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::after::AfterResult;
 use super::plan::{Job, PlannedStep};
 use super::{Core, DURABLE, RELAXED, Service, rows};
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
@@ -38,7 +38,7 @@ pub enum Way<'a> {
 
 /// A step that was begun: what must still be so when its message leaves, and when its outcome is stored.
 struct Begun {
-    row: Block,
+    row: RowKey,
     ticket: Ticket,
     at: usize,
     /// Tells the claims of one step apart: one ends before the next begins.

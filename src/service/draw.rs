@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Core;
 use super::order::Order;
-use crate::block::Block;
+use crate::block::Nonce;
 use crate::clock::Time;
 use crate::code;
 use crate::error::{Error, Result};
@@ -52,10 +52,10 @@ impl Core {
         let key = self.keys.slot(self.keys.current())?;
         for _ in 0..DRAWS {
             let mut code = Code {
-                key: self.keys.current(),
+                slot: self.keys.current(),
                 created: now,
                 expires: now.plus(self.config.validity_ms),
-                secret: Secret::Derived { nonce: Block(random()?), length: self.config.otp_length },
+                secret: Secret::Derived { nonce: Nonce::new(random()?), length: self.config.otp_length },
                 max_attempts: self.config.max_attempts,
                 subject: order.subject,
                 context: None,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::plan::{Contents, PlannedStep};
 use super::{Core, Service};
-use crate::block::Block;
+use crate::block::{Client, Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
 use crate::envelope::Envelope;
 use crate::error::Result;
@@ -18,13 +18,13 @@ pub struct Order {
     /// The token.
     pub token: String,
     /// Its row.
-    pub row: Block,
+    pub row: RowKey,
     /// The subject on which failures count, hashed.
-    pub subject: Block,
+    pub subject: Subject,
     /// The recipients on which sends count, hashed.
-    pub recipients: Vec<Block>,
+    pub recipients: Vec<Recipient>,
     /// Who asks.
-    pub client: Option<Block>,
+    pub client: Option<Client>,
     /// Whether every phone number is on the list of countries.
     pub allowed: bool,
     /// What is sealed beside the code.
@@ -39,7 +39,7 @@ pub struct Order {
 
 impl Service {
     /// Checks everything about a request that does not depend on what is stored.
-    pub(super) fn order(&self, token: &str, row: Block, request: Option<&str>) -> Result<Order> {
+    pub(super) fn order(&self, token: &str, row: RowKey, request: Option<&str>) -> Result<Order> {
         let core = &self.core;
         let request = Request::parse(request, &core.config)?;
         let idempotency = request.idempotency_key.as_ref().map(|key| Idempotency {
@@ -65,7 +65,7 @@ impl Service {
 
 impl Core {
     /// The hashes under which sends to these addresses are counted, each once.
-    fn recipients_of(&self, addresses: &[Address]) -> Vec<Block> {
+    fn recipients_of(&self, addresses: &[Address]) -> Vec<Recipient> {
         let mut recipients = Vec::with_capacity(addresses.len());
         for address in addresses {
             let recipient = self.recipient(&address.kind, &address.text);
@@ -78,7 +78,7 @@ impl Core {
 
     /// The hash under which sends to an address are counted. The name of a channel is no part of it: an erase must
     /// find addresses of channels that the workflow does not have any more.
-    pub(super) fn recipient(&self, kind: &AddressKind, text: &str) -> Block {
+    pub(super) fn recipient(&self, kind: &AddressKind, text: &str) -> Recipient {
         let kind = match kind {
             AddressKind::Phone => "phone",
             AddressKind::Messenger => "messenger",
@@ -88,13 +88,13 @@ impl Core {
     }
 
     /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.
-    fn subject(&self, token: &str, request: &Request) -> Block {
+    fn subject(&self, token: &str, request: &Request) -> Subject {
         if let Some(subject) = &request.subject {
             return self.keys.index("subject", &self.config.namespace, subject);
         }
         let of_kind = |kind: AddressKind| request.addresses.iter().find(|address| address.kind == kind);
         match of_kind(AddressKind::Phone).or_else(|| of_kind(AddressKind::Messenger)) {
-            Some(address) => self.recipient(&address.kind, &address.text),
+            Some(address) => self.recipient(&address.kind, &address.text).into(),
             None => self.keys.index("token as subject", &self.config.namespace, token),
         }
     }

@@ -5,12 +5,11 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
 use super::Service;
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::fork::{self, lock};
 use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
-use crate::repository::Key;
 use crate::tenant;
 
 /// Rows that are remembered to have been told of: then all are forgotten, and may be told of once more.
@@ -19,9 +18,9 @@ const TOLD: usize = 1 << 16;
 /// A row that could not be read, opened or rendered.
 pub struct Passed {
     /// Its key.
-    pub key: Key,
+    pub key: RowKey,
     /// The record it is about, as far as that is known, else the row itself.
-    pub about: Block,
+    pub about: RowKey,
     /// What is wrong.
     pub outcome: Outcome,
 }
@@ -31,13 +30,13 @@ pub struct Passed {
 pub struct Memory {
     /// The timer at which a look ended before it had seen all. The next one goes on there, so that none of those
     /// that cannot be run keeps it from those behind them.
-    timer: Mutex<Option<Key>>,
-    told: Mutex<BTreeSet<Key>>,
+    timer: Mutex<Option<RowKey>>,
+    told: Mutex<BTreeSet<RowKey>>,
 }
 
 impl Memory {
     /// Those of these timers that the next look is about.
-    pub fn rest_of(&self, timers: RangeInclusive<Key>, now: Time) -> RangeInclusive<Key> {
+    pub fn rest_of(&self, timers: RangeInclusive<RowKey>, now: Time) -> RangeInclusive<RowKey> {
         let timer = fork::shared(|| *lock(&self.timer));
         match timer.filter(|timer| tenant::due(timer) <= now) {
             Some(timer) => tenant::after(&timer, timers),
@@ -46,12 +45,12 @@ impl Memory {
     }
 
     /// Notes where a look ended, or that it has seen all that was due.
-    pub fn ended_at(&self, timer: Option<Key>) {
+    pub fn ended_at(&self, timer: Option<RowKey>) {
         fork::shared(|| *lock(&self.timer) = timer);
     }
 
     /// Whether this row is one that nobody was told of. Now somebody is.
-    fn is_news(&self, key: &Key) -> bool {
+    fn is_news(&self, key: &RowKey) -> bool {
         fork::shared(|| {
             let mut told = lock(&self.told);
             if told.len() >= TOLD {

@@ -7,14 +7,14 @@ use super::pace::Pace;
 use super::passed::Passed;
 use super::replies::{subject_locked, whole_seconds_up};
 use super::{Core, DURABLE, NAME_BYTES, Service, rows};
-use crate::block::Block;
+use crate::block::{Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
 use crate::error::{Error, Result};
 use crate::phone;
 use crate::policy::Standing;
 use crate::record::Record;
 use crate::reply::{FoundReply, SubjectReply};
-use crate::repository::{Key, Page, Row, Transaction, transact};
+use crate::repository::{Page, Row, Transaction, transact};
 use crate::request::{MAX_ADDRESS_BYTES, check_name};
 use crate::typed::fold;
 
@@ -60,8 +60,8 @@ impl Service {
                 let mut found = false;
                 for subject in &subjects {
                     // A damaged row locks as well, and goes.
-                    found |= !matches!(transaction.get(&subject.sibling()), Ok(None));
-                    transaction.delete(&subject.sibling());
+                    found |= !matches!(transaction.get(&subject.row()), Ok(None));
+                    transaction.delete(&subject.row());
                 }
                 Ok(FoundReply { found })
             })?;
@@ -90,7 +90,7 @@ impl Service {
         self.told("erase", None, answer)
     }
 
-    fn erase_all(&self, recipients: Vec<Block>) -> Result<bool> {
+    fn erase_all(&self, recipients: Vec<Recipient>) -> Result<bool> {
         let recipients = Arc::new(recipients);
         let mut eraser = Eraser { recipients, pace: Pace::new(), has_erased: false, unread: None };
         for page in self.core.repository.scan(self.core.tenant().rows()) {
@@ -132,7 +132,7 @@ impl Service {
 
 /// The erasing of a recipient's records.
 struct Eraser {
-    recipients: Arc<Vec<Block>>,
+    recipients: Arc<Vec<Recipient>>,
     pace: Pace,
     /// Whether some are gone for good.
     has_erased: bool,
@@ -154,12 +154,12 @@ impl Eraser {
     }
 }
 
-fn concerns(record: &Record, recipients: &[Block]) -> bool {
+fn concerns(record: &Record, recipients: &[Recipient]) -> bool {
     record.recipients.iter().any(|recipient| recipients.contains(recipient))
 }
 
 /// Removes the record, if it still is the recipient's. One that was damaged meanwhile is left to whoever needs it.
-fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Block]) -> Result<()> {
+fn erase_record(transaction: &mut dyn Transaction, key: &RowKey, recipients: &[Recipient]) -> Result<()> {
     match transaction.get(key) {
         Ok(Some(Row::Record(record))) if concerns(&record, recipients) => {
             rows::delete_record(transaction, key, &record);
@@ -172,17 +172,17 @@ fn erase_record(transaction: &mut dyn Transaction, key: &Key, recipients: &[Bloc
 
 impl Core {
     /// Every subject that a text may mean.
-    fn subjects(&self, text: &str) -> Result<Vec<Block>> {
+    fn subjects(&self, text: &str) -> Result<Vec<Subject>> {
         self.check_text(text, "subject", NAME_BYTES)?;
         let namespace = &self.config.namespace;
         let mut subjects =
             vec![self.keys.index("subject", namespace, text), self.keys.index("token as subject", namespace, text)];
-        subjects.extend(self.recipients(text));
+        subjects.extend(self.recipients(text).into_iter().map(Subject::from));
         Ok(subjects)
     }
 
     /// Every recipient that a text may mean: what is typed in passing, a number above all, is folded.
-    pub(super) fn recipients(&self, text: &str) -> Vec<Block> {
+    pub(super) fn recipients(&self, text: &str) -> Vec<Recipient> {
         let numbers = phone::readings(text, self.config.default_country).into_iter();
         let phone = numbers.map(|number| self.recipient(&AddressKind::Phone, &number));
         let folded = fold(text);

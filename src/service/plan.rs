@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::Core;
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::{MINUTE_MS, SECOND_MS, Time};
 use crate::code;
 use crate::config::StepConfig;
@@ -39,7 +39,7 @@ pub struct PlannedStep {
 /// A code to deliver, as it was committed.
 pub struct Job {
     /// Its row.
-    pub row: Block,
+    pub row: RowKey,
     /// Its record, whose newest step was begun.
     pub record: Record,
     /// The locale that was asked for.
@@ -108,7 +108,7 @@ impl Core {
     pub(super) fn plan_stored(
         &self,
         token: &str,
-        row: &Block,
+        row: &RowKey,
         record: &Record,
         first: usize,
         now: Time,
@@ -120,11 +120,11 @@ impl Core {
     }
 
     /// What is sealed in a live record, and its code.
-    pub(super) fn open(&self, row: &Block, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+    pub(super) fn open(&self, row: &RowKey, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
         let sealed = self.keys.unseal(&self.sealed_to(row, &record.code), &record.code, &record.sealed)?;
         let envelope = Envelope::decode(&sealed);
         let envelope = envelope.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
-        let derived = code::digits(self.keys.slot(record.code.key)?, row, &record.code);
+        let derived = code::digits(self.keys.slot(record.code.slot)?, row, &record.code);
         let code = derived.or_else(|| envelope.code.clone());
         let code = code.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
         Ok((envelope, code))

@@ -5,18 +5,18 @@
 //! and the namespace. So a late report about a code that was erased, or about another tenant's, means nothing.
 
 use super::Core;
-use crate::block::Block;
+use crate::block::{BLOCK_BYTES, Mac, RowKey};
 use crate::error::Result;
 use crate::repository::{Row, Transaction};
 use crate::webhook::StatusEvent;
 
 /// Digits of the row's key, of the delivery, of the step, and of the MAC: 66 in all. Messages v1 takes 100.
-const DIGITS: [usize; 4] = [2 * Block::SIZE, 8, 2, 24];
+const DIGITS: [usize; 4] = [2 * BLOCK_BYTES, 8, 2, 24];
 
 /// What a report is about.
 pub struct Meant {
     /// The row of the record.
-    pub row: Block,
+    pub row: RowKey,
     /// Which delivery of it.
     pub delivery: u32,
     /// Which step of that; absent where the carrier runs the workflow.
@@ -25,17 +25,18 @@ pub struct Meant {
 
 impl Core {
     /// Where it is kept what an identifier of the carrier stands for.
-    pub(super) fn reference(&self, uuid: &str) -> Block {
+    pub(super) fn reference(&self, uuid: &str) -> RowKey {
         self.keys.index("reference", &self.config.namespace, uuid)
     }
 
     /// What the message of this step carries, and the carrier gives back with every report: an opaque text, so that a
     /// report finds its record even if it overtakes the answer to the request.
-    pub(super) fn client_ref(&self, row: &Block, delivery: u32, step: usize) -> String {
+    pub(super) fn client_ref(&self, row: &RowKey, delivery: u32, step: usize) -> String {
         let text = format!("{row}{delivery:08x}{step:02x}");
-        let mac = self.keys.index("client reference", &self.config.namespace, &text).to_string();
+        let mac: Mac = self.keys.index("client reference", &self.config.namespace, &text);
         let [row_digits, _, _, mac_digits] = DIGITS;
         // A key begins as all of its tenant do.
+        let mac = mac.to_string();
         let mac = mac.get(row_digits - mac_digits..).unwrap_or_default();
         text + mac
     }
@@ -47,7 +48,7 @@ impl Core {
         let (delivery, rest) = rest.split_at_checked(delivery_digits)?;
         let (step, _) = rest.split_at_checked(step_digits)?;
         let number = |digits: &str| u32::from_str_radix(digits, 16).ok();
-        let (row, delivery, step) = (Block::from_hex(row)?, number(delivery)?, number(step)? as usize);
+        let (row, delivery, step) = (RowKey::from_hex(row)?, number(delivery)?, number(step)? as usize);
         let ours = self.client_ref(&row, delivery, step);
         (ours == text).then_some(Meant { row, delivery, step: Some(step) })
     }

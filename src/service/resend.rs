@@ -5,7 +5,7 @@ use super::create::Begun;
 use super::plan::Job;
 use super::replies::locked_reply;
 use super::{Core, DURABLE, Service, rows};
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
@@ -16,7 +16,7 @@ use crate::repository::{Transaction, transact};
 /// What is sent again.
 struct Resend<'a> {
     token: &'a str,
-    row: Block,
+    row: RowKey,
     /// From which step on, if the caller asked for one.
     first: Option<usize>,
 }
@@ -79,7 +79,7 @@ impl Service {
         self.told("not_sent", Some(&row), answer)
     }
 
-    fn go_on_handing_over(&self, token: &str, row: Block) -> Result<CreateReply> {
+    fn go_on_handing_over(&self, token: &str, row: RowKey) -> Result<CreateReply> {
         if self.core.config.sender != Via::None {
             return Err(Error::unsupported("not_sent: only with sender none"));
         }
@@ -126,7 +126,7 @@ impl Core {
     }
 
     /// Whether the token's code may be sent again.
-    fn ask(&self, transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Asked> {
+    fn ask(&self, transaction: &mut dyn Transaction, row: &RowKey, now: Time) -> Result<Asked> {
         let Some(before) = rows::record(transaction, row, now)? else {
             return Ok(Asked::Answered(Box::new(CreateReply::new(Outcome::Unknown))));
         };
@@ -151,7 +151,7 @@ impl Core {
         &self,
         transaction: &mut dyn Transaction,
         token: &str,
-        row: Block,
+        row: RowKey,
         now: Time,
     ) -> Result<Begun> {
         let (before, mut record) = match self.ask(transaction, &row, now)? {

@@ -1,6 +1,6 @@
 //! Rows as the rules want them: typed, settled, and written only when they changed.
 
-use crate::block::Block;
+use crate::block::{Recipient, RowKey, Subject};
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
@@ -15,7 +15,7 @@ fn mixed_up() -> Error {
 
 /// The record in this row, unless it is past retention: then it is removed, or a clock that goes back would bring it
 /// back.
-pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Result<Option<Record>> {
+pub fn record(transaction: &mut dyn Transaction, row: &RowKey, now: Time) -> Result<Option<Record>> {
     match transaction.get(row)? {
         Some(Row::Record(record)) if record.is_absent(now) => {
             delete_record(transaction, row, &record);
@@ -28,7 +28,7 @@ pub fn record(transaction: &mut dyn Transaction, row: &Block, now: Time) -> Resu
 }
 
 /// The timer in this row.
-pub fn timer(transaction: &mut dyn Transaction, row: &Block) -> Result<Option<Timer>> {
+pub fn timer(transaction: &mut dyn Transaction, row: &RowKey) -> Result<Option<Timer>> {
     match transaction.get(row)? {
         Some(Row::Timer(timer)) => Ok(Some(timer)),
         Some(_) => Err(mixed_up()),
@@ -37,13 +37,13 @@ pub fn timer(transaction: &mut dyn Transaction, row: &Block) -> Result<Option<Ti
 }
 
 /// Writes a record in place of one with this timer, or of none.
-pub fn put_new_record(transaction: &mut dyn Transaction, row: &Block, timer: Option<Timer>, record: &Record) {
+pub fn put_new_record(transaction: &mut dyn Transaction, row: &RowKey, timer: Option<Timer>, record: &Record) {
     put_timer(transaction, timer, workflow::timer(row, record));
     transaction.put(row, Row::Record(Box::new(record.clone())));
 }
 
 /// Removes a record, and with it its timer.
-pub fn delete_record(transaction: &mut dyn Transaction, row: &Block, record: &Record) {
+pub fn delete_record(transaction: &mut dyn Transaction, row: &RowKey, record: &Record) {
     put_timer(transaction, workflow::timer(row, record), None);
     transaction.delete(row);
 }
@@ -62,7 +62,7 @@ fn put_timer(transaction: &mut dyn Transaction, before: Option<Timer>, timer: Op
 }
 
 /// Writes a record that changed, and with it the time.
-pub fn put_record(transaction: &mut dyn Transaction, row: &Block, before: &Record, mut record: Record, now: Time) {
+pub fn put_record(transaction: &mut dyn Transaction, row: &RowKey, before: &Record, mut record: Record, now: Time) {
     if record != *before {
         record.see(now);
         put_timer(transaction, workflow::timer(row, before), workflow::timer(row, &record));
@@ -71,8 +71,8 @@ pub fn put_record(transaction: &mut dyn Transaction, row: &Block, before: &Recor
 }
 
 /// The failures of a subject. What a wrong clock left in the future is put right and written at once.
-pub fn settled_failures(transaction: &mut dyn Transaction, subject: &Block, now: Time) -> Result<Failures> {
-    let mut failures = match transaction.get(&subject.sibling())? {
+pub fn settled_failures(transaction: &mut dyn Transaction, subject: &Subject, now: Time) -> Result<Failures> {
+    let mut failures = match transaction.get(&subject.row())? {
         Some(Row::Failures(failures)) => failures,
         Some(_) => return Err(mixed_up()),
         None => Failures::default(),
@@ -84,31 +84,31 @@ pub fn settled_failures(transaction: &mut dyn Transaction, subject: &Block, now:
 }
 
 /// Writes the failures of a subject; none at all take no row.
-pub fn put_failures(transaction: &mut dyn Transaction, subject: &Block, failures: Failures) {
+pub fn put_failures(transaction: &mut dyn Transaction, subject: &Subject, failures: Failures) {
     if failures.is_clear() {
-        transaction.delete(&subject.sibling());
+        transaction.delete(&subject.row());
     } else {
-        transaction.put(&subject.sibling(), Row::Failures(failures));
+        transaction.put(&subject.row(), Row::Failures(failures));
     }
 }
 
 /// The sends to a recipient, put right as the failures are.
-pub fn settled_sends(transaction: &mut dyn Transaction, recipient: &Block, now: Time) -> Result<Sends> {
-    let mut sends = match transaction.get(recipient)? {
+pub fn settled_sends(transaction: &mut dyn Transaction, recipient: &Recipient, now: Time) -> Result<Sends> {
+    let mut sends = match transaction.get(&recipient.row())? {
         Some(Row::Sends(sends)) => sends,
         Some(_) => return Err(mixed_up()),
         None => Sends::default(),
     };
     if sends.settle(now) {
-        transaction.put(recipient, Row::Sends(sends.clone()));
+        transaction.put(&recipient.row(), Row::Sends(sends.clone()));
     }
     Ok(sends)
 }
 
 /// Counts a send to every recipient.
-pub fn count_sends(transaction: &mut dyn Transaction, sends: Vec<(Block, Sends)>, now: Time, keep: usize) {
+pub fn count_sends(transaction: &mut dyn Transaction, sends: Vec<(Recipient, Sends)>, now: Time, keep: usize) {
     for (recipient, mut sends) in sends {
         sends.add(now, keep);
-        transaction.put(&recipient, Row::Sends(sends));
+        transaction.put(&recipient.row(), Row::Sends(sends));
     }
 }

@@ -11,12 +11,12 @@ use super::pace::Pace;
 use super::passed::Passed;
 use super::plan::{Job, PlannedStep};
 use super::{Core, Service, rows};
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::record::{Record, Via};
 use crate::reply::RunDueReply;
-use crate::repository::{Key, Transaction};
+use crate::repository::Transaction;
 use crate::tenant;
 use crate::workflow::{self, Timer};
 
@@ -75,7 +75,7 @@ impl Service {
     fn run_timers_of(&self, limit: &Limit, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
         let core = &self.core;
         for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.hooks.time())) {
-            let keys: Vec<Key> = page?.into_iter().map(|(key, _)| key).collect();
+            let keys: Vec<RowKey> = page?.into_iter().map(|(key, _)| key).collect();
             let now = self.hooks.time();
             let (mut due, later) = keys.split_at(keys.partition_point(|key| tenant::due(key) <= now));
             while !due.is_empty() {
@@ -97,7 +97,7 @@ impl Service {
     }
 
     /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.
-    fn look(&self, timers: Vec<Key>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
+    fn look(&self, timers: Vec<RowKey>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         let Look { seen, job, passed } =
             pace.transact(&*self.core.repository, move |transaction| core.look(transaction, &timers, moment.now()))?;
@@ -112,7 +112,7 @@ impl Service {
 
 impl Core {
     /// Begins the first step that is due of these timers. Of many that look at the same time one begins it.
-    pub(super) fn look(&self, transaction: &mut dyn Transaction, timers: &[Key], now: Time) -> Result<Look> {
+    pub(super) fn look(&self, transaction: &mut dyn Transaction, timers: &[RowKey], now: Time) -> Result<Look> {
         let mut look = Look::default();
         for key in timers {
             look.seen += 1;
@@ -136,7 +136,13 @@ impl Core {
         Ok(look)
     }
 
-    fn run(&self, transaction: &mut dyn Transaction, key: &Key, timer: &Timer, now: Time) -> Result<Option<Box<Job>>> {
+    fn run(
+        &self,
+        transaction: &mut dyn Transaction,
+        key: &RowKey,
+        timer: &Timer,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
         let before = rows::record(transaction, &timer.record, now)?;
         let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
             transaction.delete(key);
@@ -157,14 +163,14 @@ impl Core {
     }
 
     /// What the messages of a record need.
-    fn material(&self, row: &Block, record: &Record, now: Time) -> Result<Material> {
+    fn material(&self, row: &RowKey, record: &Record, now: Time) -> Result<Material> {
         let (envelope, steps) = self.plan_stored("", row, record, 0, now).map_err(Error::of_one_row)?;
         Ok(Material { locale: envelope.locale, steps })
     }
 
     /// Takes the newest step over if it is claimed and still in the workflow, and else begins the next one, if there
     /// is one.
-    fn begin_step(&self, row: &Block, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
+    fn begin_step(&self, row: &RowKey, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
         let newest = record.delivery.steps.last().map(|step| step.channel.as_str());
         let planned = material.steps.get(record.delivery.steps.len().saturating_sub(1));
         let is_planned = planned.is_some_and(|step| step.message.is_some() && Some(step.channel.as_str()) == newest);
@@ -181,7 +187,7 @@ impl Core {
 
     /// Begins the step after this one, which failed, if it may and there is one. The record must be settled. One that
     /// cannot be opened is another tenant's, who goes on when it is due.
-    pub(super) fn go_on(&self, row: &Block, record: &mut Record, step: usize, now: Time) -> Option<Box<Job>> {
+    pub(super) fn go_on(&self, row: &RowKey, record: &mut Record, step: usize, now: Time) -> Option<Box<Job>> {
         if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
             return None;
         }

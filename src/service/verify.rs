@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::replies::retry_after;
 use super::{Core, DURABLE, Service, rows};
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::code::{self, Guess, Typed};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ impl Service {
         self.told("verify", Some(&row), answer)
     }
 
-    fn guess(&self, row: Block, guess: Guess) -> Result<VerifyReply> {
+    fn guess(&self, row: RowKey, guess: Guess) -> Result<VerifyReply> {
         let core = self.core.clone();
         let moment = self.hooks.moment();
         if core.repository.read(&row)?.is_none() {
@@ -65,12 +65,12 @@ impl Service {
 
 impl Core {
     /// Decides a guess about a token that has no record: as much computing as for one that has.
-    fn guess_nothing(&self, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
+    fn guess_nothing(&self, row: &RowKey, guess: &Guess, now: Time) -> Result<VerifyReply> {
         code::find(&self.keys, row, None, guess, now)?;
         Ok(VerifyReply { outcome: Outcome::NotValid, attempts_left: None, retry_after_seconds: None, locked: None })
     }
 
-    fn guess(&self, transaction: &mut dyn Transaction, row: &Block, guess: &Guess, now: Time) -> Result<VerifyReply> {
+    fn guess(&self, transaction: &mut dyn Transaction, row: &RowKey, guess: &Guess, now: Time) -> Result<VerifyReply> {
         let Some(before) = rows::record(transaction, row, now)? else { return self.guess_nothing(row, guess, now) };
         let mut record = before.clone();
         record.settle(now);

@@ -5,7 +5,7 @@ use std::iter;
 use super::plan::Job;
 use super::reference::Meant;
 use super::{Core, DURABLE, Service, rows};
-use crate::block::Block;
+use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
@@ -20,7 +20,7 @@ use crate::workflow::{self, Reference};
 /// What a report did.
 struct Heard {
     /// The record it is about, if there is one.
-    row: Option<Block>,
+    row: Option<RowKey>,
     /// How far the message came.
     state: Option<DeliveryState>,
     /// Whether it said nothing new.
@@ -33,7 +33,7 @@ struct Heard {
 impl Heard {
     const UNKNOWN: Heard = Heard { row: None, state: None, duplicate: false, moved: Vec::new(), next: None };
 
-    fn new(row: Block, before: &Record, record: &Record, state: DeliveryState) -> Self {
+    fn new(row: RowKey, before: &Record, record: &Record, state: DeliveryState) -> Self {
         let earlier = before.delivery.steps.iter().map(|step| Some(step.status)).chain(iter::repeat(None));
         let moved = record.delivery.steps.iter().zip(earlier);
         let moved = moved.filter(|(step, earlier)| Some(step.status) != *earlier);
@@ -145,7 +145,7 @@ impl Core {
     }
 
     /// An error of the carrier's as it may be kept: without what a live code has sealed.
-    fn shown(&self, row: &Block, record: &Record, error: &str) -> String {
+    fn shown(&self, row: &RowKey, record: &Record, error: &str) -> String {
         if record.sealed.is_empty() {
             return error.to_owned();
         }
@@ -162,7 +162,7 @@ impl Core {
     /// What follows from a step's new state: its condition is met, or the next one begins at once.
     fn after_report(
         &self,
-        row: &Block,
+        row: &RowKey,
         record: &mut Record,
         place: usize,
         state: DeliveryState,

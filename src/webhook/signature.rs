@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use crate::clock::{SECOND_MS, Time};
 use crate::config::WebhookConfig;
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::jwt::{self, VerifyingKey};
 use crate::strict::is_name;
 
@@ -89,7 +90,8 @@ impl Verifier {
     }
 
     fn check(&self, claims: Claims, body: &[u8], now: Time) -> std::result::Result<Signed, Flaw> {
-        let hash = claims.payload_hash.as_deref().and_then(from_hex);
+        let hash = claims.payload_hash.and_then(|hash| hex::decode(&hash.to_ascii_lowercase()));
+        let hash = hash.filter(|hash| hash.len() == SHA256.output_len());
         let hash = hash.ok_or(Flaw("payload_hash is missing or no SHA-256"))?;
         if !bool::from(digest(&SHA256, body).as_ref().ct_eq(&hash)) {
             return Err(Flaw("payload_hash is not that of the body"));
@@ -143,14 +145,6 @@ fn bearer_token(header: &str) -> Result<&str> {
         _ if header.split([' ', '\t', ',']).any(is_bearer) => Err(Flaw("authorization is not one bearer token").into()),
         _ => Err(Error::unsigned("webhook: no bearer token in authorization")),
     }
-}
-
-/// The bytes of a SHA-256 in hexadecimal, in either case.
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    if rest.is_empty() { bytes.try_into().ok() } else { None }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use crate::clock::Time;
+use crate::hex;
 use crate::keys::MacKey;
 
 /// The `Authorization` of a genuine webhook with this body.
@@ -28,5 +29,5 @@ pub fn bearer(secret: &str, header: &str, claims: &str) -> String {
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256(body: &[u8]) -> String {
-    digest(&SHA256, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest(&SHA256, body).as_ref())
 }

@@ -4,7 +4,7 @@ use super::{
     CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_KEPT_FROM, HAS_MESSAGE_UUID,
     HAS_REMEMBERED, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, STATES, VIAS,
 };
-use crate::block::Block;
+use crate::block::{Block, KeySlot, Recipient, Subject};
 use crate::clock::Time;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step};
 
@@ -26,10 +26,14 @@ impl Reader<'_> {
         }
     }
 
-    pub fn block(&mut self) -> Option<Block> {
+    pub fn block<Kind>(&mut self) -> Option<Block<Kind>> {
         let (block, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        Some(Block(*block))
+        Some(Block::new(*block))
+    }
+
+    pub fn slot(&mut self) -> Option<KeySlot> {
+        self.byte().map(KeySlot)
     }
 
     pub fn integer(&mut self) -> Option<u64> {
@@ -86,8 +90,8 @@ impl Reader<'_> {
         let flags = self.byte()?;
         let has = |flag| flags & flag != 0;
         let count = self.size()?;
-        let recipients: Vec<_> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
-        let code = self.code(recipients.first())?;
+        let recipients: Vec<Recipient> = (0..count).map(|_| self.block()).collect::<Option<_>>()?;
+        let code = self.code(recipients.first().map(|first| Subject::from(*first)))?;
         let base = code.created;
         let (attempts, seen) = (self.byte()?, self.near(base)?);
         let retention_minutes = u32::try_from(self.integer()?).ok()?;
@@ -97,7 +101,7 @@ impl Reader<'_> {
             false => None,
         };
         let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
-        let remembered = (0..count).map(|_| self.code(Some(&code.subject))).collect::<Option<_>>()?;
+        let remembered = (0..count).map(|_| self.code(Some(code.subject))).collect::<Option<_>>()?;
         let deliveries = u32::try_from(self.integer()?).ok()?;
         let delivery =
             Delivery { claimed: has(IS_CLAIMED), ..self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)? };
@@ -126,11 +130,11 @@ impl Reader<'_> {
         })
     }
 
-    fn code(&mut self, usual: Option<&Block>) -> Option<Code> {
-        let (flags, key, block) = (self.byte()?, self.byte()?, self.block()?);
+    fn code(&mut self, usual: Option<Subject>) -> Option<Code> {
+        let (flags, slot) = (self.byte()?, self.slot()?);
         let secret = match flags >> LENGTH_SHIFT {
-            0 => Secret::Mac(block),
-            length => Secret::Derived { nonce: block, length },
+            0 => Secret::Mac(self.block()?),
+            length => Secret::Derived { nonce: self.block()?, length },
         };
         let created = self.time()?;
         let expires = self.near(created)?;
@@ -141,9 +145,9 @@ impl Reader<'_> {
             _ => CodeState::Expired,
         };
         let max_attempts = self.byte()?;
-        let subject = if flags & HAS_SUBJECT != 0 { self.block()? } else { *usual? };
+        let subject = if flags & HAS_SUBJECT != 0 { self.block()? } else { usual? };
         let context = if flags & HAS_CONTEXT != 0 { Some(self.block()?) } else { None };
-        Some(Code { key, created, expires, secret, max_attempts, subject, context, state })
+        Some(Code { slot, created, expires, secret, max_attempts, subject, context, state })
     }
 
     fn delivery(&mut self, has_dispatch_uuid: bool, has_due: bool, base: Time) -> Option<Delivery> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::block::{KeySlot, Recipient};
 use crate::record::Step;
 use crate::repository::Row;
 use crate::repository::mutate;
@@ -57,15 +58,15 @@ fn there_is_one_way_to_write_a_row() {
 #[test]
 fn a_record_with_one_address_is_small() {
     let now = Time::from_ms(1_800_000_000_000);
-    let recipient = Block([7; 16]);
+    let recipient = Recipient::new([7; 16]);
     let record = Record {
         code: Code {
-            key: 0,
+            slot: KeySlot(0),
             created: now,
             expires: now.plus(300_000),
-            secret: Secret::Derived { nonce: Block([1; 16]), length: 6 },
+            secret: Secret::Derived { nonce: Block::new([1; 16]), length: 6 },
             max_attempts: 5,
-            subject: recipient,
+            subject: recipient.into(),
             context: None,
             state: CodeState::Live,
         },

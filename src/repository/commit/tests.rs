@@ -22,11 +22,11 @@ impl Engine for Odd {
         Ok(true)
     }
 
-    fn get(&mut self, _key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, _key: &RowKey) -> Result<Option<Row>> {
         Ok(None)
     }
 
-    fn write(&mut self, _key: &Key, _row: Option<&Row>) -> Result<()> {
+    fn write(&mut self, _key: &RowKey, _row: Option<&Row>) -> Result<()> {
         Ok(())
     }
 
@@ -50,7 +50,7 @@ struct Nothing;
 impl Reader for Nothing {
     type Place = Rest;
 
-    fn read(&self, _key: &Key) -> Result<Option<Row>> {
+    fn read(&self, _key: &RowKey) -> Result<Option<Row>> {
         Ok(None)
     }
 

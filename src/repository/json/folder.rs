@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::{Key, META, Row};
+use super::super::{META, Row};
 use super::format::{self, Change};
+use crate::block::RowKey;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -84,7 +85,7 @@ impl Folder {
     }
 
     /// The path of a row's file.
-    pub fn file(&self, key: &Key) -> PathBuf {
+    pub fn file(&self, key: &RowKey) -> PathBuf {
         self.path.join(if *key == META { META_FILE.to_owned() } else { format!("{key}.json") })
     }
 
@@ -97,7 +98,7 @@ impl Folder {
     }
 
     /// The row in its file.
-    pub fn row(&self, key: &Key) -> Result<Option<Row>> {
+    pub fn row(&self, key: &RowKey) -> Result<Option<Row>> {
         let path = self.file(key);
         match files::read(&path, format::ROW_BYTES)? {
             Some(bytes) => format::row(key, &bytes, &path),
@@ -118,19 +119,19 @@ impl Folder {
     }
 
     /// The row as last committed.
-    pub fn committed(&self, key: &Key) -> Result<Option<Row>> {
+    pub fn committed(&self, key: &RowKey) -> Result<Option<Row>> {
         let row = self.at_path(key);
         // Afterwards: only then it is known where the row came from.
         self.check()?;
         row
     }
 
-    fn at_path(&self, key: &Key) -> Result<Option<Row>> {
+    fn at_path(&self, key: &RowKey) -> Result<Option<Row>> {
         self.row_after(&self.journal()?.unwrap_or_default(), key)
     }
 
     /// The row when these changes, which are committed, have been carried out: a transaction counts from its journal on.
-    pub fn row_after(&self, changes: &[Change], key: &Key) -> Result<Option<Row>> {
+    pub fn row_after(&self, changes: &[Change], key: &RowKey) -> Result<Option<Row>> {
         match changes.iter().find(|change| change.key == *key) {
             Some(Change { text: Some(text), .. }) => format::row(key, text.as_bytes(), &self.journal_file()),
             Some(Change { text: None, .. }) => Ok(None),
@@ -146,7 +147,7 @@ impl Folder {
     /// What an entry of the folder is.
     pub fn entry(&self, entry: io::Result<DirEntry>) -> Result<Entry> {
         let name = entry.map_err(|cause| self.unlistable(&cause))?.file_name();
-        let key = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(Key::from_hex);
+        let key = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(RowKey::from_hex);
         Ok(match key {
             _ if name == META_FILE => Entry::Row(META),
             Some(key) if key != META => Entry::Row(key),
@@ -168,7 +169,7 @@ impl Folder {
 /// What a file of the folder is.
 pub enum Entry {
     /// The file of this row.
-    Row(Key),
+    Row(RowKey),
     /// Left behind by a crash, or of an opener that is about to make a repository.
     Temporary(PathBuf),
     /// The lock, the journal, or nothing of ours.

@@ -6,8 +6,8 @@ use ring::digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::{FORMAT_VERSION, Key, META, Meta, Row};
-use crate::block::Block;
+use super::super::{FORMAT_VERSION, META, Meta, Row};
+use crate::block::{Mac, RowKey};
 use crate::error::{Error, Result};
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
@@ -82,7 +82,7 @@ impl Found {
 #[serde(deny_unknown_fields)]
 struct JournalFile {
     version: u32,
-    checksum: Block,
+    checksum: Mac,
     changes: Vec<Change>,
 }
 
@@ -91,14 +91,14 @@ struct JournalFile {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The row.
-    pub key: Key,
+    pub key: RowKey,
     /// The whole text of its file.
     pub text: Option<String>,
 }
 
 impl Change {
     /// The change that makes a file hold this row.
-    pub fn new(key: &Key, row: Option<&Row>) -> Result<Self> {
+    pub fn new(key: &RowKey, row: Option<&Row>) -> Result<Self> {
         let text = match row {
             Some(Row::Meta(meta)) if *key == META => Some(meta_text(Some(meta.clone()))?),
             None if *key == META => Some(meta_text(None)?),
@@ -160,7 +160,7 @@ fn refuse_newer(Version { version }: Version, path: &Path) -> Result<()> {
 }
 
 /// The row in a row's file.
-pub fn row(key: &Key, bytes: &[u8], path: &Path) -> Result<Option<Row>> {
+pub fn row(key: &RowKey, bytes: &[u8], path: &Path) -> Result<Option<Row>> {
     if *key == META {
         let Format { format } = parse(bytes, path)?;
         if format != FORMAT {
@@ -192,15 +192,15 @@ pub fn journal(bytes: &[u8], path: &Path) -> Result<Option<Vec<Change>>> {
 }
 
 /// Over the texts themselves, byte by byte, so that no way of writing JSON changes it.
-fn checksum(changes: &[Change]) -> Block {
+fn checksum(changes: &[Change]) -> Mac {
     let mut context = digest::Context::new(&digest::SHA256);
     for Change { key, text } in changes {
-        context.update(&key.0);
+        context.update(key.bytes());
         // A length of a text that cannot be stands for none.
         context.update(&text.as_ref().map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         context.update(text.as_deref().unwrap_or_default().as_bytes());
     }
-    Block::truncated(context.finish().as_ref())
+    Mac::truncated(context.finish().as_ref())
 }
 
 #[cfg(test)]

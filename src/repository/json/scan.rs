@@ -4,9 +4,10 @@ use std::fs::ReadDir;
 use std::ops::RangeInclusive;
 use std::vec::IntoIter;
 
+use super::super::Page;
 use super::super::engine::PAGE;
-use super::super::{Key, Page};
 use super::folder::{Entry, Folder};
+use crate::block::RowKey;
 use crate::error::Result;
 
 /// Names that are read at once: some milliseconds.
@@ -14,7 +15,7 @@ const NAMES: usize = 8192;
 
 /// How far a scan has come.
 pub struct Place {
-    range: RangeInclusive<Key>,
+    range: RangeInclusive<RowKey>,
     keys: Keys,
 }
 
@@ -22,13 +23,13 @@ enum Keys {
     NotListed,
     /// The folder, and the keys of the names so far. When another thread forks, the child inherits a descriptor
     /// that nobody uses: it does no harm.
-    Listing(ReadDir, Vec<Key>),
+    Listing(ReadDir, Vec<RowKey>),
     /// Those that are left, in their order.
-    Listed(IntoIter<Key>),
+    Listed(IntoIter<RowKey>),
 }
 
-impl From<RangeInclusive<Key>> for Place {
-    fn from(range: RangeInclusive<Key>) -> Self {
+impl From<RangeInclusive<RowKey>> for Place {
+    fn from(range: RangeInclusive<RowKey>) -> Self {
         Self { range, keys: Keys::NotListed }
     }
 }
@@ -72,7 +73,7 @@ impl Place {
 }
 
 /// The rows with these keys, those that are there; `None` for no keys.
-fn read(folder: &Folder, keys: Vec<Key>) -> Result<Option<Page>> {
+fn read(folder: &Folder, keys: Vec<RowKey>) -> Result<Option<Page>> {
     if keys.is_empty() {
         return Ok(None);
     }

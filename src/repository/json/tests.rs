@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 
 use super::*;
-use crate::block::Block;
+use crate::block::{BLOCK_BYTES, Block, KeySlot, RowKey};
 use crate::clock::{DAY_MS, Time};
 use crate::error::Error;
 use crate::limits::INDEX_KEY_SEALED_BYTES;
@@ -53,15 +53,19 @@ impl Drop for Scratch {
     }
 }
 
-type State = BTreeMap<Key, Row>;
-type Changes = Vec<(Key, Option<Row>)>;
+type State = BTreeMap<RowKey, Row>;
+type Changes = Vec<(RowKey, Option<Row>)>;
 
 fn engine(path: &Path, durability: Durability) -> Json {
     Json::new(Folder::open(path, &mut Vec::new()).unwrap(), durability)
 }
 
-fn key(number: u8) -> Key {
-    Block([number; Block::SIZE])
+fn key(number: u8) -> RowKey {
+    block(number)
+}
+
+fn block<Kind>(number: u8) -> Block<Kind> {
+    Block::new([number; BLOCK_BYTES])
 }
 
 fn failures(count: u32) -> Option<Row> {
@@ -73,26 +77,26 @@ fn sends(ms: u64) -> Option<Row> {
 }
 
 fn meta() -> Option<Row> {
-    Some(Row::Meta(Meta { keys: vec![key(9)], sealed_by: 0, index_key: vec![255; INDEX_KEY_SEALED_BYTES] }))
+    Some(Row::Meta(Meta { keys: vec![block(9)], sealed_by: KeySlot(0), index_key: vec![255; INDEX_KEY_SEALED_BYTES] }))
 }
 
 fn record() -> Option<Row> {
     let code = Code {
-        key: 0,
+        slot: KeySlot(0),
         created: Time::from_ms(1_700_000_000_000),
         expires: Time::from_ms(1_700_000_300_000),
-        secret: Secret::Derived { nonce: key(7), length: 6 },
+        secret: Secret::Derived { nonce: block(7), length: 6 },
         max_attempts: 5,
-        subject: key(1),
+        subject: block(1),
         context: None,
         state: CodeState::Live,
     };
     Some(Row::Record(Box::new(Record {
-        remembered: vec![Code { secret: Secret::Mac(key(8)), state: CodeState::Used(code.created), ..code.clone() }],
+        remembered: vec![Code { secret: Secret::Mac(block(8)), state: CodeState::Used(code.created), ..code.clone() }],
         seen: code.created,
         code,
         attempts: 1,
-        recipients: vec![key(2)],
+        recipients: vec![block(2)],
         retention_minutes: 1440,
         kept_from: None,
         sealed: vec![255; 20],
@@ -119,7 +123,7 @@ fn state(engine: &mut Json) -> Result<State> {
 
 /// All rows as they were last committed.
 fn rows(engine: &Json) -> Result<Page> {
-    let mut place = super::scan::Place::from(META..=Block([0xff; Block::SIZE]));
+    let mut place = super::scan::Place::from(META..=key(0xff));
     let pages = std::iter::from_fn(|| engine.folder.scan(&mut place).transpose());
     Ok(pages.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! One field of a valid row is put out of its range: no codec reads the row.
 
 use super::*;
-use crate::block::Block;
+use crate::block::{Block, KeySlot};
 use crate::clock::{DAY_MS, Time};
 use crate::record::Idempotency;
 use crate::repository::codec;
@@ -11,27 +11,27 @@ use crate::repository::samples::Draw;
 fn record() -> Record {
     let mut draw = Draw(7);
     let created = Time::from_ms(1_700_000_000_000);
-    let secret = Secret::Derived { nonce: Block([1; 16]), length: 6 };
+    let secret = Secret::Derived { nonce: Block::new([1; 16]), length: 6 };
     let code = Code {
-        key: 0,
+        slot: KeySlot(0),
         created,
         expires: created.plus(300_000),
         secret,
         max_attempts: 5,
-        subject: Block([2; 16]),
-        context: Some(Block([3; 16])),
+        subject: Block::new([2; 16]),
+        context: Some(Block::new([3; 16])),
         state: CodeState::Live,
     };
     Record {
-        remembered: vec![Code { secret: Secret::Mac(Block([4; 16])), ..code.clone() }],
+        remembered: vec![Code { secret: Secret::Mac(Block::new([4; 16])), ..code.clone() }],
         code,
         attempts: 1,
-        recipients: vec![Block([5; 16])],
+        recipients: vec![Block::new([5; 16])],
         seen: created.plus(1000),
         retention_minutes: 1440,
         kept_from: None,
         sealed: vec![0; 30],
-        idempotency: Some(Idempotency { key: Block([6; 16]), request: Block([7; 16]), answer: None }),
+        idempotency: Some(Idempotency { key: Block::new([6; 16]), request: Block::new([7; 16]), answer: None }),
         deliveries: 1,
         delivery: Delivery {
             steps: vec![Step {
@@ -74,7 +74,7 @@ fn allowed<T: Clone>(valid: &T, row: fn(T) -> Row, changes: &[Change<T>]) {
 }
 
 fn set_length(record: &mut Record, length: u8) {
-    record.code.secret = Secret::Derived { nonce: Block([1; 16]), length };
+    record.code.secret = Secret::Derived { nonce: Block::new([1; 16]), length };
 }
 
 fn end(record: &mut Record, state: CodeState) {
@@ -91,7 +91,7 @@ fn records() {
         &[
             ("three digits", |it| set_length(it, 3)),
             ("eleven digits", |it| set_length(it, 11)),
-            ("a key in no slot", |it| it.code.key = MOST_KEYS),
+            ("a key in no slot", |it| it.code.slot = KeySlot(MOST_KEYS)),
             ("no attempts", |it| it.code.max_attempts = 0),
             ("eleven attempts", |it| it.code.max_attempts = 11),
             ("more attempts than there are", |it| it.attempts = 6),
@@ -111,7 +111,7 @@ fn records() {
             ("more sealed than a request has", |it| it.sealed = vec![0; MOST_SEALED_BYTES + 1]),
             ("sealed though it ended", |it| it.code.state = CodeState::Expired),
             ("sealed though it is locked", |it| it.attempts = 5),
-            ("eight recipients", |it| it.recipients = vec![Block([5; 16]); 8]),
+            ("eight recipients", |it| it.recipients = vec![Block::new([5; 16]); 8]),
             ("kept for more than 30 days", |it| it.retention_minutes = 43_201),
             ("swept, and live", |it| it.kept_from = Some(it.code.created)),
             ("swept before it was from the future", |it| {
@@ -137,8 +137,8 @@ fn records() {
         &[
             ("four digits", |it| set_length(it, 4)),
             ("ten digits", |it| set_length(it, 10)),
-            ("an own code", |it| it.code.secret = Secret::Mac(Block([1; 16]))),
-            ("the last slot", |it| it.code.key = 254),
+            ("an own code", |it| it.code.secret = Secret::Mac(Block::new([1; 16]))),
+            ("the last slot", |it| it.code.slot = KeySlot(254)),
             ("a second", |it| it.code.expires = it.code.created.plus(1000)),
             ("a day", |it| it.code.expires = it.code.created.plus(DAY_MS)),
             ("the end of time", |it| {
@@ -187,26 +187,27 @@ fn counters() {
 
 #[test]
 fn what_leads_to_a_record() {
-    let timer = Timer { due: Time::END, record: Block([1; 16]), delivery: u32::MAX, step: 4 };
+    let timer = Timer { due: Time::END, record: Block::new([1; 16]), delivery: u32::MAX, step: 4 };
     refused(&timer, Row::Timer, &[("the sixth step", |it| it.step = 5)]);
-    let reference = Reference { record: Block([1; 16]), delivery: 0, step: Some(4), until: Time::END };
+    let reference = Reference { record: Block::new([1; 16]), delivery: 0, step: Some(4), until: Time::END };
     refused(&reference, Row::Reference, &[("the sixth step", |it| it.step = Some(5))]);
     allowed(&reference, Row::Reference, &[("no step", |it| it.step = None)]);
 }
 
 #[test]
 fn the_repository_itself() {
-    let meta = Meta { keys: vec![Block([1; 16])], sealed_by: 0, index_key: vec![0; INDEX_KEY_SEALED_BYTES] };
+    let meta =
+        Meta { keys: vec![Block::new([1; 16])], sealed_by: KeySlot(0), index_key: vec![0; INDEX_KEY_SEALED_BYTES] };
     refused(
         &meta,
         Row::Meta,
         &[
             ("no keys", |it| it.keys.clear()),
-            ("more keys than slots", |it| it.keys = vec![Block([1; 16]); 256]),
-            ("sealed by none of them", |it| it.sealed_by = 1),
+            ("more keys than slots", |it| it.keys = vec![Block::new([1; 16]); 256]),
+            ("sealed by none of them", |it| it.sealed_by = KeySlot(1)),
             ("a short index key", |it| it.index_key.truncate(63)),
             ("a long index key", |it| it.index_key.push(0)),
         ],
     );
-    allowed(&meta, Row::Meta, &[("as many keys as slots", |it| it.keys = vec![Block([1; 16]); 255])]);
+    allowed(&meta, Row::Meta, &[("as many keys as slots", |it| it.keys = vec![Block::new([1; 16]); 255])]);
 }

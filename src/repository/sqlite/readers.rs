@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::engine::{Reader, Rest};
-use super::super::{Key, Page, Row};
+use super::super::{Page, Row};
 use super::connection::Kind;
 use super::shared::Shared;
 use super::{TRIES, fetch, fetch_page, parted};
+use crate::block::RowKey;
 use crate::error::{Error, Result};
 use crate::files::FileLock;
 use crate::outcome::Outcome;
@@ -54,7 +55,7 @@ impl Readers {
 impl Reader for Readers {
     type Place = Rest;
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.run(|connection| fetch(connection, key))?.transpose()
     }
 

@@ -15,11 +15,11 @@ use crate::workflow::Reference;
 
 const COMMIT: Commit = Commit { synced: false, sweep: None };
 
-fn key(number: u32) -> Key {
+fn key(number: u32) -> RowKey {
     // As scattered as hashes are, so that every commit changes pages of its own.
-    let mut key = Block([7; Block::SIZE]);
-    key.0[..4].copy_from_slice(&number.wrapping_mul(2_654_435_769).to_be_bytes());
-    key
+    let mut key = [7; BLOCK_BYTES];
+    key[..4].copy_from_slice(&number.wrapping_mul(2_654_435_769).to_be_bytes());
+    RowKey::new(key)
 }
 
 fn row(count: u32) -> Row {

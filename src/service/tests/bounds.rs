@@ -10,8 +10,8 @@ use super::watched::watch;
 use super::*;
 use crate::fork::lock;
 use crate::policy::Failures;
+use crate::repository::Row;
 use crate::repository::conformance::Folder;
-use crate::repository::{Key, Row};
 use crate::service::pace::{FIRST, MOST};
 use crate::workflow;
 
@@ -24,7 +24,7 @@ const DUE_MS: i64 = 120_000;
 type Events = Arc<Mutex<Vec<Value>>>;
 
 impl Fixture {
-    fn keys(&self) -> Vec<Key> {
+    fn keys(&self) -> Vec<RowKey> {
         let rows = self.service.core.repository.scan(self.service.core.tenant().timers()).map(Result::unwrap);
         rows.flatten().map(|(key, _)| key).collect()
     }
@@ -51,12 +51,12 @@ impl Fixture {
         self.service.core.repository.read(&self.key(token)).unwrap().unwrap()
     }
 
-    fn key(&self, token: &str) -> Key {
+    fn key(&self, token: &str) -> RowKey {
         self.service.core.row(token).unwrap()
     }
 
     /// Changes rows as an operator or a broken disk does.
-    fn put(&self, rows: Vec<(Key, Row)>) {
+    fn put(&self, rows: Vec<(RowKey, Row)>) {
         let put = transact(&*self.service.core.repository, RELAXED, move |transaction| {
             rows.into_iter().for_each(|(key, row)| transaction.put(&key, row));
             Ok(())
@@ -69,7 +69,7 @@ impl Fixture {
     fn multiply(&self, token: &str, count: u64) {
         let Row::Record(record) = self.row(token) else { panic!("a record") };
         let copies = (0..count).flat_map(|number| {
-            let hash = Block::truncated(&[[0xab; 8], number.to_be_bytes()].concat());
+            let hash = Mac::truncated(&[[0xab; 8], number.to_be_bytes()].concat());
             let key = self.service.core.tenant().key(&hash);
             let timer = workflow::timer(&key, &record).unwrap();
             [(key, Row::Record(record.clone())), (timer.key(), Row::Timer(timer))]
@@ -96,7 +96,7 @@ impl Fixture {
         events
     }
 
-    fn pseudonym(key: &Key) -> String {
+    fn pseudonym(key: &RowKey) -> String {
         key.to_string()[16..].to_owned()
     }
 }
@@ -108,7 +108,7 @@ fn told(events: &Events) -> Vec<(String, String, String)> {
     events.iter().map(|event| (text(event, "event"), text(event, "result"), text(event, "record"))).collect()
 }
 
-fn event(name: &str, result: &str, key: &Key) -> (String, String, String) {
+fn event(name: &str, result: &str, key: &RowKey) -> (String, String, String) {
     (name.to_owned(), result.to_owned(), Fixture::pseudonym(key))
 }
 
@@ -259,21 +259,21 @@ fn no_tenant_sees_another_s_rows() {
     assert_eq!(second.due().0, 1, "in its first call, behind ten thousand of the other's");
     assert!(second.service.erase("8192836451").unwrap().found);
     assert_eq!(second.service.status("t").unwrap().outcome, Outcome::Unknown);
-    let others = |key: &Key| crate::tenant::Tenant::of(key) == first.service.core.tenant();
+    let others = |key: &RowKey| crate::tenant::Tenant::of(key) == first.service.core.tenant();
     assert!(!watch.transactions().iter().flatten().any(others));
     assert_eq!(told(&events), []);
     assert_eq!(first.keys().len(), 10_001);
 }
 
 /// Breaks the bytes of a row.
-fn damage(kind: &str, folder: &Folder, key: &Key) {
+fn damage(kind: &str, folder: &Folder, key: &RowKey) {
     if kind == "json" {
         let file = folder.path().join(format!("otp/{key}.json"));
         assert!(file.exists());
         return std::fs::write(file, "{").unwrap();
     }
     let database = rusqlite::Connection::open(folder.path().join("otp")).unwrap();
-    assert_eq!(database.execute("UPDATE item SET v = x'ff' WHERE k = ?1", [key.0]).unwrap(), 1);
+    assert_eq!(database.execute("UPDATE item SET v = x'ff' WHERE k = ?1", [key.bytes()]).unwrap(), 1);
 }
 
 #[test]

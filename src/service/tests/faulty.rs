@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use super::flow::{self, Carrier, code_in};
 use super::*;
 use crate::repository::Sweeper;
-use crate::repository::{Key, META, Operation, Row, Scan, Swept};
+use crate::repository::{META, Operation, Row, Scan, Swept};
 use crate::sender::{Message, Sent};
 
 /// How a call of the repository fails.
@@ -79,12 +79,12 @@ impl Repository for Faulty {
         self.run(|| self.inner.update(commit, operation))
     }
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.run(|| self.inner.read(key))
     }
 
     /// Reads alone, and is not counted.
-    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_> {
+    fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
         self.inner.scan(range)
     }
 
@@ -176,8 +176,8 @@ impl Stage {
     }
 
     /// All that is stored.
-    pub(super) fn rows(&self) -> Vec<(Key, Row)> {
-        let all = META..=Block([0xff; Block::SIZE]);
+    pub(super) fn rows(&self) -> Vec<(RowKey, Row)> {
+        let all = META..=RowKey::new([0xff; 16]);
         let rows = self.faulty.inner.scan(all).flat_map(Result::unwrap);
         rows.map(|(key, row)| (key, row.unwrap())).collect()
     }

@@ -7,13 +7,13 @@ use std::sync::Mutex;
 use super::*;
 use crate::fork::lock;
 use crate::repository::Sweeper;
-use crate::repository::{Key, Operation, Row, Scan, Swept};
+use crate::repository::{Operation, Row, Scan, Swept};
 
 /// What was seen, and what is to happen.
 #[derive(Default)]
 pub(super) struct Watch {
     /// The keys that each transaction touched.
-    transactions: Mutex<Vec<BTreeSet<Key>>>,
+    transactions: Mutex<Vec<BTreeSet<RowKey>>>,
     /// Sweeps that were asked for.
     pub(super) sweeps: AtomicI64,
     /// After so many further transactions it is busy.
@@ -26,7 +26,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// The transactions since this was asked last.
-    pub(super) fn transactions(&self) -> Vec<BTreeSet<Key>> {
+    pub(super) fn transactions(&self) -> Vec<BTreeSet<RowKey>> {
         std::mem::take(&mut *lock(&self.transactions))
     }
 }
@@ -60,11 +60,11 @@ impl Repository for Watched {
         self.repository.update(commit, Box::new(watched))
     }
 
-    fn read(&self, key: &Key) -> Result<Option<Row>> {
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.repository.read(key)
     }
 
-    fn scan(&self, range: RangeInclusive<Key>) -> Scan<'_> {
+    fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
         if self.watch.is_blind.load(Ordering::Relaxed) {
             return Box::new(std::iter::once(Err(Error::store("planted"))));
         }
@@ -79,21 +79,21 @@ impl Repository for Watched {
 
 struct Touched<'a> {
     transaction: &'a mut dyn Transaction,
-    keys: BTreeSet<Key>,
+    keys: BTreeSet<RowKey>,
 }
 
 impl Transaction for Touched<'_> {
-    fn get(&mut self, key: &Key) -> Result<Option<Row>> {
+    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         self.keys.insert(*key);
         self.transaction.get(key)
     }
 
-    fn put(&mut self, key: &Key, row: Row) {
+    fn put(&mut self, key: &RowKey, row: Row) {
         self.keys.insert(*key);
         self.transaction.put(key, row);
     }
 
-    fn delete(&mut self, key: &Key) {
+    fn delete(&mut self, key: &RowKey) {
         self.keys.insert(*key);
         self.transaction.delete(key);
     }

@@ -4,9 +4,9 @@ use super::*;
 use crate::repository::mutate;
 use crate::repository::samples::{Draw, rounds};
 
-const ANY: Key = Block([9; Block::SIZE]);
+const ANY: RowKey = RowKey::new([9; 16]);
 
-fn key_of(row: &Row) -> Key {
+fn key_of(row: &Row) -> RowKey {
     if matches!(row, Row::Meta(_)) { META } else { ANY }
 }
 
@@ -14,7 +14,7 @@ fn text_of(row: &Row) -> String {
     Change::new(&key_of(row), Some(row)).unwrap().text.unwrap()
 }
 
-fn read(key: &Key, text: &str) -> Result<Option<Row>> {
+fn read(key: &RowKey, text: &str) -> Result<Option<Row>> {
     row(key, text.as_bytes(), Path::new("a file"))
 }
 
