@@ -1,6 +1,7 @@
 //! What is known about channels: where their messages go, who carries them, how long they may be, and what the vendor
 //! calls them. A channel that is not known here is a host's own.
 
+use crate::limits::CHANNEL_BYTES;
 use crate::record::Via;
 
 /// What an address is an address of.
@@ -103,7 +104,7 @@ impl Known {
 /// Whether this can be the name of a channel.
 pub fn is_name(text: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=32).contains(&text.len()) && text.bytes().all(valid)
+    (1..=CHANNEL_BYTES).contains(&text.len()) && text.bytes().all(valid)
 }
 
 /// What ends a step unless its configuration says: that the message was read, where anybody reports that.

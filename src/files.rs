@@ -26,7 +26,7 @@ use crate::sys;
 
 pub use folder::{check_folder, open_folder, sync_folder};
 pub use lock::FileLock;
-pub use secret::{read_mounted, read_private};
+pub use secret::{read_given, read_mounted, read_private};
 pub use temporary::{Temporary, is_temporary, remove_stale, write_new};
 
 const OPEN_FLAGS: i32 = file::OPEN_FLAGS | libc::O_NOFOLLOW;

@@ -47,6 +47,7 @@ mod files;
 mod fork;
 mod hex;
 mod hooks;
+mod json;
 mod jwt;
 mod keys;
 mod limits;

@@ -1,6 +1,37 @@
-//! Bounds that more than one part needs.
+//! Bounds that more than one part needs. Those of a code and its record are in [`crate::record`], those of counters in
+//! [`crate::policy`].
 
 use crate::block::BLOCK_BYTES;
+
+/// Longest token, subject, client and idempotency key, in bytes.
+pub const NAME_BYTES: usize = 256;
+
+/// Longest address of a request, in bytes.
+pub const ADDRESS_BYTES: usize = 64;
+
+/// Longest locale, in bytes: RFC 5646, 4.4.1.
+pub const LOCALE_BYTES: usize = 35;
+
+/// Longest context, in bytes.
+pub const CONTEXT_BYTES: usize = 4096;
+
+/// Longest body of a webhook, in bytes.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// Longest name of a channel, in bytes.
+pub const CHANNEL_BYTES: usize = 32;
+
+/// Longest identifier of the carrier that is kept, in bytes. UUIDs have 36.
+pub const ID_BYTES: usize = 128;
+
+/// Longest error of a step that is kept, in bytes.
+pub const STEP_ERROR_BYTES: usize = 120;
+
+/// Longest error of a step that a row may hold: earlier versions kept more of a report.
+pub const STORED_ERROR_BYTES: usize = 200;
+
+/// Longest text of the carrier in a reply, in bytes.
+pub const FOREIGN_BYTES: usize = 200;
 
 /// Least bytes of a key.
 pub const KEY_BYTES: usize = 32;

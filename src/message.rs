@@ -9,6 +9,8 @@ mod length;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::json::escaped_bytes;
+use crate::limits::LOCALE_BYTES;
 use crate::step::StepConfig;
 use crate::strict::{Node, Object, is_host_name};
 
@@ -24,7 +26,6 @@ const MAX_ANDROID_BYTES: usize = 140;
 /// The text chosen where no locale fits.
 const FALLBACK_LOCALE: &str = "en";
 
-const MAX_LOCALE_BYTES: usize = 35;
 const MAX_BRAND_BYTES: usize = 64;
 
 /// What messages say.
@@ -89,7 +90,7 @@ impl Texts {
         }
         for (locale, node) in message.object()?.into_members() {
             let in_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            if !(1..=MAX_LOCALE_BYTES).contains(&locale.len()) || !locale.bytes().all(in_tag) {
+            if !(1..=LOCALE_BYTES).contains(&locale.len()) || !locale.bytes().all(in_tag) {
                 return Err(node.error("not a locale"));
             }
             if self.with_locale(&normal(&locale)).is_some() {
@@ -292,16 +293,6 @@ fn normal(locale: &str) -> String {
 /// The hash of an app for Android's SMS Retriever: the first 11 characters of a Base64 text.
 fn is_android_hash(hash: &str) -> bool {
     hash.len() == 11 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-}
-
-/// Bytes of the text inside the quotes of a JSON string.
-fn escaped_bytes(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..=0x1f => 6,
-        _ => 1,
-    };
-    text.bytes().map(escaped).sum()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use crate::channel::AddressKind;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::limits::{ADDRESS_BYTES, CONTEXT_BYTES, LOCALE_BYTES, NAME_BYTES};
 use crate::message::is_param_name;
 use crate::phone;
 use crate::record::{MOST_STEPS, Via};
@@ -13,15 +14,6 @@ use crate::strict::{self, Node, Object, is_name};
 /// Longest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 16 * 1024;
 
-/// Longest token, subject, client and idempotency key, in bytes.
-const MAX_NAME_BYTES: usize = 256;
-
-/// Longest context, in bytes.
-const MAX_CONTEXT_BYTES: usize = 4096;
-
-/// Longest address, in bytes.
-pub const MAX_ADDRESS_BYTES: usize = 64;
-const MAX_LOCALE_BYTES: usize = 35;
 const MAX_PARAMS: usize = 16;
 const MAX_PARAM_BYTES: usize = 256;
 
@@ -75,10 +67,10 @@ impl Request {
             members.refuse_others(accepted, "not accepted from a request (accept)")?;
         }
         let mut name = |member: &str, max| members.take(member).map(|node| node.name(max)).transpose();
-        let subject = name("subject", MAX_NAME_BYTES)?;
-        let locale = name("locale", MAX_LOCALE_BYTES)?;
-        let idempotency_key = name("idempotencyKey", MAX_NAME_BYTES)?;
-        let client = name("client", MAX_NAME_BYTES)?;
+        let subject = name("subject", NAME_BYTES)?;
+        let locale = name("locale", LOCALE_BYTES)?;
+        let idempotency_key = name("idempotencyKey", NAME_BYTES)?;
+        let client = name("client", NAME_BYTES)?;
         let request = Self {
             addresses: read_addresses(&mut members, config)?,
             channels: members.take("channels").map(|node| read_channels(node, config)).transpose()?,
@@ -151,7 +143,7 @@ fn read_addresses(members: &mut Object, config: &Config) -> Result<Vec<Address>>
         let Some(node) = members.take(kind.member()) else { continue };
         let text = match kind {
             AddressKind::Phone => read_phone(&node, config)?,
-            AddressKind::Messenger | AddressKind::Channel(_) => node.name(MAX_ADDRESS_BYTES)?,
+            AddressKind::Messenger | AddressKind::Channel(_) => node.name(ADDRESS_BYTES)?,
         };
         addresses.push(Address { kind, text });
     }
@@ -168,8 +160,8 @@ fn read_channels(node: Node, config: &Config) -> Result<Vec<String>> {
 }
 
 fn read_phone(node: &Node, config: &Config) -> Result<String> {
-    let is_short = |text: &str| (1..=MAX_ADDRESS_BYTES).contains(&text.len());
-    let text = node.text_if(&format!("a text of 1 to {MAX_ADDRESS_BYTES} bytes"), is_short)?;
+    let is_short = |text: &str| (1..=ADDRESS_BYTES).contains(&text.len());
+    let text = node.text_if(&format!("a text of 1 to {ADDRESS_BYTES} bytes"), is_short)?;
     phone::canonical(text, config.default_country).map_err(|unread| node.error(unread.cause()))
 }
 
@@ -181,8 +173,8 @@ fn read_context(members: &mut Object, config: &Config) -> Result<Option<String>>
             Ok(None)
         };
     };
-    let is_short = |text: &str| text.len() <= MAX_CONTEXT_BYTES;
-    let context = node.text_if(&format!("a text of at most {MAX_CONTEXT_BYTES} bytes"), is_short)?;
+    let is_short = |text: &str| text.len() <= CONTEXT_BYTES;
+    let context = node.text_if(&format!("a text of at most {CONTEXT_BYTES} bytes"), is_short)?;
     Ok(Some(context.to_owned()))
 }
 

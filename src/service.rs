@@ -34,6 +34,7 @@ use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
+use crate::limits::NAME_BYTES;
 use crate::outcome::Outcome;
 use crate::record::{Code, Via};
 use crate::reply::Reply;
@@ -48,8 +49,6 @@ use crate::webhook::Verifier;
 use deliver::Way;
 use driver::Driver;
 
-/// Most bytes of a token or a subject.
-const NAME_BYTES: usize = 256;
 /// Must be answered only when it is on the disk.
 const DURABLE: Commit = Commit { synced: true, sweep: None };
 /// May be lost in a power cut.

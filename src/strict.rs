@@ -2,17 +2,12 @@
 //! it must have. An error names the member by its path (`policy.sendLimits[0].count`) and never repeats a value.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-
-/// How deep lists and objects may be nested.
-const MAX_DEPTH: usize = 16;
+use crate::json::{self, Flaw, Value};
 
 /// Longest foreign name that an error shows, and most digits in it.
 const SHOWN_CHARS: usize = 32;
@@ -49,14 +44,12 @@ pub fn is_host_name(host: &str) -> bool {
 /// Text that is not JSON, or that is nested too deeply.
 pub fn parse(json: &str, title: &'static str, fail: Fail) -> Result<Node> {
     let place = Place { fail, title, path: String::new() };
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let tree = Tree { depth_left: MAX_DEPTH }.deserialize(&mut deserializer);
-    match tree.and_then(|value| deserializer.end().map(|()| value)) {
+    match json::parse(json) {
         Ok(value) => Ok(Node { place, value }),
-        // The only error of that kind is the one of `Tree`.
-        Err(error) if error.classify() == Category::Data => Err(place.error("nested too deeply")),
-        // serde_json's own words may repeat what was read.
-        Err(error) => Err(place.error(&format!("not valid JSON: line {}, column {}", error.line(), error.column()))),
+        Err(Flaw::TooDeep) => Err(place.error("nested too deeply")),
+        Err(Flaw::NotJson { line, column }) => {
+            Err(place.error(&format!("not valid JSON: line {line}, column {column}")))
+        }
     }
 }
 
@@ -92,17 +85,6 @@ fn shown(name: &str) -> String {
     let is_plain = name.len() <= SHOWN_CHARS && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     if is_plain && digits <= SHOWN_DIGITS { name.to_owned() } else { "(a name that is not shown)".to_owned() }
-}
-
-enum Value {
-    Null,
-    Flag(bool),
-    Integer(u64),
-    /// Negative, or with a fraction or exponent.
-    Number(f64),
-    Text(Zeroizing<String>),
-    List(Vec<Value>),
-    Object(Vec<(String, Value)>),
 }
 
 /// A value and its place. Reading it in the wrong type is an error that names the place.
@@ -156,6 +138,13 @@ impl Node {
         }
     }
 
+    /// The value as a text, also where it is an integer: older documents of others have numbers where newer ones have
+    /// texts.
+    pub fn loose_text(&self) -> Option<Zeroizing<String>> {
+        let integer = || self.integer::<u64>(0..=u64::MAX).map(|integer| integer.to_string());
+        self.text().map(str::to_owned).or_else(|_| integer()).ok().map(Zeroizing::new)
+    }
+
     /// The value as a text for which `valid` holds; `rule` completes "must be".
     pub fn text_if(&self, rule: &str, valid: impl FnOnce(&str) -> bool) -> Result<&str> {
         let text = self.text()?;
@@ -185,7 +174,7 @@ impl Node {
 
     /// The value as an integer in this range.
     pub fn integer<T: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Result<T> {
-        let integer = if let Value::Integer(integer) = self.value { Some(integer) } else { None };
+        let integer = if let Value::Integer(integer) = self.value { u64::try_from(integer).ok() } else { None };
         let integer = integer.filter(|integer| range.contains(integer)).and_then(|integer| T::try_from(integer).ok());
         integer.ok_or_else(|| self.error(&format!("must be an integer from {} to {}", range.start(), range.end())))
     }
@@ -229,6 +218,16 @@ impl Object {
         Some(Node { place: self.place.member(name), value })
     }
 
+    /// Takes a text, or an integer as one, of a document that is not ours: anything else is none.
+    pub fn take_text(&mut self, name: &str) -> Option<Zeroizing<String>> {
+        self.take(name)?.loose_text()
+    }
+
+    /// Takes an object of a document that is not ours: anything else is none.
+    pub fn take_inner(&mut self, name: &str) -> Option<Object> {
+        self.take(name)?.object().ok()
+    }
+
     /// Takes a member that must be there.
     pub fn need(&mut self, name: &str) -> Result<Node> {
         self.take(name).ok_or_else(|| self.error(name, "missing"))
@@ -265,77 +264,6 @@ impl Object {
             Some((name, _)) => Err(self.error(name, "unknown")),
             None => Ok(()),
         }
-    }
-}
-
-/// Builds a [`Value`], which unlike serde_json's own keeps repeated members and the order of members.
-#[derive(Clone, Copy)]
-struct Tree {
-    depth_left: usize,
-}
-
-impl Tree {
-    fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
-        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Self { depth_left })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Tree {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> std::result::Result<Value, E> {
-        Ok(Value::Flag(flag))
-    }
-
-    fn visit_u64<E>(self, integer: u64) -> std::result::Result<Value, E> {
-        Ok(Value::Integer(integer))
-    }
-
-    fn visit_i64<E>(self, integer: i64) -> std::result::Result<Value, E> {
-        Ok(Value::Number(integer as f64))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> std::result::Result<Value, E> {
-        Ok(Value::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> std::result::Result<Value, E> {
-        Ok(Value::Text(Zeroizing::new(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
-        let seed = self.deeper()?;
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(seed)? {
-            list.push(item);
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Value, A::Error> {
-        let seed = self.deeper::<A::Error>()?;
-        let mut object = Vec::new();
-        while let Some(name) = members.next_key::<String>()? {
-            object.push((name, members.next_value_seed(seed)?));
-        }
-        Ok(Value::Object(object))
     }
 }
 

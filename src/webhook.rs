@@ -21,9 +21,6 @@ pub use state::{advance, reached};
 use crate::clock::Time;
 use crate::record::DeliveryState;
 
-/// Longest body, in bytes.
-pub const BODY_LIMIT: usize = 64 * 1024;
-
 /// What a webhook is about.
 pub enum Event {
     /// A report on one message.

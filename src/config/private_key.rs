@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::secret::{self, from_base64};
+use super::secret::{self, MAX_SECRET_BYTES, from_base64};
 use super::storage::absolute;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::strict::Node;
 
 const OPTION: &str = "sender.privateKey";
@@ -66,7 +67,7 @@ impl PrivateKey {
         let pem = match self {
             Self::Pem(text) => text.clone(),
             Self::File(path) => {
-                let bytes = secret::read(path).map_err(|failure| failure.of_option(OPTION))?;
+                let bytes = files::read_given(path, MAX_SECRET_BYTES).map_err(|failure| failure.of_option(OPTION))?;
                 let bytes = bytes.ok_or_else(|| refused(&format!("there is no file {path:?}")))?;
                 let pem = std::str::from_utf8(&bytes).ok().and_then(pem);
                 pem.ok_or_else(|| refused("the file holds no PEM text with BEGIN and END lines"))?

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::file::{self, Attempt};
+use crate::files;
 use crate::strict::{Node, Object};
 
 /// Longest file that is taken for a secret: an RSA key of 16384 bits has some 13 KB in PEM.
@@ -58,7 +58,7 @@ pub fn resolve(node: Node) -> Result<Node> {
 }
 
 fn read_file(node: &Node, path: &str) -> Result<Zeroizing<String>> {
-    let bytes = read(Path::new(path)).map_err(|failure| {
+    let bytes = files::read_given(Path::new(path), MAX_SECRET_BYTES).map_err(|failure| {
         let cause =
             node.error("the file that it names cannot be read, is not a regular file, or is longer than 64 KiB");
         if failure.is_lasting() { cause } else { Error::store(cause.detail()) }
@@ -67,13 +67,6 @@ fn read_file(node: &Node, path: &str) -> Result<Zeroizing<String>> {
     let text = std::str::from_utf8(&bytes).map_err(|_| node.error("the file that it names is not UTF-8"))?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-/// Reads a file that holds a secret; `None` when there is none.
-pub fn read(path: &Path) -> Attempt<Option<Zeroizing<Vec<u8>>>> {
-    let Some(file) = file::open(path, 0)? else { return Ok(None) };
-    let metadata = file::regular(&file, path)?;
-    file::read(&file, &metadata, path, MAX_SECRET_BYTES).map(Some)
 }
 
 fn read_variable(node: &Node, name: &str) -> Result<Zeroizing<String>> {

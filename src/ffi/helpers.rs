@@ -1,14 +1,13 @@
 //! Reading replies, for hosts without a JSON library at hand.
 
 use std::ffi::c_char;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::catch;
 use crate::ffi::strings::text;
+use crate::json::{self, Value};
 
 /// Reads a number from a reply, message or event: true is 1 and false is 0.
 ///
@@ -24,12 +23,8 @@ use crate::ffi::strings::text;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_reply_integer(reply: *const c_char, field: *const c_char, otherwise: i64) -> i64 {
     // SAFETY: pointers are NULL or what the header asks for.
-    let found = catch(|| unsafe { find(reply, field) });
-    match found {
-        Ok(Some(Scalar::Integer(integer))) => integer,
-        Ok(Some(Scalar::Boolean(boolean))) => i64::from(boolean),
-        _ => otherwise,
-    }
+    let found = catch(|| unsafe { find(reply, field, integer) });
+    found.ok().flatten().unwrap_or(otherwise)
 }
 
 /// Reads a text from a reply, message or event, like snprintf(): numbers and booleans as they stand there. `field`: as
@@ -54,7 +49,7 @@ pub unsafe extern "C" fn otp_reply_text(
     text_size: usize,
 ) -> usize {
     // SAFETY: pointers are NULL or what the header asks for.
-    let found = catch(|| Ok(unsafe { find(reply, field) }?.map(Scalar::into_text)));
+    let found = catch(|| unsafe { find(reply, field, shown) });
     let found = found.ok().flatten().unwrap_or_default();
     if !text.is_null() && text_size > 0 {
         let end = found.floor_char_boundary(text_size - 1);
@@ -67,146 +62,33 @@ pub unsafe extern "C" fn otp_reply_text(
     found.len()
 }
 
-/// Compares a name without keeping it.
-pub(super) struct Is<'a>(pub &'a str);
-
-impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Is<'_> {
-    type Value = bool;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> std::result::Result<bool, E> {
-        Ok(name == self.0)
-    }
-}
-
-/// A member that is a leaf.
-enum Scalar {
-    Text(Zeroizing<String>),
-    Integer(i64),
-    Boolean(bool),
-    Number(String),
-}
-
-impl Scalar {
-    fn into_text(self) -> Zeroizing<String> {
-        match self {
-            Scalar::Text(text) => text,
-            Scalar::Integer(integer) => Zeroizing::new(integer.to_string()),
-            Scalar::Boolean(boolean) => Zeroizing::new(boolean.to_string()),
-            Scalar::Number(number) => Zeroizing::new(number),
-        }
-    }
-}
-
-unsafe fn find(reply: *const c_char, field: *const c_char) -> Result<Option<Scalar>> {
+/// The value at the end of a path.
+unsafe fn find<T>(
+    reply: *const c_char,
+    field: *const c_char,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>> {
     // SAFETY: pointers are NULL or what the header asks for.
     let (reply, field) = unsafe { (text(reply, "reply")?, text(field, "field")?) };
-    let mut json = serde_json::Deserializer::from_str(reply);
-    let found = At { path: Some(field) }.deserialize(&mut json);
-    let found = found.and_then(|found| json.end().map(|()| found));
-    found.map_err(|_| Error::argument("reply: is no JSON"))
+    let value = json::parse(reply).map_err(|_| Error::argument("reply: is no JSON"))?;
+    Ok(value.at(field).and_then(read))
 }
 
-/// Reads what is at the end of a path, and nothing else.
-struct At<'a> {
-    /// The rest of the path: none where its end is reached.
-    path: Option<&'a str>,
-}
-
-impl<'a> At<'a> {
-    /// The next name, and what to read there.
-    fn step(&self) -> Option<(&'a str, At<'a>)> {
-        let path = self.path?;
-        Some(match path.split_once('.') {
-            Some((name, rest)) => (name, At { path: Some(rest) }),
-            None => (path, At { path: None }),
-        })
-    }
-
-    fn leaf<E>(&self, scalar: Scalar) -> std::result::Result<Option<Scalar>, E> {
-        Ok(self.path.is_none().then_some(scalar))
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(integer) => i64::try_from(*integer).ok(),
+        Value::Flag(flag) => Some(i64::from(*flag)),
+        _ => None,
     }
 }
 
-impl<'de> DeserializeSeed<'de> for At<'_> {
-    type Value = Option<Scalar>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for At<'_> {
-    type Value = Option<Scalar>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-        let mut step = self.step();
-        let mut found = None;
-        while let Some(is_next) = map.next_key_seed(Is(step.as_ref().map_or("", |(name, _)| name)))? {
-            match step.take_if(|_| is_next) {
-                Some((_, inner)) => found = map.next_value_seed(inner)?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(found)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> std::result::Result<Self::Value, A::Error> {
-        let step = self.step().and_then(|(name, inner)| Some((name.parse::<usize>().ok()?, inner)));
-        let (index, mut inner) = step.map_or((0, None), |(index, inner)| (index, Some(inner)));
-        let mut found = None;
-        for at in 0.. {
-            match inner.take_if(|_| at == index) {
-                Some(inner) => match array.next_element_seed(inner)? {
-                    Some(element) => found = element,
-                    None => break,
-                },
-                None => match array.next_element::<IgnoredAny>()? {
-                    Some(_) => {}
-                    None => break,
-                },
-            }
-        }
-        Ok(found)
-    }
-
-    fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
-        self.leaf(Scalar::Text(Zeroizing::new(text.to_owned())))
-    }
-
-    fn visit_i64<E>(self, integer: i64) -> std::result::Result<Self::Value, E> {
-        self.leaf(Scalar::Integer(integer))
-    }
-
-    fn visit_u64<E>(self, integer: u64) -> std::result::Result<Self::Value, E> {
-        self.leaf(i64::try_from(integer).map_or_else(|_| Scalar::Number(integer.to_string()), Scalar::Integer))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> std::result::Result<Self::Value, E> {
-        self.leaf(Scalar::Number(number.to_string()))
-    }
-
-    fn visit_bool<E>(self, boolean: bool) -> std::result::Result<Self::Value, E> {
-        self.leaf(Scalar::Boolean(boolean))
-    }
-
-    fn visit_unit<E>(self) -> std::result::Result<Self::Value, E> {
-        Ok(None)
+fn shown(value: &Value) -> Option<Zeroizing<String>> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(integer) => Some(Zeroizing::new(integer.to_string())),
+        Value::Number(number) => Some(Zeroizing::new(number.to_string())),
+        Value::Flag(flag) => Some(Zeroizing::new(flag.to_string())),
+        Value::Null | Value::List(_) | Value::Object(_) => None,
     }
 }
 

@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
+use crate::json::{escaped_bytes, escaped_char_bytes};
+use crate::limits::{FOREIGN_BYTES, STEP_ERROR_BYTES};
 use crate::outcome::Outcome;
 use crate::reply::{
     CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply, VerifyReply,
@@ -19,11 +21,8 @@ use crate::reply::{
 
 /// An error's detail: it may hold two paths.
 const DETAIL_LIMIT: usize = 2000;
-/// A text that comes from a provider.
-const FOREIGN_LIMIT: usize = 200;
 /// What a user wrote.
 const INBOUND_LIMIT: usize = 2000;
-const STEP_ERROR_LIMIT: usize = 120;
 const STEP_UUID_LIMIT: usize = 64;
 const WARNING_LIMIT: usize = 400;
 const WARNINGS_LIMIT: usize = 3500;
@@ -68,7 +67,7 @@ impl Answer for OpenReply {
         }
         let before = self.warnings.len();
         self.warnings.retain(|warning| {
-            total += escaped(warning) + r#""","#.len();
+            total += escaped_bytes(warning) + r#""","#.len();
             total <= WARNINGS_LIMIT
         });
         if self.warnings.len() < before {
@@ -89,8 +88,8 @@ impl Answer for CreateReply {
             shorten_delivery(delivery, shortened);
         }
         if let Some(failure) = &mut self.failure {
-            shortened.cut_optional(&mut failure.vendor_code, FOREIGN_LIMIT, || "vendorCode".to_owned());
-            shortened.cut_optional(&mut failure.vendor_title, FOREIGN_LIMIT, || "vendorTitle".to_owned());
+            shortened.cut_optional(&mut failure.vendor_code, FOREIGN_BYTES, || "vendorCode".to_owned());
+            shortened.cut_optional(&mut failure.vendor_title, FOREIGN_BYTES, || "vendorTitle".to_owned());
         }
     }
 }
@@ -104,9 +103,9 @@ impl Answer for SubjectReply {}
 impl Answer for WebhookReply {
     fn shorten(&mut self, shortened: &mut Shortened) {
         if let Some(from) = &mut self.from {
-            shortened.cut(from, FOREIGN_LIMIT, || "from".to_owned());
+            shortened.cut(from, FOREIGN_BYTES, || "from".to_owned());
         }
-        shortened.cut_optional(&mut self.channel, FOREIGN_LIMIT, || "channel".to_owned());
+        shortened.cut_optional(&mut self.channel, FOREIGN_BYTES, || "channel".to_owned());
         if let Some(text) = &mut self.text {
             shortened.cut(text, INBOUND_LIMIT, || "text".to_owned());
         }
@@ -124,12 +123,12 @@ impl Answer for StatusReply {
 impl Answer for RunDueReply {}
 
 fn shorten_delivery(delivery: &mut DeliveryReply, shortened: &mut Shortened) {
-    shortened.cut_optional(&mut delivery.dispatch_uuid, FOREIGN_LIMIT, || "delivery.dispatchUuid".to_owned());
-    shortened.cut_optional(&mut delivery.message_uuid, FOREIGN_LIMIT, || "delivery.messageUuid".to_owned());
+    shortened.cut_optional(&mut delivery.dispatch_uuid, FOREIGN_BYTES, || "delivery.dispatchUuid".to_owned());
+    shortened.cut_optional(&mut delivery.message_uuid, FOREIGN_BYTES, || "delivery.messageUuid".to_owned());
     for (index, step) in delivery.steps.iter_mut().flatten().enumerate() {
         let name = |member| move || format!("delivery.steps.{index}.{member}");
         shortened.cut_optional(&mut step.message_uuid, STEP_UUID_LIMIT, name("messageUuid"));
-        shortened.cut_optional(&mut step.error, STEP_ERROR_LIMIT, name("error"));
+        shortened.cut_optional(&mut step.error, STEP_ERROR_BYTES, name("error"));
     }
 }
 
@@ -141,7 +140,7 @@ impl Shortened {
     fn cut(&mut self, text: &mut String, limit: usize, name: impl FnOnce() -> String) {
         let mut length = 0;
         let end = text.char_indices().find(|(_, character)| {
-            length += escaped_char(*character);
+            length += escaped_char_bytes(*character);
             length > limit
         });
         if let Some((end, _)) = end {
@@ -154,19 +153,6 @@ impl Shortened {
         if let Some(text) = text {
             self.cut(text, limit, name);
         }
-    }
-}
-
-/// How many bytes a text takes in JSON, without the quotes.
-fn escaped(text: &str) -> usize {
-    text.chars().map(escaped_char).sum()
-}
-
-fn escaped_char(character: char) -> usize {
-    match character {
-        '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
-        '\0'..'\u{20}' => 6,
-        _ => character.len_utf8(),
     }
 }
 
@@ -211,7 +197,7 @@ impl Buffer {
         if let Some(members) = &mut members {
             members.shorten(&mut shortened);
         }
-        let limit = if members.is_some() { FOREIGN_LIMIT } else { DETAIL_LIMIT };
+        let limit = if members.is_some() { FOREIGN_BYTES } else { DETAIL_LIMIT };
         shortened.cut_optional(&mut detail, limit, || "message".to_owned());
         let message = (outcome != Outcome::Ok).then(|| detail.as_deref().unwrap_or(outcome.message()));
         let whole = Whole { result: outcome, message, members: members.as_ref(), shortened: &shortened.0 };

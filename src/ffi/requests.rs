@@ -1,17 +1,15 @@
 //! Writing requests, for hosts without a JSON library at hand.
 
+use std::collections::BTreeMap;
 use std::ffi::c_char;
-use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::catch;
-use crate::ffi::helpers::Is;
 use crate::ffi::results::{OTP_E_ARGUMENT, OTP_OK, otp_result};
 use crate::ffi::strings::text;
+use crate::json;
 
 /// The member of a request that holds the values for its text.
 const PARAMS: &str = "params";
@@ -103,7 +101,7 @@ fn with_param(request: &str, name: &str, value: &str) -> Result<Change> {
     if request.is_empty() {
         return change(0, &["{\"params\":{", "}}"], (name, value));
     }
-    let Some(params) = member_of(request, PARAMS)?.value else {
+    let Some(params) = members_of(request)?.remove(PARAMS) else {
         let (place, comma) = end_of(request, PARAMS)?;
         return change(place, &[comma, "\"params\":{", "}}"], (name, value));
     };
@@ -116,12 +114,12 @@ fn with_param(request: &str, name: &str, value: &str) -> Result<Change> {
 
 /// Where an object that has no such member ends, before its brace, and what a further member needs before it.
 fn end_of<'a>(object: &str, name: &str) -> Result<(usize, &'a str)> {
-    let found = member_of(object, name)?;
-    if found.value.is_some() {
+    let members = members_of(object)?;
+    if members.contains_key(name) {
         return Err(Error::argument("request: has this member"));
     }
     let kept = object.trim_end().strip_suffix('}').ok_or_else(not_an_object)?;
-    Ok((kept.len(), if found.members > 0 { "," } else { "" }))
+    Ok((kept.len(), if members.is_empty() { "" } else { "," }))
 }
 
 /// Keeps the first bytes, and adds the member before the last part.
@@ -145,44 +143,8 @@ fn not_an_object() -> Error {
     Error::argument("request: must be an object")
 }
 
-/// What was found of a member.
-struct Found<'a> {
-    /// Its value, as it stands there.
-    value: Option<&'a str>,
-    /// How many members the object has.
-    members: usize,
-}
-
-fn member_of<'a>(object: &'a str, name: &str) -> Result<Found<'a>> {
-    let mut json = serde_json::Deserializer::from_str(object);
-    let found = json.deserialize_map(Member { name }).map_err(|_| not_an_object())?;
-    json.end().map_err(|_| not_an_object())?;
-    Ok(found)
-}
-
-struct Member<'n> {
-    name: &'n str,
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Found<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Found<'de>, A::Error> {
-        let mut found = Found { value: None, members: 0 };
-        while let Some(is_named) = map.next_key_seed(Is(self.name))? {
-            found.members += 1;
-            if is_named {
-                found.value = Some(map.next_value::<&RawValue>()?.get());
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
+fn members_of(object: &str) -> Result<BTreeMap<String, &str>> {
+    json::members(object).ok_or_else(not_an_object)
 }
 
 /// The text at `request`, which must end within `size` bytes.

@@ -6,8 +6,7 @@ use crate::ffi::guard::guard;
 use crate::ffi::handle::{self, otp_service};
 use crate::ffi::results::otp_result;
 use crate::ffi::strings::{bytes, optional_text, text};
-
-const WEBHOOK_BODY_LIMIT: usize = 64 * 1024;
+use crate::limits::BODY_BYTES;
 
 /// Takes in a webhook of the provider: a report on a message, or a message to us.
 ///
@@ -41,7 +40,7 @@ pub unsafe extern "C" fn otp_webhook(
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
             let authorization = optional_text(authorization, "authorization")?;
-            service.webhook(authorization, bytes(body, body_size, WEBHOOK_BODY_LIMIT, "body")?)
+            service.webhook(authorization, bytes(body, body_size, BODY_BYTES, "body")?)
         })
     }
 }

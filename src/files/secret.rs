@@ -27,6 +27,17 @@ pub fn read_private(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
     file::read(&file, &metadata, path, limit).map(Some)
 }
 
+/// Reads a file of at most `limit` bytes that somebody gave, however it is protected; `None` when there is none.
+///
+/// # Errors
+///
+/// When it cannot be read, is longer, or not a regular file.
+pub fn read_given(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
+    let Some(file) = file::open(path, 0)? else { return Ok(None) };
+    let metadata = file::regular(&file, path)?;
+    file::read(&file, &metadata, path, limit).map(Some)
+}
+
 /// Reads a file of at most `limit` bytes that an operator or an orchestrator keeps a secret in; `None` when there is
 /// none. It may be reached through symbolic links, belong to root, and be readable by its group. One that everybody
 /// may read is refused unless it is root's and nobody may write to where it is mounted: then `option` is warned about.

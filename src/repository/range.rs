@@ -6,7 +6,9 @@
 
 use super::{Meta, Row};
 use crate::clock::MINUTE_MS;
-use crate::limits::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS};
+use crate::limits::{
+    CHANNEL_BYTES, ID_BYTES, INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS, STORED_ERROR_BYTES,
+};
 use crate::policy::{Failures, MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Sends};
 use crate::record::{
     ATTEMPTS, Code, CodeState, Delivery, LENGTHS, MOST_RETENTION_MINUTES, MOST_STEPS, REMEMBERED, Record, Secret, Step,
@@ -20,12 +22,6 @@ const MOST_RECIPIENTS: usize = 2 + MOST_STEPS;
 
 /// More than a request of 16 KiB can have sealed.
 const MOST_SEALED_BYTES: usize = 17 * 1024;
-
-const MOST_CHANNEL_BYTES: usize = 32;
-/// Of a provider's identifier.
-const MOST_ID_BYTES: usize = 128;
-/// Of what a report says of a failure.
-const MOST_ERROR_BYTES: usize = 200;
 
 impl Row {
     /// Whether every value is one that is written.
@@ -94,13 +90,13 @@ fn is_code(code: &Code) -> bool {
 fn is_delivery(delivery: &Delivery) -> bool {
     delivery.steps.len() <= MOST_STEPS
         && delivery.steps.iter().all(is_step)
-        && is_name_or_none(delivery.dispatch_uuid.as_deref(), MOST_ID_BYTES)
+        && is_name_or_none(delivery.dispatch_uuid.as_deref(), ID_BYTES)
 }
 
 fn is_step(step: &Step) -> bool {
-    is_name(&step.channel, MOST_CHANNEL_BYTES)
-        && is_name_or_none(step.message_uuid.as_deref(), MOST_ID_BYTES)
-        && step.error.as_ref().is_none_or(|error| error.len() <= MOST_ERROR_BYTES)
+    is_name(&step.channel, CHANNEL_BYTES)
+        && is_name_or_none(step.message_uuid.as_deref(), ID_BYTES)
+        && step.error.as_ref().is_none_or(|error| error.len() <= STORED_ERROR_BYTES)
 }
 
 fn is_name_or_none(text: Option<&str>, most_bytes: usize) -> bool {

@@ -17,6 +17,7 @@ use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
+use crate::limits::STEP_ERROR_BYTES;
 use crate::outcome::Outcome;
 use crate::record::{FirstAnswer, Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
@@ -24,9 +25,6 @@ use crate::repository::{Row, Transaction, transact};
 use crate::sender::vonage::Carrier;
 use crate::sender::{Answer, Sender};
 use crate::workflow::{self, Reference};
-
-/// Most bytes of an error that a step keeps.
-const STEP_ERROR_BYTES: usize = 120;
 
 /// How messages leave. Found before anything is stored: the host may take its function away at any moment.
 pub enum Way<'a> {

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use super::pace::Pace;
 use super::passed::Passed;
 use super::replies::{subject_locked, whole_seconds_up};
-use super::{Core, DURABLE, NAME_BYTES, Service, rows};
+use super::{Core, DURABLE, Service, rows};
 use crate::block::{Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
 use crate::error::{Error, Result};
+use crate::limits::{ADDRESS_BYTES, NAME_BYTES};
 use crate::phone;
 use crate::policy::Standing;
 use crate::record::Record;
 use crate::reply::{FoundReply, SubjectReply};
 use crate::repository::{Page, Row, Transaction, transact};
-use crate::request::{MAX_ADDRESS_BYTES, check_name};
+use crate::request::check_name;
 use crate::typed::fold;
 
 impl Service {
@@ -81,7 +82,7 @@ impl Service {
     /// be read; after it, the others may be gone.
     pub fn erase(&self, recipient: &str) -> Result<FoundReply> {
         self.start_driver()?;
-        let checked = self.core.check_text(recipient, "recipient", MAX_ADDRESS_BYTES);
+        let checked = self.core.check_text(recipient, "recipient", ADDRESS_BYTES);
         let answer = checked.and_then(|()| {
             let found = self.erase_all(self.core.recipients(recipient))?;
             self.core.check_found(found, recipient, "recipient")?;

@@ -8,14 +8,13 @@ use crate::block::RowKey;
 use crate::clock::Time;
 use crate::code::{self, Guess, Typed};
 use crate::error::{Error, Result};
+use crate::limits::CONTEXT_BYTES;
 use crate::outcome::Outcome;
 use crate::reply::{DoneReply, VerifyReply};
 use crate::repository::{Transaction, transact};
 
 /// Most bytes of a code that is looked at.
 const CODE_BYTES: usize = 64;
-/// Most bytes of a context.
-pub const CONTEXT_BYTES: usize = 4096;
 
 impl Service {
     /// Verifies a code. It is good once; which answer it gets is decided in one transaction, and told after that.

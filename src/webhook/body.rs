@@ -6,20 +6,19 @@
 
 use zeroize::Zeroizing;
 
-use super::{BODY_LIMIT, Event, FinalEvent, FinalMessage, InboundEvent, StatusEvent, timestamp};
+use super::{Event, FinalEvent, FinalMessage, InboundEvent, StatusEvent, timestamp};
 use crate::channel;
 use crate::clock::Time;
 use crate::error::{Error, Result};
+use crate::limits::{BODY_BYTES, ID_BYTES, STEP_ERROR_BYTES};
 use crate::record::DeliveryState;
 use crate::strict::{self, Node, Object, is_name};
 
 /// How errors call the document.
 const TITLE: &str = "webhook body";
 
-/// Most bytes of an identifier. Longer ones are none of ours.
-const ID_LIMIT: usize = 128;
+/// Longest address of a user, in bytes.
 const ADDRESS_LIMIT: usize = 256;
-const ERROR_LIMIT: usize = 200;
 
 /// More messages than any workflow of ours has steps.
 const MESSAGES_LIMIT: usize = 16;
@@ -31,15 +30,15 @@ const SHOWN_DIGITS: usize = 4;
 ///
 /// # Errors
 ///
-/// `Argument`: longer than [`BODY_LIMIT`], not UTF-8, not a JSON object, nested deeper than 16, or a repeated member.
+/// `Argument`: longer than [`BODY_BYTES`], not UTF-8, not a JSON object, nested deeper than 16, or a repeated member.
 pub fn parse(body: &[u8]) -> Result<Event> {
-    if body.len() > BODY_LIMIT {
+    if body.len() > BODY_BYTES {
         return Err(Error::argument(format!("{TITLE}: longer than 64 KiB")));
     }
     let text = std::str::from_utf8(body).map_err(|_| Error::argument(format!("{TITLE}: not UTF-8")))?;
     let mut root = strict::parse(text, TITLE, Error::argument)?.object()?;
     let (has_status, has_uuid) = (root.has("status"), root.has("message_uuid"));
-    let is_inbound = text_of(&mut root, "direction").is_some_and(|direction| *direction == "inbound");
+    let is_inbound = root.take_text("direction").is_some_and(|direction| *direction == "inbound");
     if !has_uuid && root.has("template") {
         if let Some(dispatch_uuid) = id_of(&mut root, "dispatch_uuid") {
             return Ok(Event::Final(read_final(root, dispatch_uuid)));
@@ -53,14 +52,14 @@ pub fn parse(body: &[u8]) -> Result<Event> {
 }
 
 fn read_status(mut root: Object) -> StatusEvent {
-    let told = text_of(&mut root, "channel");
+    let told = root.take_text("channel");
     let (to, from) = (Party::read(&mut root, "to"), Party::read(&mut root, "from"));
     StatusEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
         // The published form says `workflow`, webhooks that were seen say `dispatch`.
-        dispatch_uuid: object_of(&mut root, "_links").and_then(|mut links| {
+        dispatch_uuid: root.take_inner("_links").and_then(|mut links| {
             let names = ["dispatch", "workflow"];
-            names.iter().find_map(|name| id_of(&mut object_of(&mut links, name)?, "dispatch_uuid"))
+            names.iter().find_map(|name| id_of(&mut links.take_inner(name)?, "dispatch_uuid"))
         }),
         client_ref: id_of(&mut root, "client_ref"),
         channel: [told, to.channel, from.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
@@ -71,16 +70,16 @@ fn read_status(mut root: Object) -> StatusEvent {
 }
 
 fn read_final(mut root: Object, dispatch_uuid: String) -> FinalEvent {
-    let completed = text_of(&mut root, "status").and_then(|status| match status.as_str() {
+    let completed = root.take_text("status").and_then(|status| match status.as_str() {
         "completed" => Some(true),
         "error" => Some(false),
         _ => None,
     });
-    let links = object_of(&mut root, "_links").and_then(|mut links| links.take("messages"));
-    let messages = links.and_then(|messages| messages.list(0..=BODY_LIMIT).ok()).unwrap_or_default();
+    let links = root.take_inner("_links").and_then(|mut links| links.take("messages"));
+    let messages = links.and_then(|messages| messages.list(0..=BODY_BYTES).ok()).unwrap_or_default();
     let read = |mut message: Object| FinalMessage {
         message_uuid: id_of(&mut message, "message_uuid"),
-        channel: text_of(&mut message, "channel").and_then(|name| channel::of_vendor(&name)),
+        channel: message.take_text("channel").and_then(|name| channel::of_vendor(&name)),
         state: state_of(&mut message),
     };
     let messages = messages.into_iter().take(MESSAGES_LIMIT).filter_map(|node| node.object().ok()).map(read);
@@ -88,16 +87,16 @@ fn read_final(mut root: Object, dispatch_uuid: String) -> FinalEvent {
 }
 
 fn read_inbound(mut root: Object) -> InboundEvent {
-    let told = text_of(&mut root, "channel");
+    let told = root.take_text("channel");
     let (to, from) = (Party::read(&mut root, "to"), Party::read(&mut root, "from"));
-    let content = object_of(&mut root, "message").and_then(|mut message| object_of(&mut message, "content"));
-    let text = content.and_then(|mut content| text_of(&mut content, "text"));
+    let content = root.take_inner("message").and_then(|mut message| message.take_inner("content"));
+    let text = content.and_then(|mut content| content.take_text("text"));
     InboundEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
         channel: [told, from.channel, to.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
         // Addresses were seen with blanks around them.
         from: from.address.map(|address| bounded(address.trim(), ADDRESS_LIMIT)).filter(|from| !from.is_empty()),
-        text: text.or_else(|| text_of(&mut root, "text")),
+        text: text.or_else(|| root.take_text("text")),
     }
 }
 
@@ -114,11 +113,11 @@ impl Party {
             Some(node) if node.is_object() => node.object().map_or_else(
                 |_| Self::default(),
                 |mut object| Self {
-                    address: text_of(&mut object, "id").or_else(|| text_of(&mut object, "number")),
-                    channel: text_of(&mut object, "type"),
+                    address: object.take_text("id").or_else(|| object.take_text("number")),
+                    channel: object.take_text("type"),
                 },
             ),
-            Some(node) => Self { address: text(&node), channel: None },
+            Some(node) => Self { address: node.loose_text(), channel: None },
             None => Self::default(),
         }
     }
@@ -128,21 +127,21 @@ impl Party {
 /// `type`, and the sentence as `detail`; all of it may stand in an `error` once more.
 fn read_error(node: Node) -> Option<String> {
     if !node.is_object() {
-        return text(&node).map(|text| error_line(&text));
+        return node.loose_text().map(|text| error_line(&text));
     }
     let mut error = node.object().ok()?;
-    let inner = object_of(&mut error, "error").and_then(|mut inner| describe(&mut inner));
+    let inner = error.take_inner("error").and_then(|mut inner| describe(&mut inner));
     inner.or_else(|| describe(&mut error))
 }
 
 fn describe(error: &mut Object) -> Option<String> {
-    let title = text_of(error, "title");
-    let url = text_of(error, "type");
+    let title = error.take_text("title");
+    let url = error.take_text("type");
     let fragment = url.as_deref().and_then(|url| url.rsplit_once('#')).map(|(_, fragment)| fragment);
-    let told = text_of(error, "code");
+    let told = error.take_text("code");
     let codes = [told.as_deref().map(String::as_str), title.as_deref().map(String::as_str), fragment];
     let code = codes.into_iter().flatten().find(|code| is_code(code));
-    let sentence = text_of(error, "reason").or_else(|| text_of(error, "detail"));
+    let sentence = error.take_text("reason").or_else(|| error.take_text("detail"));
     let sentence = sentence.as_deref().map(String::as_str).or(title.as_deref().map(String::as_str));
     match (code, sentence.filter(|sentence| Some(*sentence) != code)) {
         (Some(code), Some(sentence)) => Some(error_line(&format!("{code}: {sentence}"))),
@@ -172,11 +171,11 @@ fn error_line(text: &str) -> String {
         }
         rest = rest.get(taken..).unwrap_or_default();
     }
-    bounded(&line, ERROR_LIMIT).to_string()
+    bounded(&line, STEP_ERROR_BYTES).to_string()
 }
 
 fn state_of(object: &mut Object) -> Option<DeliveryState> {
-    match text_of(object, "status")?.as_str() {
+    match object.take_text("status")?.as_str() {
         "submitted" => Some(DeliveryState::Submitted),
         "delivered" => Some(DeliveryState::Delivered),
         "read" => Some(DeliveryState::Read),
@@ -187,27 +186,13 @@ fn state_of(object: &mut Object) -> Option<DeliveryState> {
 }
 
 fn time_of(object: &mut Object) -> Option<Time> {
-    timestamp::parse(&text_of(object, "timestamp")?)
+    timestamp::parse(&object.take_text("timestamp")?)
 }
 
 fn id_of(object: &mut Object, name: &str) -> Option<String> {
-    let id = text_of(object, name)?;
+    let id = object.take_text(name)?;
     let id = id.trim();
-    is_name(id, ID_LIMIT).then(|| id.to_owned())
-}
-
-fn object_of(object: &mut Object, name: &str) -> Option<Object> {
-    object.take(name)?.object().ok()
-}
-
-fn text_of(object: &mut Object, name: &str) -> Option<Zeroizing<String>> {
-    text(&object.take(name)?)
-}
-
-/// A text, or an integer as one: older documents have numbers where newer ones have texts.
-fn text(node: &Node) -> Option<Zeroizing<String>> {
-    let integer = || node.integer::<u64>(0..=u64::MAX).map(|integer| integer.to_string());
-    node.text().map(str::to_owned).or_else(|_| integer()).ok().map(Zeroizing::new)
+    is_name(id, ID_BYTES).then(|| id.to_owned())
 }
 
 /// The text, cut at a character.

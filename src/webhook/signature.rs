@@ -18,7 +18,7 @@ use crate::strict::is_name;
 const HEADER_LIMIT: usize = 8192;
 
 /// Longest `jti`, in bytes; the carrier's is a UUID.
-const ID_LIMIT: usize = 256;
+const JTI_BYTES: usize = 256;
 
 const ISSUER: &str = "Vonage";
 
@@ -116,7 +116,7 @@ impl Verifier {
         if (now - issued_at).abs() > self.max_age_seconds || !is_current {
             return Err(Flaw("signed too long ago, or in the future"));
         }
-        let jti = claims.jti.filter(|jti| is_name(jti, ID_LIMIT));
+        let jti = claims.jti.filter(|jti| is_name(jti, JTI_BYTES));
         let jti = jti.ok_or(Flaw("jti is missing or not 1 to 256 bytes"))?;
         Ok(Signed { jti, issued_at: Time::from_ms((issued_at * SECOND_MS as f64) as u64) })
     }

@@ -169,14 +169,6 @@ fn a_text_is_shortened_at_a_character_when_it_is_a_byte_too_long() {
 }
 
 #[test]
-fn escaped_is_what_serde_writes() {
-    for character in ('\0'..'\u{800}').chain(['\u{ffff}', '\u{10ffff}']) {
-        let json = serde_json::to_string(&character).unwrap();
-        assert_eq!(escaped_char(character), json.len() - 2, "{json}");
-    }
-}
-
-#[test]
 fn a_refusal_tells_its_sentence_and_a_success_none() {
     let verdict = |outcome| VerifyReply { outcome, attempts_left: Some(4), retry_after_seconds: None, locked: None };
     let refused = r#"{"result":"OTP_NOT_VALID","message":"Not found","attemptsLeft":4}"#;

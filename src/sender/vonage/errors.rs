@@ -1,21 +1,16 @@
 //! What an answer, or none, says about the message. One table decides; what it does not name is in doubt.
 
-use std::fmt;
 use std::time::Duration;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Answer;
 use super::http::{Failure, Reply};
+use crate::error::Error;
+use crate::limits::FOREIGN_BYTES;
 use crate::sender::SendFailure;
-use crate::strict::is_visible_ascii;
+use crate::strict::{self, Node, is_visible_ascii};
 use crate::typed::shown_without;
 
-/// Longest text of the carrier that is kept, in bytes; replies shorten it further.
-const MAX_TEXT_BYTES: usize = 200;
-
-/// Longest identifier of a message, in bytes. UUIDs have 36.
+/// Longest identifier of a message, and longest code, in bytes. UUIDs have 36.
 const MAX_UUID_BYTES: usize = 64;
 
 /// Whether a request may be repeated: only where the message was certainly not taken.
@@ -70,15 +65,15 @@ fn fate_of_code(code: &str) -> Option<Fate> {
 /// Judges an answer. `uuid_member` names the member of a good one; a text of the carrier in which one of `secrets`
 /// stands, however it is spelled, is withheld, and a code dropped.
 pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> (Answer, Again) {
-    let problem = reply.body.as_deref().and_then(|body| serde_json::from_slice::<Told>(body).ok()).unwrap_or_default();
+    let problem = reply.body.as_deref().and_then(|body| Problem::read(body, uuid_member)).unwrap_or_default();
     let mut fate = fate_of_status(reply.status);
     if fate == Fate::Taken
-        && let Some(uuid) = problem.uuid(uuid_member)
+        && let Some(uuid) = problem.uuid
     {
         return (Answer::Accepted { uuid: Some(uuid) }, Again::Never);
     }
-    let told = |text: &String| !secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
-    let vendor_code = problem.code().filter(told);
+    let is_open = |text: &String| !secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
+    let vendor_code = problem.code.filter(is_open);
     if matches!(fate, Fate::NotTaken | Fate::NotTakenNow) {
         fate = vendor_code.as_deref().and_then(fate_of_code).unwrap_or(fate);
     }
@@ -91,7 +86,7 @@ pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> 
         detail,
         http_status: Some(reply.status),
         vendor_code,
-        vendor_title: problem.title().map(|title| shown_without(secrets, title)),
+        vendor_title: problem.title.map(|title| shown_without(secrets, title)),
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
     match fate {
@@ -113,125 +108,52 @@ pub fn judge_failure(host: &str, failure: Failure) -> (Answer, Again) {
     }
 }
 
-/// What is read of an answer, good or bad (RFC 7807): members of any type, all else passed over. A repeated member
-/// makes it unreadable.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Told {
-    dispatch_uuid: Loose,
-    message_uuid: Loose,
-    #[serde(rename = "type")]
-    kind: Loose,
-    title: Loose,
+/// What is read of an answer, good or bad (RFC 7807). Members may have any type, and others may be there; where one is
+/// repeated, nothing is read.
+#[derive(Default)]
+struct Problem {
+    uuid: Option<String>,
+    code: Option<String>,
+    title: Option<String>,
 }
 
-impl Told {
-    fn uuid(&self, member: &str) -> Option<String> {
-        let uuid = if member == "dispatch_uuid" { &self.dispatch_uuid } else { &self.message_uuid };
-        let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        match uuid {
-            Loose::Text(uuid) if (1..=MAX_UUID_BYTES).contains(&uuid.len()) && uuid.bytes().all(valid) => {
-                Some(uuid.clone())
-            }
-            _ => None,
-        }
+impl Problem {
+    fn read(body: &[u8], uuid_member: &str) -> Option<Self> {
+        let mut answer = strict::parse(std::str::from_utf8(body).ok()?, "answer", Error::store).ok()?.object().ok()?;
+        let text = |node: Option<Node>| Some(node?.text().ok()?.to_owned());
+        let (uuid, kind) = (text(answer.take(uuid_member)), text(answer.take("type")));
+        let title = answer.take_text("title");
+        Some(Self {
+            uuid: uuid.filter(|uuid| is_uuid(uuid)),
+            code: code(kind.as_deref(), title.as_deref().map(String::as_str)),
+            title: title.map(|title| line(&title)).filter(|title| !title.is_empty()),
+        })
     }
+}
 
-    /// The part of `type` after `#`, whatever its host; else a title that is a number, as statuses have it.
-    fn code(&self) -> Option<String> {
-        let of_type = match &self.kind {
-            Loose::Text(kind) => kind.rsplit_once('#').map(|(_, code)| code),
-            _ => None,
-        };
-        let is_code = |code: &str| (1..=MAX_UUID_BYTES).contains(&code.len()) && is_visible_ascii(code);
-        let of_title = self.title.text().filter(|title| title.bytes().all(|byte| byte.is_ascii_digit()));
-        of_type.filter(|code| is_code(code)).or_else(|| of_title.filter(|code| is_code(code))).map(str::to_owned)
-    }
+fn is_uuid(text: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=MAX_UUID_BYTES).contains(&text.len()) && text.bytes().all(valid)
+}
 
-    fn title(&self) -> Option<String> {
-        self.title.text().map(line).filter(|title| !title.is_empty())
-    }
+/// The part of `type` after `#`, whatever its host; else a title that is a number, as statuses have it.
+fn code(kind: Option<&str>, title: Option<&str>) -> Option<String> {
+    let is_code = |code: &&str| (1..=MAX_UUID_BYTES).contains(&code.len()) && is_visible_ascii(code);
+    let of_type = kind.and_then(|kind| kind.rsplit_once('#')).map(|(_, code)| code).filter(is_code);
+    let of_title = title.filter(|title| title.bytes().all(|byte| byte.is_ascii_digit())).filter(is_code);
+    of_type.or(of_title).map(str::to_owned)
 }
 
 /// Foreign text as one short line.
 fn line(text: &str) -> String {
     let mut line = String::new();
     for letter in text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
-        if line.len() + letter.len_utf8() > MAX_TEXT_BYTES {
+        if line.len() + letter.len_utf8() > FOREIGN_BYTES {
             break;
         }
         line.push(letter);
     }
     line
-}
-
-/// A member of any type.
-#[derive(Default)]
-enum Loose {
-    #[default]
-    Other,
-    Text(String),
-    /// An integer, as text.
-    Number(String),
-}
-
-impl Loose {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Other => None,
-            Self::Text(text) | Self::Number(text) => Some(text),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Loose {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LooseVisitor)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
-        Ok(Loose::Text(text.to_owned()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose::Number(number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose::Number(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Loose, E> {
-        Ok(Loose::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Loose, E> {
-        Ok(Loose::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Loose, E> {
-        Ok(Loose::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Loose, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Loose, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
-    }
 }
 
 #[cfg(test)]

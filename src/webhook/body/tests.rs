@@ -1,5 +1,6 @@
-use super::super::{BODY_LIMIT, Event, FinalMessage, InboundEvent, StatusEvent};
+use super::super::{Event, FinalMessage, InboundEvent, StatusEvent};
 use super::{error_line, parse};
+use crate::limits::BODY_BYTES;
 use crate::outcome::Outcome;
 use crate::record::DeliveryState::{self, *};
 
@@ -199,11 +200,11 @@ fn what_is_refused() {
     };
     assert_eq!(status(&deep(15)).state, Some(Read));
     refused(deep(16).as_bytes(), "webhook body: nested too deeply");
-    refused("[".repeat(BODY_LIMIT).as_bytes(), "webhook body: nested too deeply");
+    refused("[".repeat(BODY_BYTES).as_bytes(), "webhook body: nested too deeply");
     let whole = r#"{"message_uuid":"m","status":"read"}"#;
     let padded = |size: usize| format!("{whole}{}", " ".repeat(size - whole.len()));
-    assert_eq!(status(&padded(BODY_LIMIT)).state, Some(Read));
-    refused(padded(BODY_LIMIT + 1).as_bytes(), "webhook body: longer than 64 KiB");
+    assert_eq!(status(&padded(BODY_BYTES)).state, Some(Read));
+    refused(padded(BODY_BYTES + 1).as_bytes(), "webhook body: longer than 64 KiB");
     for (body, expected) in [
         (&b""[..], "webhook body: not valid JSON: line 1, column 0"),
         (b"{", "webhook body: not valid JSON"),
