@@ -87,24 +87,24 @@ pub fn timer(row: &RowKey, record: &Record) -> Option<Timer> {
     Some(Timer { due: record.delivery.due?, record: *row, delivery: record.deliveries, step })
 }
 
-/// A step that is configured, as far as the workflow cares.
-pub struct Planned<'a> {
+/// A configured step of a delivery.
+pub struct PlannedStep<M> {
     /// Its channel.
-    pub channel: &'a str,
+    pub channel: String,
     /// How long its condition is waited for.
     pub expiry_ms: u64,
-    /// Whether there is an address for it: without one it is passed over.
-    pub has_address: bool,
+    /// Its message, if there is an address for it: without one it is passed over.
+    pub message: Option<M>,
 }
 
 /// Begins the next step of a delivery, if there is one: `planned` are all that are configured, and the record is
 /// settled.
-pub fn begin_next(record: &mut Record, planned: &[Planned<'_>], now: Time) -> bool {
+pub fn begin_next<M>(record: &mut Record, planned: &[PlannedStep<M>], now: Time) -> bool {
     let begun = record.delivery.steps.len();
-    let Some(passed_over) = planned.iter().skip(begun).position(|step| step.has_address) else { return false };
+    let Some(passed_over) = planned.iter().skip(begun).position(|step| step.message.is_some()) else { return false };
     for (place, step) in planned.iter().skip(begun).take(passed_over + 1).enumerate() {
         let status = if place < passed_over { DeliveryState::Skipped } else { DeliveryState::Sending };
-        let channel = step.channel.to_owned();
+        let channel = step.channel.clone();
         record.delivery.steps.push(Step { channel, status, at: now, message_uuid: None, error: None });
     }
     (record.delivery.due, record.delivery.claimed) = (None, false);
@@ -112,9 +112,9 @@ pub fn begin_next(record: &mut Record, planned: &[Planned<'_>], now: Time) -> bo
 }
 
 /// From now on the condition of the newest step is waited for, if a step can follow it.
-pub fn wait(record: &mut Record, planned: &[Planned<'_>], now: Time) {
+pub fn wait<M>(record: &mut Record, planned: &[PlannedStep<M>], now: Time) {
     let (waits, follows) = planned.split_at(record.delivery.steps.len().min(planned.len()));
-    let newest = waits.last().filter(|_| follows.iter().any(|step| step.has_address));
+    let newest = waits.last().filter(|_| follows.iter().any(|step| step.message.is_some()));
     record.delivery.due = newest.map(|step| now.plus(step.expiry_ms));
     record.delivery.claimed = false;
 }

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn otp_request_text(
     text: *const c_char,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { add(request, request_size, field, text, "field", with_member) }
+    unsafe { add((request, request_size), with_member, (field, "field"), text) }
 }
 
 /// Adds a text to the `params` of the request that is being built in `request`, as otp_request_text() adds a member:
@@ -55,30 +55,28 @@ pub unsafe extern "C" fn otp_request_param(
     text: *const c_char,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { add(request, request_size, name, text, "name", with_param) }
+    unsafe { add((request, request_size), with_param, (name, "name"), text) }
 }
 
 /// A text that changes at its end: how much of it stays, and what follows that, with a NUL. It may hold a code: the
 /// memory is taken in one piece and wiped.
-struct Change {
+struct Addition {
     kept: usize,
     added: Zeroizing<Vec<u8>>,
 }
 
-/// Changes the request in its buffer. `title` names the parameter with the name.
+/// Changes the request in its buffer. The name comes with that of its parameter.
 unsafe fn add(
-    request: *mut c_char,
-    size: usize,
-    name: *const c_char,
+    (request, size): (*mut c_char, usize),
+    change: fn(&str, &str, &str) -> Result<Addition>,
+    (name, title): (*const c_char, &str),
     value: *const c_char,
-    title: &str,
-    change: fn(&str, &str, &str) -> Result<Change>,
 ) -> otp_result {
     let added = catch(|| {
         // SAFETY: pointers are NULL or what the header asks for.
         let (name, value) = unsafe { (text(name, title)?, text(value, "text")?) };
         // SAFETY: as above.
-        let Change { kept, added } = change(unsafe { text_within(request, size) }?, name, value)?;
+        let Addition { kept, added } = change(unsafe { text_within(request, size) }?, name, value)?;
         if added.len() > size - kept {
             return Err(Error::argument("request: has no room"));
         }
@@ -89,7 +87,7 @@ unsafe fn add(
     if added.is_ok() { OTP_OK } else { OTP_E_ARGUMENT }
 }
 
-fn with_member(request: &str, name: &str, value: &str) -> Result<Change> {
+fn with_member(request: &str, name: &str, value: &str) -> Result<Addition> {
     if request.is_empty() {
         return change(0, &["{", "}"], (name, value));
     }
@@ -97,7 +95,7 @@ fn with_member(request: &str, name: &str, value: &str) -> Result<Change> {
     change(place, &[comma, "}"], (name, value))
 }
 
-fn with_param(request: &str, name: &str, value: &str) -> Result<Change> {
+fn with_param(request: &str, name: &str, value: &str) -> Result<Addition> {
     if request.is_empty() {
         return change(0, &["{\"params\":{", "}}"], (name, value));
     }
@@ -123,7 +121,7 @@ fn end_of<'a>(object: &str, name: &str) -> Result<(usize, &'a str)> {
 }
 
 /// Keeps the first bytes, and adds the member before the last part.
-fn change(kept: usize, parts: &[&str], member: (&str, &str)) -> Result<Change> {
+fn change(kept: usize, parts: &[&str], member: (&str, &str)) -> Result<Addition> {
     let (after, before) = parts.split_last().ok_or_else(|| Error::internal("nothing is added"))?;
     let (name, value) = member;
     // No character takes more than 6 bytes.
@@ -135,7 +133,7 @@ fn change(kept: usize, parts: &[&str], member: (&str, &str)) -> Result<Change> {
         added.extend_from_slice(end.as_bytes());
     }
     added.push(0);
-    Ok(Change { kept, added })
+    Ok(Addition { kept, added })
 }
 
 #[cold]

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::Core;
-use super::plan::{Job, PlannedStep};
+use super::plan::Job;
 use crate::error::{Error, Result};
 use crate::record::Via;
-use crate::sender::Answer;
 use crate::sender::vonage::{Carrier, Leg};
+use crate::sender::{Answer, Message};
 use crate::step::StepConfig;
+use crate::workflow::PlannedStep;
 
 impl Core {
     /// Sends the message by the carrier: with Dispatch together with all that may follow it.
@@ -32,7 +33,7 @@ impl Core {
 }
 
 /// A step as the carrier takes it, if there is an address for it.
-fn leg<'a>(job: &'a Job, step: &'a PlannedStep, configured: &'a StepConfig) -> Option<Leg<'a>> {
+fn leg<'a>(job: &'a Job, step: &'a PlannedStep<Message>, configured: &'a StepConfig) -> Option<Leg<'a>> {
     let message = step.message.as_ref()?;
     Some(Leg {
         channel: &message.channel,

@@ -3,7 +3,7 @@
 use super::after::AfterResult;
 use super::deliver::Way;
 use super::order::Order;
-use super::plan::{Contents, Job};
+use super::plan::{Contents, Job, Occasion};
 use super::replies::{locked_reply, subject_locked, whole_seconds_up};
 use super::{Core, Service, rows};
 use crate::block::Recipient;
@@ -20,17 +20,17 @@ use crate::workflow;
 /// Rows a create looks at beside its own, so that a repository nobody sweeps does not grow for ever.
 const SWEPT_ROWS: usize = 4;
 
-/// What the first transaction came to.
-pub enum Begun {
+/// What the first transaction decided.
+pub enum Decision {
     /// An answer, and nothing to send.
     Answered(Box<CreateReply>),
     /// A code to deliver.
     Deliver(Box<Job>),
 }
 
-impl Begun {
+impl Decision {
     pub fn answered(reply: CreateReply) -> Result<Self> {
-        Ok(Begun::Answered(Box::new(reply)))
+        Ok(Decision::Answered(Box::new(reply)))
     }
 }
 
@@ -51,27 +51,27 @@ impl Service {
             let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
-            let begun = transact(&*self.core.repository, commit, move |transaction| {
+            let decision = transact(&*self.core.repository, commit, move |transaction| {
                 core.begin_create(transaction, order, moment.now())
             })?;
-            Ok(self.finish(begun, way.as_ref(), false)?)
+            Ok(self.finish(decision, way.as_ref())?)
         });
         let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
         self.told_about("create", about, answer)
     }
 
     /// What follows the commit.
-    pub(super) fn finish(&self, begun: Begun, way: Option<&Way<'_>>, again: bool) -> AfterResult<CreateReply> {
-        match (begun, way) {
-            (Begun::Answered(reply), _) => Ok(*reply),
-            (Begun::Deliver(job), Some(way)) => self.deliver(*job, way, again),
-            (Begun::Deliver(job), None) => self.hand_over(&job),
+    pub(super) fn finish(&self, decision: Decision, way: Option<&Way<'_>>) -> AfterResult<CreateReply> {
+        match (decision, way) {
+            (Decision::Answered(reply), _) => Ok(*reply),
+            (Decision::Deliver(job), Some(way)) => self.deliver(*job, way),
+            (Decision::Deliver(job), None) => self.hand_over(&job),
         }
     }
 }
 
 impl Core {
-    fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Begun> {
+    fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Decision> {
         let before = rows::record(transaction, &order.row, now)?;
         let timer = before.as_ref().and_then(|record| workflow::timer(&order.row, record));
         let mut older = before.clone();
@@ -79,19 +79,19 @@ impl Core {
             record.settle(now);
             if let Some(reply) = self.replay(&order, record, now)? {
                 rows::put_record(transaction, &order.row, before, record.clone(), now);
-                return Begun::answered(reply);
+                return Decision::answered(reply);
             }
         }
         if !order.allowed {
-            return Begun::answered(CreateReply::new(Outcome::Refused));
+            return Decision::answered(CreateReply::new(Outcome::Refused));
         }
         let standing = rows::settled_failures(transaction, &order.subject, now)?.standing(now);
         if let Some(locked) = subject_locked(standing) {
-            return Begun::answered(locked_reply(locked, standing));
+            return Decision::answered(locked_reply(locked, standing));
         }
         let sends = match self.may_send(transaction, &order.recipients, now)? {
             Ok(sends) => sends,
-            Err(reply) => return Begun::answered(reply),
+            Err(reply) => return Decision::answered(reply),
         };
         let (record, code) = self.draw(&order, older, now)?;
         let Order { token, row, envelope, .. } = order;
@@ -99,7 +99,14 @@ impl Core {
         let steps = self.plan(&Contents { token: &token, envelope: &envelope, code: &code, left_ms, first: 0 })?;
         rows::put_new_record(transaction, &row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
+        Ok(Decision::Deliver(Box::new(Job {
+            row,
+            record,
+            locale: envelope.locale,
+            steps,
+            now,
+            occasion: Occasion::First,
+        })))
     }
 
     /// The sends so far, or the refusal when one more is too much for any recipient.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::after::AfterResult;
-use super::plan::{Job, PlannedStep};
+use super::plan::{Job, Occasion, Steps};
 use super::{Core, DURABLE, RELAXED, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -35,7 +35,7 @@ pub enum Way<'a> {
 }
 
 /// A step that was begun: what must still be so when its message leaves, and when its outcome is stored.
-struct Begun {
+struct BegunStep {
     row: RowKey,
     ticket: Ticket,
     at: usize,
@@ -43,7 +43,7 @@ struct Begun {
     begun: Option<Time>,
 }
 
-impl Begun {
+impl BegunStep {
     fn of(job: &Job) -> Self {
         let begun = job.record.delivery.steps.last().map(|step| step.at);
         Self { row: job.row, ticket: job.record.ticket(), at: job.at(), begun }
@@ -61,21 +61,27 @@ impl Begun {
     }
 }
 
-/// What is to be stored about a step, and may be run on another thread.
-struct Outcomes {
-    step: Begun,
+/// What follows a step that certainly failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The next step begins.
+    Begin,
+    /// The next step begins, and is claimed first.
+    Claim,
+}
+
+/// What came of a step, to be stored.
+struct StepResult {
+    step: BegunStep,
     /// What the sender's answer says.
     outcome: Outcome,
     status: DeliveryState,
     uuid: Option<String>,
     error: Option<String>,
-    steps: Arc<[PlannedStep]>,
-    /// Whether a further step may begin.
-    further: bool,
-    /// Whether it is claimed first.
-    claims: bool,
-    /// Whether the code was delivered before, so that it stays good whatever happens.
-    again: bool,
+    steps: Arc<Steps>,
+    /// What may follow.
+    next: Option<Next>,
+    occasion: Occasion,
 }
 
 /// What came of storing it.
@@ -89,17 +95,16 @@ enum Stored {
 }
 
 impl Service {
-    /// Delivers and answers. `again` says that the code was delivered before, so that it stays good whatever happens.
+    /// Delivers and answers.
     ///
     /// # Errors
     ///
     /// `Store` when a message certainly did not leave and that could not be stored.
-    pub(super) fn deliver(&self, mut job: Job, way: &Way<'_>, again: bool) -> AfterResult<CreateReply> {
+    pub(super) fn deliver(&self, mut job: Job, way: &Way<'_>) -> AfterResult<CreateReply> {
         let deadline = Instant::now() + Duration::from_millis(self.core.config.timeout_ms);
         loop {
             let Some(answer) = self.send(&job, way, deadline)? else { return Ok(CreateReply::new(Outcome::Cancelled)) };
-            let in_time = Instant::now() < deadline;
-            match self.store(&job, &answer, again, in_time) {
+            match self.store(&job, &answer, deadline) {
                 Ok(Stored::Gone) => return Ok(CreateReply::new(Outcome::Cancelled)),
                 Ok(Stored::Next(record)) => job.record = *record,
                 Ok(Stored::Ended(outcome, record)) => return Ok(self.sent(outcome, answer, &record, job.now)),
@@ -111,7 +116,7 @@ impl Service {
     /// Sends a step that nobody waits for. What came of it is in the record, or else told to the log.
     pub(super) fn deliver_alone(&self, job: Job) {
         let (row, Some(carrier)) = (job.row, &self.core.carrier) else { return };
-        if let Err(error) = self.deliver(job, &Way::Carrier(carrier), true).map_err(Error::from) {
+        if let Err(error) = self.deliver(job, &Way::Carrier(carrier)).map_err(Error::from) {
             self.hooks.log(Level::Error, "send", error.outcome(), About { row: Some(&row), ..About::default() });
         }
     }
@@ -159,32 +164,33 @@ impl Service {
             return Ok(true);
         }
         let (core, moment) = (self.core.clone(), self.hooks.moment());
-        let (step, steps) = (Begun::of(job), job.steps.clone());
+        let (step, steps) = (BegunStep::of(job), job.steps.clone());
         transact(&*self.core.repository, DURABLE, move |transaction| {
             core.let_go(transaction, &step, &steps, moment.now())
         })
     }
 
     /// Stores what came of a step, and begins the next one where this one certainly failed.
-    fn store(&self, job: &Job, answer: &Answer, again: bool, in_time: bool) -> Result<Stored> {
+    fn store(&self, job: &Job, answer: &Answer, deadline: Instant) -> Result<Stored> {
         let status = state(answer);
+        let may_follow = status == DeliveryState::Failed && Instant::now() < deadline;
+        let next = if job.record.delivery.claimed { Next::Claim } else { Next::Begin };
         let uuid = if let Answer::Accepted { uuid } = answer { uuid.clone() } else { None };
-        let outcomes = Outcomes {
-            step: Begun::of(job),
+        let result = StepResult {
+            step: BegunStep::of(job),
             outcome: outcome(answer),
             status,
             uuid,
             error: answer.failure().map(short_error),
             steps: job.steps.clone(),
-            further: status == DeliveryState::Failed && in_time,
-            claims: job.record.delivery.claimed,
-            again,
+            next: may_follow.then_some(next),
+            occasion: job.occasion,
         };
-        let begins = outcomes.further && job.steps.len() > job.at() + 1;
+        let begins = result.next.is_some() && job.steps.len() > job.at() + 1;
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         // A step that begins must not be forgotten: it would begin a second time.
         transact(&*self.core.repository, if begins { DURABLE } else { RELAXED }, move |transaction| {
-            core.store(transaction, outcomes, moment.now())
+            core.store(transaction, result, moment.now())
         })
     }
 
@@ -216,19 +222,19 @@ impl Service {
 }
 
 impl Core {
-    fn store(&self, transaction: &mut dyn Transaction, outcomes: Outcomes, now: Time) -> Result<Stored> {
-        let row = outcomes.step.row;
+    fn store(&self, transaction: &mut dyn Transaction, result: StepResult, now: Time) -> Result<Stored> {
+        let row = result.step.row;
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Stored::Gone) };
-        let meanwhile = outcomes.step.meanwhile(&before);
+        let meanwhile = result.step.meanwhile(&before);
         let mut record = before.clone();
         record.settle(now);
         match meanwhile {
             Meanwhile::Gone => return Ok(Stored::Gone),
             Meanwhile::Superseded => {}
-            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, &outcomes, now),
+            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, &result, now),
         }
-        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, &outcomes, now);
-        let answer = if begun { None } else { Some(conclude(&mut record, &outcomes, meanwhile)) };
+        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, &result, now);
+        let answer = if begun { None } else { Some(conclude(&mut record, &result, meanwhile)) };
         let told = Box::new(record.clone());
         rows::put_record(transaction, &row, &before, record, now);
         Ok(match answer {
@@ -238,10 +244,10 @@ impl Core {
     }
 
     /// Writes into the record how far its step came.
-    fn note(&self, transaction: &mut dyn Transaction, record: &mut Record, outcomes: &Outcomes, now: Time) {
-        let Begun { row, at, .. } = outcomes.step;
+    fn note(&self, transaction: &mut dyn Transaction, record: &mut Record, result: &StepResult, now: Time) {
+        let BegunStep { row, at, .. } = result.step;
         let dispatched = record.delivery.via == Via::Dispatch;
-        if let Some(uuid) = &outcomes.uuid {
+        if let Some(uuid) = &result.uuid {
             let step = (!dispatched).then_some(at as u8);
             let (delivery, until) = (record.deliveries, record.kept_until());
             let reference = Reference { record: row, delivery, step, until };
@@ -253,34 +259,28 @@ impl Core {
         if let Some(step) = record.delivery.steps.get_mut(at) {
             // A report may have overtaken the answer, and knows more.
             if step.status == DeliveryState::Sending {
-                (step.status, step.at, step.error) = (outcomes.status, now, outcomes.error.clone());
+                (step.status, step.at, step.error) = (result.status, now, result.error.clone());
             }
-            step.message_uuid = outcomes.uuid.clone().filter(|_| !dispatched).or(step.message_uuid.take());
+            step.message_uuid = result.uuid.clone().filter(|_| !dispatched).or(step.message_uuid.take());
         }
         if workflow::is_newest(record, at) && record.delivery.claimed {
             // It failed before it could leave.
-            self.wait(record, &outcomes.steps, now);
+            self.wait(record, &result.steps, now);
         }
     }
 
     /// Begins the step after one that failed, if it may and there is one.
-    fn follow(&self, record: &mut Record, outcomes: &Outcomes, now: Time) -> bool {
-        let goes_on = outcomes.further && workflow::has_failed(record.delivery.state());
-        let goes_on = goes_on && workflow::may_go_on(record, record.deliveries, outcomes.step.at);
-        let begun = goes_on && self.begin_next(record, &outcomes.steps, now);
-        if begun && outcomes.claims {
+    fn follow(&self, record: &mut Record, result: &StepResult, now: Time) -> bool {
+        let goes_on = result.next.is_some() && workflow::has_failed(record.delivery.state());
+        let goes_on = goes_on && workflow::may_go_on(record, record.deliveries, result.step.at);
+        let begun = goes_on && self.begin_next(record, &result.steps, now);
+        if begun && result.next == Some(Next::Claim) {
             self.claim_step(record, now);
         }
         begun
     }
 
-    fn let_go(
-        &self,
-        transaction: &mut dyn Transaction,
-        step: &Begun,
-        steps: &[PlannedStep],
-        now: Time,
-    ) -> Result<bool> {
+    fn let_go(&self, transaction: &mut dyn Transaction, step: &BegunStep, steps: &Steps, now: Time) -> Result<bool> {
         let Some(before) = rows::record(transaction, &step.row, now)? else { return Ok(false) };
         let mut record = before.clone();
         record.settle(now);
@@ -297,15 +297,15 @@ impl Core {
 
 /// The answer about a delivery whose last step came to this, kept with the record. A code that certainly reached
 /// nobody is given up; while another message may bring it, whoever sends that, it stays good.
-fn conclude(record: &mut Record, outcomes: &Outcomes, meanwhile: Meanwhile) -> Outcome {
+fn conclude(record: &mut Record, result: &StepResult, meanwhile: Meanwhile) -> Outcome {
     let is_vain = meanwhile == Meanwhile::Current && workflow::is_vain(record);
-    let outcome = match outcomes.outcome {
+    let outcome = match result.outcome {
         _ if meanwhile == Meanwhile::Used => Outcome::Ok,
         Outcome::Send | Outcome::Refused if !is_vain => Outcome::InDoubt,
         outcome => outcome,
     };
     match outcome {
-        _ if outcomes.again => {}
+        _ if result.occasion == Occasion::Again => {}
         Outcome::Ok => record.keep_answer(FirstAnswer::Sent),
         Outcome::InDoubt => record.keep_answer(FirstAnswer::InDoubt),
         _ => record.give_up(),

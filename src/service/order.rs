@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::plan::{Contents, PlannedStep};
+use super::plan::{Contents, Steps};
 use super::{Core, Service};
 use crate::block::{Client, Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
@@ -34,7 +34,7 @@ pub struct Order {
     /// By which the same request is known again.
     pub idempotency: Option<Idempotency>,
     /// The steps, tried with a code of the same length.
-    pub steps: Arc<[PlannedStep]>,
+    pub steps: Arc<Steps>,
 }
 
 impl Service {

@@ -13,6 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::record::{Record, Via};
 use crate::sender::Message;
+use crate::workflow::PlannedStep;
 
 /// What the messages of a code are made of.
 pub struct Contents<'a> {
@@ -28,12 +29,16 @@ pub struct Contents<'a> {
     pub first: usize,
 }
 
-/// A step of the configured workflow.
-pub struct PlannedStep {
-    /// Its channel.
-    pub channel: String,
-    /// Its message, if there is an address for it.
-    pub message: Option<Message>,
+/// All steps of the workflow.
+pub type Steps = [PlannedStep<Message>];
+
+/// Whether a code is being delivered for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// It is. A code that certainly reached nobody is given up.
+    First,
+    /// It was delivered before, and stays good whatever happens.
+    Again,
 }
 
 /// A code to deliver, as it was committed.
@@ -45,9 +50,11 @@ pub struct Job {
     /// The locale that was asked for.
     pub locale: Option<String>,
     /// All steps of the workflow.
-    pub steps: Arc<[PlannedStep]>,
+    pub steps: Arc<Steps>,
     /// The time of the commit.
     pub now: Time,
+    /// Whether it is the first time.
+    pub occasion: Occasion,
 }
 
 impl Job {
@@ -74,21 +81,18 @@ impl Core {
     /// # Errors
     ///
     /// `Argument` when there is no address for any step, or a text cannot be made.
-    pub(super) fn plan(&self, contents: &Contents<'_>) -> Result<Arc<[PlannedStep]>> {
+    pub(super) fn plan(&self, contents: &Contents<'_>) -> Result<Arc<Steps>> {
         let hands_over = self.config.sender == Via::None;
         let knows_none = hands_over && contents.envelope.addresses.is_empty();
         let mut steps = Vec::with_capacity(self.config.workflow.len());
         for (place, step) in self.config.workflow.iter().enumerate() {
             let is_used = place >= contents.first && contents.envelope.goes_to(&step.channel);
-            if !is_used {
-                steps.push(PlannedStep { channel: step.channel.clone(), message: None });
-                continue;
-            }
             let address = contents.envelope.address_for(&step.channel);
-            let to = address.map(|address| address.text.clone()).or(knows_none.then(String::new));
+            let to = address.map(|address| address.text.clone()).or(knows_none.then(String::new)).filter(|_| is_used);
             let message = to.map(|to| self.message(step, Zeroizing::new(to), contents)).transpose()?;
             let is_last = hands_over && message.is_some();
-            steps.push(PlannedStep { channel: step.channel.clone(), message });
+            let expiry_ms = u64::from(step.expiry_seconds) * SECOND_MS;
+            steps.push(PlannedStep { channel: step.channel.clone(), expiry_ms, message });
             if is_last {
                 break;
             }
@@ -112,7 +116,7 @@ impl Core {
         record: &Record,
         first: usize,
         now: Time,
-    ) -> Result<(Envelope, Arc<[PlannedStep]>)> {
+    ) -> Result<(Envelope, Arc<Steps>)> {
         let (envelope, code) = self.open(row, record)?;
         let left_ms = record.code.expires.since(record.time(now));
         let steps = self.plan(&Contents { token, envelope: &envelope, code: &code, left_ms, first })?;

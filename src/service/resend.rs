@@ -1,8 +1,8 @@
 //! Sending a code again: from the first step, from one that is asked for, or, where the host delivers, from the one
 //! after a message that did not leave.
 
-use super::create::Begun;
-use super::plan::Job;
+use super::create::Decision;
+use super::plan::{Job, Occasion};
 use super::replies::locked_reply;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::RowKey;
@@ -56,10 +56,10 @@ impl Service {
             let way = self.way()?;
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let name = token.to_owned();
-            let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
+            let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
                 core.begin_resend(transaction, Resend { token: &name, row, first }, moment.now())
             })?;
-            Ok(self.finish(begun, way.as_ref(), true)?)
+            Ok(self.finish(decision, way.as_ref())?)
         });
         self.told("resend", Some(&row), answer)
     }
@@ -85,10 +85,10 @@ impl Service {
         }
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         let name = token.to_owned();
-        let begun = transact(&*self.core.repository, DURABLE, move |transaction| {
+        let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
             core.begin_after_failure(transaction, &name, row, moment.now())
         })?;
-        Ok(self.finish(begun, None, true)?)
+        Ok(self.finish(decision, None)?)
     }
 }
 
@@ -100,11 +100,11 @@ impl Core {
         place.map(Some).ok_or_else(|| Error::argument("channel: no step of the workflow has it"))
     }
 
-    fn begin_resend(&self, transaction: &mut dyn Transaction, resend: Resend<'_>, now: Time) -> Result<Begun> {
+    fn begin_resend(&self, transaction: &mut dyn Transaction, resend: Resend<'_>, now: Time) -> Result<Decision> {
         let Resend { token, row, first } = resend;
         let (before, mut record) = match self.ask(transaction, &row, now)? {
             Asked::Open(records) => *records,
-            Asked::Answered(reply) => return Ok(Begun::Answered(reply)),
+            Asked::Answered(reply) => return Ok(Decision::Answered(reply)),
         };
         let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
         let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
@@ -112,17 +112,24 @@ impl Core {
             return Err(Error::argument("channel: the create has no address for it, or leaves it out"));
         }
         if !self.allows(&envelope.addresses) {
-            return Begun::answered(CreateReply::new(Outcome::Refused));
+            return Decision::answered(CreateReply::new(Outcome::Refused));
         }
         let sends = match self.may_send(transaction, &record.recipients, now)? {
             Ok(sends) => sends,
-            Err(reply) => return Begun::answered(reply),
+            Err(reply) => return Decision::answered(reply),
         };
         self.begin_delivery(&mut record, &steps, now);
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
+        Ok(Decision::Deliver(Box::new(Job {
+            row,
+            record,
+            locale: envelope.locale,
+            steps,
+            now,
+            occasion: Occasion::Again,
+        })))
     }
 
     /// Whether the token's code may be sent again.
@@ -153,10 +160,10 @@ impl Core {
         token: &str,
         row: RowKey,
         now: Time,
-    ) -> Result<Begun> {
+    ) -> Result<Decision> {
         let (before, mut record) = match self.ask(transaction, &row, now)? {
             Asked::Open(records) => *records,
-            Asked::Answered(reply) => return Ok(Begun::Answered(reply)),
+            Asked::Answered(reply) => return Ok(Decision::Answered(reply)),
         };
         let next = record.delivery.steps.len();
         let handed_over = record.delivery.steps.last_mut().filter(|step| step.status == DeliveryState::Accepted);
@@ -174,14 +181,19 @@ impl Core {
         }
         rows::put_record(transaction, &row, &before, record.clone(), now);
         match planned {
-            Some((envelope, steps)) => {
-                Ok(Begun::Deliver(Box::new(Job { row, record, locale: envelope.locale, steps, now })))
-            }
+            Some((envelope, steps)) => Ok(Decision::Deliver(Box::new(Job {
+                row,
+                record,
+                locale: envelope.locale,
+                steps,
+                now,
+                occasion: Occasion::Again,
+            }))),
             None => {
                 let mut reply = self.sent_reply(Outcome::Send, &record, now);
                 let detail = "the message was not sent, and no step is left".to_owned();
                 reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
-                Begun::answered(reply)
+                Decision::answered(reply)
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The steps of a delivery: beginning one, waiting for what it is to do, claiming it.
 
 use super::Core;
-use super::plan::PlannedStep;
-use crate::clock::{SECOND_MS, Time};
+use super::plan::Steps;
+use crate::clock::Time;
 use crate::record::{Delivery, DeliveryState, FirstAnswer, Record, Via};
-use crate::workflow::{self, Planned};
+use crate::workflow;
 
 /// How much longer than a request a claim lasts, in milliseconds, so that hardly any is under way when it ends. Of two
 /// owners all the same, one lets go of it.
@@ -12,7 +12,7 @@ const CLAIM_MARGIN_MS: u64 = 1_000;
 
 impl Core {
     /// Begins a delivery with its first step; what the host delivers itself counts as accepted.
-    pub(super) fn begin_delivery(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
+    pub(super) fn begin_delivery(&self, record: &mut Record, steps: &Steps, now: Time) {
         let via = self.config.sender;
         record.begin_delivery(Delivery::new(via));
         self.begin_next(record, steps, now);
@@ -23,8 +23,8 @@ impl Core {
     }
 
     /// Begins the next step for which there is an address, if there is one.
-    pub(super) fn begin_next(&self, record: &mut Record, steps: &[PlannedStep], now: Time) -> bool {
-        let begun = workflow::begin_next(record, &self.planned(steps), now);
+    pub(super) fn begin_next(&self, record: &mut Record, steps: &Steps, now: Time) -> bool {
+        let begun = workflow::begin_next(record, steps, now);
         if begun {
             self.wait(record, steps, now);
         }
@@ -32,25 +32,14 @@ impl Core {
     }
 
     /// Has the workflow go on when the newest step's condition has not come in time, where the library runs it.
-    pub(super) fn wait(&self, record: &mut Record, steps: &[PlannedStep], now: Time) {
+    pub(super) fn wait(&self, record: &mut Record, steps: &Steps, now: Time) {
         if self.config.sender == Via::Messages {
-            workflow::wait(record, &self.planned(steps), now);
+            workflow::wait(record, steps, now);
         }
     }
 
     /// Claims the newest step for as long as a request may take.
     pub(super) fn claim_step(&self, record: &mut Record, now: Time) {
         workflow::claim(record, now, now.plus(self.config.timeout_ms + CLAIM_MARGIN_MS));
-    }
-
-    /// The steps, as far as the workflow cares.
-    fn planned<'a>(&'a self, steps: &'a [PlannedStep]) -> Vec<Planned<'a>> {
-        let configured = self.config.workflow.iter().zip(steps);
-        let planned = configured.map(|(configured, step)| Planned {
-            channel: &configured.channel,
-            expiry_ms: u64::from(configured.expiry_seconds) * SECOND_MS,
-            has_address: step.message.is_some(),
-        });
-        planned.collect()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::pace::Pace;
 use super::passed::Passed;
-use super::plan::{Job, PlannedStep};
+use super::plan::{Job, Occasion, Steps};
 use super::{Core, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -34,7 +34,7 @@ pub struct Look {
 /// What a record holds sealed: the steps with their messages, and the locale that was asked for.
 struct Material {
     locale: Option<String>,
-    steps: Arc<[PlannedStep]>,
+    steps: Arc<Steps>,
 }
 
 /// How long timers are run.
@@ -182,7 +182,7 @@ impl Core {
         }
         self.claim_step(record, now);
         let Material { locale, steps } = material;
-        Some(Box::new(Job { row: *row, record: record.clone(), locale, steps, now }))
+        Some(Box::new(Job { row: *row, record: record.clone(), locale, steps, now, occasion: Occasion::Again }))
     }
 
     /// Begins the step after this one, which failed, if it may and there is one. The record must be settled. One that

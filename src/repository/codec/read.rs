@@ -103,8 +103,7 @@ impl Reader<'_> {
         let count = if has(HAS_REMEMBERED) { self.size()? } else { 0 };
         let remembered = (0..count).map(|_| self.code(Some(code.subject))).collect::<Option<_>>()?;
         let deliveries = u32::try_from(self.integer()?).ok()?;
-        let delivery =
-            Delivery { claimed: has(IS_CLAIMED), ..self.delivery(has(HAS_DISPATCH_UUID), has(HAS_DUE), base)? };
+        let delivery = self.delivery(flags, base)?;
         let sealed = self.rest();
         Some(Record {
             code,
@@ -150,14 +149,15 @@ impl Reader<'_> {
         Some(Code { slot, created, expires, secret, max_attempts, subject, context, state })
     }
 
-    fn delivery(&mut self, has_dispatch_uuid: bool, has_due: bool, base: Time) -> Option<Delivery> {
+    fn delivery(&mut self, flags: u8, base: Time) -> Option<Delivery> {
+        let has = |flag| flags & flag != 0;
         let head = usize::try_from(self.integer()?).ok()?;
         let (count, via) = (head / VIAS.len(), *VIAS.get(head % VIAS.len())?);
-        let dispatch_uuid = if has_dispatch_uuid { Some(self.text()?) } else { None };
-        let due = if has_due { Some(self.near(base)?) } else { None };
+        let dispatch_uuid = if has(HAS_DISPATCH_UUID) { Some(self.text()?) } else { None };
+        let due = if has(HAS_DUE) { Some(self.near(base)?) } else { None };
         let count = Some(count).filter(|count| *count <= self.0.len())?;
         let steps = (0..count).map(|_| self.step(base)).collect::<Option<_>>()?;
-        Some(Delivery { via, dispatch_uuid, steps, due, claimed: false })
+        Some(Delivery { via, dispatch_uuid, steps, due, claimed: has(IS_CLAIMED) })
     }
 
     fn step(&mut self, base: Time) -> Option<Step> {

@@ -50,6 +50,16 @@ const DISPATCH: Endpoint = Endpoint { path: "/v0.1/dispatch", uuid_member: "disp
 
 const MESSAGES: Endpoint = Endpoint { path: "/v1/messages", uuid_member: "message_uuid" };
 
+/// A request to the carrier.
+struct Post<'a> {
+    endpoint: &'static Endpoint,
+    body: Result<Zeroizing<Vec<u8>>>,
+    /// What no error may repeat.
+    secrets: Vec<&'a str>,
+    now: Time,
+    deadline: Instant,
+}
+
 /// A message on one channel. It holds the code and has no `Debug`.
 pub struct Leg<'a> {
     /// `messenger`, `sms`, `whatsapp`, `viber_service` or `rcs`.
@@ -112,9 +122,8 @@ impl Carrier {
 
     /// Has the carrier run a workflow: the next leg when the condition of one is not met in time. At least one leg.
     pub fn dispatch(&self, legs: &[Leg<'_>], now: Time, deadline: Instant) -> Answer {
-        let secrets = secrets(legs);
-        let body = dispatch::body(legs);
-        self.send(&DISPATCH, body, &secrets, now, deadline, &mut || true)
+        let (endpoint, body, secrets) = (&DISPATCH, dispatch::body(legs), secrets(legs));
+        self.send(&Post { endpoint, body, secrets, now, deadline }, &mut || true)
     }
 
     /// Sends a message. `client_ref` comes back with every status of it: 1 to 100 characters, opaque. `may_leave` is
@@ -127,26 +136,18 @@ impl Carrier {
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
     ) -> Answer {
+        let (endpoint, body) = (&MESSAGES, messages::body(leg, client_ref));
         let secrets = secrets(std::slice::from_ref(leg));
-        let body = messages::body(leg, client_ref);
-        self.send(&MESSAGES, body, &secrets, now, deadline, may_leave)
+        self.send(&Post { endpoint, body, secrets, now, deadline }, may_leave)
     }
 
-    fn send(
-        &self,
-        endpoint: &Endpoint,
-        body: Result<Zeroizing<Vec<u8>>>,
-        secrets: &[&str],
-        now: Time,
-        deadline: Instant,
-        may_leave: &mut dyn FnMut() -> bool,
-    ) -> Answer {
-        let body = match body {
+    fn send(&self, post: &Post<'_>, may_leave: &mut dyn FnMut() -> bool) -> Answer {
+        let body = match &post.body {
             Ok(body) => body,
-            Err(error) => return not_taken(&error),
+            Err(error) => return not_taken(error),
         };
         let begun = Instant::now();
-        let deadline = deadline.min(begun + self.timeout);
+        let deadline = post.deadline.min(begun + self.timeout);
         let (mut tries, mut left) = (1, false);
         let mut may_leave = || {
             left = left || may_leave();
@@ -154,13 +155,13 @@ impl Carrier {
         };
         loop {
             let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let authorization = match self.inner.authorization.header(now.plus(elapsed)) {
+            let authorization = match self.inner.authorization.header(post.now.plus(elapsed)) {
                 Ok(authorization) => authorization,
                 Err(error) => return not_taken(&error),
             };
             let http = &self.inner.http;
-            let (answer, again) = match http.post(endpoint.path, &authorization, &body, deadline, &mut may_leave) {
-                Ok(reply) => errors::judge(http.host(), &reply, endpoint.uuid_member, secrets),
+            let (answer, again) = match http.post(post.endpoint.path, &authorization, body, deadline, &mut may_leave) {
+                Ok(reply) => errors::judge(http.host(), &reply, post.endpoint.uuid_member, &post.secrets),
                 Err(failure) => errors::judge_failure(http.host(), failure),
             };
             let Some(pause) = pause(again, tries) else { return answer };

@@ -26,7 +26,7 @@ impl Fixture {
     /// Goes on with a claimed step, as its owner does.
     fn deliver(&self, job: Job) -> CreateReply {
         let carrier = self.service.core.carrier.as_ref().unwrap();
-        self.service.deliver(job, &Way::Carrier(carrier), true).unwrap()
+        self.service.deliver(job, &Way::Carrier(carrier)).unwrap()
     }
 
     /// The steps of a delivery: channel and status.
