@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -43,8 +43,17 @@ pub enum Value {
 ///
 /// Text that is not JSON, or that is nested too deeply.
 pub fn parse(text: &str) -> Result<Value, Flaw> {
+    read(text, Beyond::Refused)
+}
+
+/// Reads a document of somebody else. What is nested too deeply in it is null.
+pub fn parse_foreign(text: &str) -> Option<Value> {
+    read(text, Beyond::Null).ok()
+}
+
+fn read(text: &str, beyond: Beyond) -> Result<Value, Flaw> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Tree { depth_left: MAX_DEPTH }.deserialize(&mut deserializer);
+    let tree = Tree { depth_left: MAX_DEPTH, beyond }.deserialize(&mut deserializer);
     tree.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| match error.classify() {
         // The only error of that kind is the one of `Tree`.
         Category::Data => Flaw::TooDeep,
@@ -85,16 +94,28 @@ impl Value {
     }
 }
 
+/// What becomes of a value that is nested too deeply.
+#[derive(Clone, Copy)]
+enum Beyond {
+    Refused,
+    Null,
+}
+
 /// Builds a [`Value`].
 #[derive(Clone, Copy)]
 struct Tree {
     depth_left: usize,
+    beyond: Beyond,
 }
 
 impl Tree {
-    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Self { depth_left })
+    /// One for what is inside; `None` where that is passed over.
+    fn deeper<E: serde::de::Error>(self) -> Result<Option<Self>, E> {
+        match (self.depth_left.checked_sub(1), self.beyond) {
+            (Some(depth_left), beyond) => Ok(Some(Self { depth_left, beyond })),
+            (None, Beyond::Null) => Ok(None),
+            (None, Beyond::Refused) => Err(E::custom("nested too deeply")),
+        }
     }
 }
 
@@ -138,7 +159,10 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let seed = self.deeper()?;
+        let Some(seed) = self.deeper()? else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(seed)? {
             list.push(item);
@@ -147,7 +171,10 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let seed = self.deeper::<A::Error>()?;
+        let Some(seed) = self.deeper()? else {
+            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
         let mut object = Vec::new();
         while let Some(name) = members.next_key::<String>()? {
             object.push((name, members.next_value_seed(seed)?));

@@ -24,11 +24,8 @@ pub const CHANNEL_BYTES: usize = 32;
 /// Longest identifier of the carrier that is kept, in bytes. UUIDs have 36.
 pub const ID_BYTES: usize = 128;
 
-/// Longest error of a step that is kept, in bytes.
-pub const STEP_ERROR_BYTES: usize = 120;
-
-/// Longest error of a step that a row may hold: earlier versions kept more of a report.
-pub const STORED_ERROR_BYTES: usize = 200;
+/// Longest error of a step that is kept, in bytes. A reply shows less of it.
+pub const STEP_ERROR_BYTES: usize = 200;
 
 /// Longest text of the carrier in a reply, in bytes.
 pub const FOREIGN_BYTES: usize = 200;

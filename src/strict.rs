@@ -53,6 +53,13 @@ pub fn parse(json: &str, title: &'static str, fail: Fail) -> Result<Node> {
     }
 }
 
+/// Reads a document of somebody else: an object without repeated members, or nothing. What is nested too deeply in it
+/// is null.
+pub fn parse_foreign(json: &str) -> Option<Object> {
+    let place = Place { fail: Error::argument, title: "document", path: String::new() };
+    Node { place, value: json::parse_foreign(json)? }.object().ok()
+}
+
 /// Where in a document something stands.
 #[derive(Clone)]
 struct Place {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
 use crate::json::{escaped_bytes, escaped_char_bytes};
-use crate::limits::{FOREIGN_BYTES, STEP_ERROR_BYTES};
+use crate::limits::FOREIGN_BYTES;
 use crate::outcome::Outcome;
 use crate::reply::{
     CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply, VerifyReply,
@@ -23,6 +23,8 @@ use crate::reply::{
 const DETAIL_LIMIT: usize = 2000;
 /// What a user wrote.
 const INBOUND_LIMIT: usize = 2000;
+/// Five of each must fit a reply.
+const STEP_ERROR_LIMIT: usize = 120;
 const STEP_UUID_LIMIT: usize = 64;
 const WARNING_LIMIT: usize = 400;
 const WARNINGS_LIMIT: usize = 3500;
@@ -128,7 +130,7 @@ fn shorten_delivery(delivery: &mut DeliveryReply, shortened: &mut Shortened) {
     for (index, step) in delivery.steps.iter_mut().flatten().enumerate() {
         let name = |member| move || format!("delivery.steps.{index}.{member}");
         shortened.cut_optional(&mut step.message_uuid, STEP_UUID_LIMIT, name("messageUuid"));
-        shortened.cut_optional(&mut step.error, STEP_ERROR_BYTES, name("error"));
+        shortened.cut_optional(&mut step.error, STEP_ERROR_LIMIT, name("error"));
     }
 }
 

@@ -6,9 +6,7 @@
 
 use super::{Meta, Row};
 use crate::clock::MINUTE_MS;
-use crate::limits::{
-    CHANNEL_BYTES, ID_BYTES, INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS, STORED_ERROR_BYTES,
-};
+use crate::limits::{CHANNEL_BYTES, ID_BYTES, INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS, STEP_ERROR_BYTES};
 use crate::policy::{Failures, MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Sends};
 use crate::record::{
     ATTEMPTS, Code, CodeState, Delivery, LENGTHS, MOST_RETENTION_MINUTES, MOST_STEPS, REMEMBERED, Record, Secret, Step,
@@ -96,7 +94,7 @@ fn is_delivery(delivery: &Delivery) -> bool {
 fn is_step(step: &Step) -> bool {
     is_name(&step.channel, CHANNEL_BYTES)
         && is_name_or_none(step.message_uuid.as_deref(), ID_BYTES)
-        && step.error.as_ref().is_none_or(|error| error.len() <= STORED_ERROR_BYTES)
+        && step.error.as_ref().is_none_or(|error| error.len() <= STEP_ERROR_BYTES)
 }
 
 fn is_name_or_none(text: Option<&str>, most_bytes: usize) -> bool {

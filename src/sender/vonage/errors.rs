@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Answer;
 use super::http::{Failure, Reply};
-use crate::error::Error;
 use crate::limits::FOREIGN_BYTES;
 use crate::sender::SendFailure;
 use crate::strict::{self, Node, is_visible_ascii};
@@ -119,7 +118,7 @@ struct Problem {
 
 impl Problem {
     fn read(body: &[u8], uuid_member: &str) -> Option<Self> {
-        let mut answer = strict::parse(std::str::from_utf8(body).ok()?, "answer", Error::store).ok()?.object().ok()?;
+        let mut answer = strict::parse_foreign(std::str::from_utf8(body).ok()?)?;
         let text = |node: Option<Node>| Some(node?.text().ok()?.to_owned());
         let (uuid, kind) = (text(answer.take(uuid_member)), text(answer.take("type")));
         let title = answer.take_text("title");

@@ -1,9 +1,8 @@
 //! Requests to the carrier: one POST, one deadline, and the knowledge whether a message may have left.
 
-mod line;
+mod connection;
 mod names;
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read as _};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use ureq::{Agent, Body, SendBody};
 
 use crate::error::{Error, Result};
 use crate::fork::{self, lock};
-use line::Lines;
+use connection::Connections;
 use names::Names;
 
 pub(super) use names::LookUp;
@@ -127,10 +126,15 @@ impl Http {
             .build();
         let mut body = Guarded { body, may_leave: Some(may_leave), is_held: false };
         let answer = request.send(SendBody::from_reader(&mut body));
-        if body.is_held {
-            return Err(unsent(&Error::internal("it was called off")));
+        match answer {
+            _ if body.is_held => Err(unsent(&Error::internal("it was called off"))),
+            Ok(response) => Ok(read(response)),
+            // Without the body the carrier has no message to take.
+            Err(error) if body.may_leave.is_some() => {
+                Err(Failure::Unsent { is_passing: is_passing(&error), cause: shown(&error) })
+            }
+            Err(error) => Err(Failure::Lost { cause: shown(&error) }),
         }
-        Ok(read(answer?))
     }
 
     /// Forgets the connections, without closing them: they belong to the parent.
@@ -170,12 +174,12 @@ impl Http {
             .max_idle_connections_per_host(MAX_IDLE)
             .max_idle_age(MAX_IDLE_AGE)
             .build();
-        let lines = Lines { tls: Arc::new(tls), tcp: TcpConnector::default() };
-        Ok(Agent::with_parts(config, lines, Names::new(self.look_up)))
+        let connections = Connections { tls: Arc::new(tls), tcp: TcpConnector::default() };
+        Ok(Agent::with_parts(config, connections, Names::new(self.look_up)))
     }
 }
 
-/// A body that is asked for only when the connection stands and the head has left.
+/// A body. ureq asks for it when the connection stands and the whole head has left, and not before.
 struct Guarded<'a> {
     body: &'a [u8],
     /// Asked before the first byte.
@@ -202,40 +206,9 @@ fn read(mut response: Response<Body>) -> Reply {
     }
 }
 
-impl From<ureq::Error> for Failure {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::Other(cause) => match cause.downcast::<Unsent>() {
-                Ok(unsent) => Self::Unsent { cause: unsent.cause, is_passing: unsent.is_passing },
-                Err(cause) => Self::Lost { cause: cause.to_string() },
-            },
-            error => Self::Lost { cause: told(&error) },
-        }
-    }
-}
-
-/// An error before any byte of a body was sent.
-#[derive(Debug)]
-pub struct Unsent {
-    cause: String,
-    is_passing: bool,
-}
-
-impl Unsent {
-    fn new(cause: &str) -> Self {
-        Self { cause: cause.to_owned(), is_passing: false }
-    }
-}
-
-impl From<ureq::Error> for Unsent {
-    fn from(error: ureq::Error) -> Self {
-        let is_passing = matches!(&error, ureq::Error::Io(cause) if is_passing(cause));
-        Self { cause: told(&error), is_passing }
-    }
-}
-
 /// Whether another try may find what this one did not: a server that starts again, or a connection that it had closed.
-fn is_passing(cause: &io::Error) -> bool {
+fn is_passing(error: &ureq::Error) -> bool {
+    let ureq::Error::Io(cause) = error else { return false };
     matches!(
         cause.kind(),
         ErrorKind::ConnectionRefused
@@ -246,7 +219,7 @@ fn is_passing(cause: &io::Error) -> bool {
     )
 }
 
-fn told(error: &ureq::Error) -> String {
+fn shown(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(_) => "timed out".to_owned(),
         ureq::Error::Io(cause) => cause.to_string(),
@@ -255,16 +228,5 @@ fn told(error: &ureq::Error) -> String {
     }
 }
 
-impl From<Unsent> for ureq::Error {
-    fn from(unsent: Unsent) -> Self {
-        Self::Other(Box::new(unsent))
-    }
-}
-
-impl fmt::Display for Unsent {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.cause)
-    }
-}
-
-impl std::error::Error for Unsent {}
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@ use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::Unsent;
 use crate::sys;
 
 /// Most addresses of a host that are tried.
@@ -47,7 +46,7 @@ impl Names {
         Self { look_up, running: Arc::default() }
     }
 
-    fn find(&self, uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Unsent> {
+    fn find(&self, uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, String> {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let host = uri.host().unwrap_or_default();
@@ -58,28 +57,28 @@ impl Names {
         // Without TLS nothing may leave the machine, whatever the system says that localhost is.
         addresses.retain(|address| is_https || address.ip().is_loopback());
         addresses.truncate(MAX_ADDRESSES);
-        if addresses.is_empty() { Err(Unsent::new("host not found")) } else { Ok(addresses) }
+        if addresses.is_empty() { Err("host not found".to_owned()) } else { Ok(addresses) }
     }
 
-    fn ask(&self, host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Unsent> {
-        let place = Place::take(&self.running).ok_or_else(|| Unsent::new("too many look-ups are waiting"))?;
+    fn ask(&self, host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, String> {
+        let under_way = UnderWay::take(&self.running).ok_or("too many look-ups are waiting")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let look_up = self.look_up;
         let thread = thread::Builder::new().name("otp-names".to_owned()).stack_size(STACK_BYTES);
         let started = sys::without_host_signals(|| {
             thread.spawn(move || {
                 let found = look_up(&host_and_port);
-                drop(place);
+                drop(under_way);
                 // Nobody listens after the deadline.
                 let _ = sender.send(found);
             })
         });
-        started.map_err(|cause| Unsent::new(&format!("cannot start a thread: {cause}")))?;
+        started.map_err(|cause| format!("cannot start a thread: {cause}"))?;
         match receiver.recv_timeout(*timeout.after) {
             Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(cause)) => Err(Unsent::new(&format!("host not found: {cause}"))),
-            Err(RecvTimeoutError::Timeout) => Err(Unsent::new("timed out looking the host up")),
-            Err(RecvTimeoutError::Disconnected) => Err(Unsent::new("the look-up failed")),
+            Ok(Err(cause)) => Err(format!("host not found: {cause}")),
+            Err(RecvTimeoutError::Timeout) => Err("timed out looking the host up".to_owned()),
+            Err(RecvTimeoutError::Disconnected) => Err("the look-up failed".to_owned()),
         }
     }
 }
@@ -87,7 +86,7 @@ impl Names {
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let mut resolved = self.empty();
-        for address in self.find(uri, timeout)? {
+        for address in self.find(uri, timeout).map_err(|cause| ureq::Error::Other(cause.into()))? {
             resolved.push(address);
         }
         Ok(resolved)
@@ -95,16 +94,16 @@ impl Resolver for Names {
 }
 
 /// A look-up under way.
-struct Place(Arc<AtomicUsize>);
+struct UnderWay(Arc<AtomicUsize>);
 
-impl Place {
+impl UnderWay {
     fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(running.clone());
-        (running.fetch_add(1, Ordering::AcqRel) < MAX_LOOK_UPS).then_some(place)
+        let under_way = Self(running.clone());
+        (running.fetch_add(1, Ordering::AcqRel) < MAX_LOOK_UPS).then_some(under_way)
     }
 }
 
-impl Drop for Place {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -1,4 +1,8 @@
-//! A connection: TCP, TLS where the URL asks for it, and the knowledge whether a body may have left.
+//! A connection: TCP, and TLS where the URL asks for it.
+//!
+//! ureq's own TLS would do but for two things. It hides a write that fails, so that a body is asked for after a head
+//! that never left, and a message that was certainly not sent looks like one that may have been. And it takes an end
+//! without TLS's own notice for the end of an answer.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -12,23 +16,21 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, TcpConnector, Transport, TransportAdapter,
 };
 
-use super::Unsent;
-
-/// Makes connections. Every error is marked as one before any byte of a request.
-pub struct Lines {
+/// Makes connections.
+pub struct Connections {
     /// What TLS trusts and speaks.
     pub tls: Arc<ClientConfig>,
     /// Plain TCP.
     pub tcp: TcpConnector,
 }
 
-impl Lines {
-    fn open(&self, details: &ConnectionDetails<'_>) -> Result<Line, Error> {
+impl Connections {
+    fn open(&self, details: &ConnectionDetails<'_>) -> Result<Connection, Error> {
         let Some(Either::B(tcp)) = Connector::<()>::connect(&self.tcp, details, None)? else {
             return Err(Error::ConnectionFailed);
         };
         if !details.needs_tls() {
-            return Ok(Line::new(Wire::Plain(tcp.boxed())));
+            return Ok(Connection::Plain(tcp.boxed()));
         }
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host).map_err(|_| Error::Tls("not a name for a certificate"))?;
@@ -37,7 +39,7 @@ impl Lines {
         stream.set_timeout(left(details));
         session.complete_io(&mut stream)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Line::new(Wire::Tls { stream: Box::new(StreamOwned::new(session, stream)), buffers }))
+        Ok(Connection::Tls { stream: Box::new(StreamOwned::new(session, stream)), buffers })
     }
 }
 
@@ -63,39 +65,27 @@ impl FromTls for Error {
     }
 }
 
-impl Connector for Lines {
-    type Out = Line;
+impl Connector for Connections {
+    type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Line>, Error> {
-        Ok(Some(self.open(details).map_err(Unsent::from)?))
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+        self.open(details).map(Some)
     }
 }
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for Connections {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Lines")
+        formatter.write_str("Connections")
     }
 }
 
-/// A connection that tells an error before the first byte of a body from a later one.
-pub struct Line {
-    wire: Wire,
-    /// Whether nothing of the current request was handed to the wire yet.
-    is_fresh: bool,
-}
-
-enum Wire {
+/// A connection to the carrier.
+pub enum Connection {
     Plain(Box<dyn Transport>),
     Tls { stream: Box<StreamOwned<ClientConnection, TransportAdapter>>, buffers: LazyBuffers },
 }
 
-impl Line {
-    fn new(wire: Wire) -> Self {
-        Self { wire, is_fresh: true }
-    }
-}
-
-impl Wire {
+impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         match self {
             Self::Plain(transport) => transport.buffers(),
@@ -103,7 +93,7 @@ impl Wire {
         }
     }
 
-    fn transmit(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         match self {
             Self::Plain(transport) => transport.transmit_output(amount, timeout),
             Self::Tls { stream, buffers } => {
@@ -115,28 +105,11 @@ impl Wire {
             }
         }
     }
-}
-
-impl Transport for Line {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.wire.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        // ureq hands over the head by itself. Whatever comes later, or does not end like a head, may be the body;
-        // and a carrier without the body has no message to take.
-        let output = self.wire.buffers().output();
-        let is_head = self.is_fresh && output.get(..amount).is_some_and(|output| output.ends_with(b"\r\n\r\n"));
-        self.is_fresh = false;
-        let sent = self.wire.transmit(amount, timeout);
-        if is_head { sent.map_err(|cause| Unsent::from(cause).into()) } else { sent }
-    }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.is_fresh = true;
-        match &mut self.wire {
-            Wire::Plain(transport) => transport.await_input(timeout),
-            Wire::Tls { stream, buffers } => {
+        match self {
+            Self::Plain(transport) => transport.await_input(timeout),
+            Self::Tls { stream, buffers } => {
                 stream.get_mut().set_timeout(timeout);
                 let amount = stream.read(buffers.input_append_buf()).map_err(cut_short)?;
                 buffers.input_appended(amount);
@@ -146,14 +119,14 @@ impl Transport for Line {
     }
 
     fn is_open(&mut self) -> bool {
-        match &mut self.wire {
-            Wire::Plain(transport) => transport.is_open(),
-            Wire::Tls { stream, .. } => stream.get_mut().get_mut().is_open(),
+        match self {
+            Self::Plain(transport) => transport.is_open(),
+            Self::Tls { stream, .. } => stream.get_mut().get_mut().is_open(),
         }
     }
 
     fn is_tls(&self) -> bool {
-        matches!(self.wire, Wire::Tls { .. })
+        matches!(self, Self::Tls { .. })
     }
 }
 
@@ -165,11 +138,8 @@ fn cut_short(cause: io::Error) -> io::Error {
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Line")
+        formatter.write_str("Connection")
     }
 }
-
-#[cfg(test)]
-mod tests;
