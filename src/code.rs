@@ -1,4 +1,4 @@
-//! Drawing codes and comparing them with guesses.
+//! Codes: what they follow from, what they are bound to, and comparing them with guesses.
 //!
 //! A code is not stored: it follows from the key, a random nonce and everything that must not be changed about it.
 //! RFC 4226 truncates a MAC in a like way; here the number is taken without bias, by rejecting the few values above
@@ -44,7 +44,7 @@ fn bound(row: &RowKey, code: &Code) -> Vec<u8> {
 }
 
 /// All that makes a code what it is. What is sealed beside it is bound to this: a code that was loosened is another one,
-/// and must not be told to anybody by being sent.
+/// and must not leave in a message.
 pub fn identity(row: &RowKey, code: &Code) -> Vec<u8> {
     let (length, bytes) = match &code.secret {
         Secret::Derived { nonce, length } => (*length, nonce.bytes()),
@@ -100,7 +100,7 @@ pub fn remembered(keys: &KeyRing, row: &RowKey, code: &Code) -> Result<Mac> {
 ///
 /// `Config` when the key of one is not at hand.
 pub fn is_remembered(keys: &KeyRing, row: &RowKey, codes: &[Code], text: &str) -> Result<bool> {
-    let typed = Typed::of(text).ok_or_else(|| Error::internal("a code is empty"))?;
+    let typed = TypedCode::of(text).ok_or_else(|| Error::internal("a code is empty"))?;
     for code in codes {
         if bool::from(is_replaced(keys.slot(code.slot)?, row, code, &typed)) {
             return Ok(true);
@@ -114,12 +114,12 @@ pub fn is_remembered(keys: &KeyRing, row: &RowKey, codes: &[Code], text: &str) -
 /// Codes of digits are compared with the latter, so that blanks, dashes and digits of other scripts do no harm; other
 /// own codes with the former, byte for byte. Which of both a code is, is not kept: always both are compared. That adds
 /// no guess, since no code of digits is equal to two texts of digits.
-pub struct Typed {
+pub struct TypedCode {
     exact: Zeroizing<String>,
     digits: Zeroizing<String>,
 }
 
-impl Typed {
+impl TypedCode {
     /// The code that was typed; `None` where nothing is left of it without blanks, dashes and invisible characters.
     pub fn of(text: &str) -> Option<Self> {
         let exact = Zeroizing::new(text.to_owned());
@@ -133,7 +133,7 @@ impl Typed {
 /// What a guess is.
 pub struct Guess {
     /// The code that was typed in.
-    pub code: Typed,
+    pub code: TypedCode,
     /// What is approved with it.
     pub context: Option<Zeroizing<String>>,
 }
@@ -176,7 +176,7 @@ pub fn find(keys: &KeyRing, row: &RowKey, record: Option<&Record>, guess: &Guess
 }
 
 /// Whether this text is the code, which was not replaced.
-fn is_newest(key: &Key, row: &RowKey, code: &Code, typed: &Typed) -> Choice {
+fn is_newest(key: &Key, row: &RowKey, code: &Code, typed: &TypedCode) -> Choice {
     match digits(key, row, code) {
         Some(digits) => digits.as_bytes().ct_eq(typed.digits.as_bytes()),
         None => in_both_forms(typed, |text| is_kept(code, &mac(key, row, code, text))),
@@ -184,11 +184,11 @@ fn is_newest(key: &Key, row: &RowKey, code: &Code, typed: &Typed) -> Choice {
 }
 
 /// Whether this text is the code, which was replaced.
-fn is_replaced(key: &Key, row: &RowKey, code: &Code, typed: &Typed) -> Choice {
+fn is_replaced(key: &Key, row: &RowKey, code: &Code, typed: &TypedCode) -> Choice {
     in_both_forms(typed, |text| is_kept(code, &replaced(key, &mac(key, row, code, text))))
 }
 
-fn in_both_forms(typed: &Typed, is_equal: impl Fn(&str) -> Choice) -> Choice {
+fn in_both_forms(typed: &TypedCode, is_equal: impl Fn(&str) -> Choice) -> Choice {
     is_equal(&typed.exact) | is_equal(&typed.digits)
 }
 

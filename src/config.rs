@@ -2,8 +2,8 @@
 
 mod carrier;
 mod delivery;
-mod limits;
 mod private_key;
+mod rules;
 mod secret;
 mod storage;
 mod webhook;
@@ -139,10 +139,10 @@ impl Config {
             None => Durability::Full,
         };
         let namespace = root.take("namespace").map_or_else(|| Ok("default".to_owned()), |node| node.name(64))?;
-        let limits = limits::read(&mut root)?;
+        let rules = rules::read(&mut root)?;
         let own_codes = read_flag(&mut root, "ownCodes")?;
         let texts = Texts::read(&mut root)?;
-        let delivery::Delivery { via: sender, timeout_ms, carrier } = delivery::read_sender(&mut root)?;
+        let delivery::SenderConfig { via: sender, timeout_ms, carrier } = delivery::read_sender(&mut root)?;
         let mut warnings = Vec::new();
         let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
         let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
@@ -156,10 +156,10 @@ impl Config {
             key,
             previous_keys,
             namespace,
-            otp_length: limits.otp_length,
-            validity_ms: limits.validity_ms,
-            max_attempts: limits.max_attempts,
-            policy: limits.policy,
+            otp_length: rules.otp_length,
+            validity_ms: rules.validity_ms,
+            max_attempts: rules.max_attempts,
+            policy: rules.policy,
             texts,
             own_codes,
             default_country,
@@ -182,7 +182,7 @@ impl Config {
     /// Whether a request may bring this code: 4 to 16 printable ASCII characters, and what the profile asks for.
     pub fn takes_own_code(&self, code: &str) -> bool {
         let least =
-            if self.policy.profile == Profile::Nist { limits::NIST_DIGITS.into() } else { *OWN_CODE_CHARS.start() };
+            if self.policy.profile == Profile::Nist { rules::NIST_DIGITS.into() } else { *OWN_CODE_CHARS.start() };
         let is_printable = code.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let is_guessable = !fold(code).is_empty();
         let has_length = (least..=*OWN_CODE_CHARS.end()).contains(&code.len());
@@ -248,11 +248,11 @@ impl Config {
                 storage::is_key_beside(&self.key, &self.repository),
                 "keyFile: lies beside the repository: whoever copies one copies both",
             ),
-            (self.otp_length < limits::NIST_DIGITS, "otpLength: fewer than 6 digits"),
-            (self.validity_ms > limits::NIST_VALIDITY_MS, "validityTime: more than 10 minutes"),
-            (self.max_attempts > limits::PSD2_FAILURES, "maxAttempts: more than 5"),
-            (failures.lock_after > limits::PCI_FAILURES, "policy.subjectFailures.lockAfter: more than 10"),
-            (failures.lock_ms < limits::PCI_LOCK_MS, "policy.subjectFailures.lockMinutes: fewer than 30"),
+            (self.otp_length < rules::NIST_DIGITS, "otpLength: fewer than 6 digits"),
+            (self.validity_ms > rules::NIST_VALIDITY_MS, "validityTime: more than 10 minutes"),
+            (self.max_attempts > rules::PSD2_FAILURES, "maxAttempts: more than 5"),
+            (failures.lock_after > rules::PCI_FAILURES, "policy.subjectFailures.lockAfter: more than 10"),
+            (failures.lock_ms < rules::PCI_LOCK_MS, "policy.subjectFailures.lockMinutes: fewer than 30"),
             (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
             (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
         ];

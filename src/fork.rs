@@ -66,7 +66,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the member told of every fork for as long as it lives. Installs the handlers at the first call.
+/// Tells the member of every fork for as long as it lives. Installs the handlers at the first call.
 ///
 /// # Errors
 ///

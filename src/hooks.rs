@@ -35,7 +35,7 @@ pub enum Level {
 
 /// One entry of the log, in the order in which its members are written. It holds no secret.
 #[derive(Serialize)]
-struct Event<'a> {
+struct LogEvent<'a> {
     time: String,
     level: i32,
     event: &'a str,
@@ -74,15 +74,15 @@ pub struct About<'a> {
 }
 
 /// A function of the host, which may be set at any time and is called with no lock held.
-struct Slot<T: ?Sized>(Mutex<Option<Arc<T>>>);
+struct Hook<T: ?Sized>(Mutex<Option<Arc<T>>>);
 
-impl<T: ?Sized> Default for Slot<T> {
+impl<T: ?Sized> Default for Hook<T> {
     fn default() -> Self {
         Self(Mutex::new(None))
     }
 }
 
-impl<T: ?Sized> Slot<T> {
+impl<T: ?Sized> Hook<T> {
     fn get(&self) -> Option<Arc<T>> {
         fork::shared(|| lock(&self.0).clone())
     }
@@ -97,9 +97,9 @@ impl<T: ?Sized> Slot<T> {
 /// The functions of a service.
 #[derive(Default)]
 pub struct Hooks {
-    send: Slot<SendFn>,
-    clock: Slot<ClockFn>,
-    log: Slot<(i32, Arc<LogFn>)>,
+    send: Hook<SendFn>,
+    clock: Hook<ClockFn>,
+    log: Hook<(i32, Arc<LogFn>)>,
 }
 
 thread_local! {
@@ -174,7 +174,7 @@ impl Hooks {
         }
         let _logging = Logging::begin();
         let (channel, state) = about.step.unzip();
-        let event = Event {
+        let event = LogEvent {
             time: self.time().to_string(),
             level: level as i32,
             event,

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const MAX_DEPTH: usize = 16;
 
 /// Why a text was not read.
-pub enum Flaw {
+pub enum ParseError {
     /// It is nested more than 16 deep.
     TooDeep,
     /// It is not JSON from here on.
@@ -42,7 +42,7 @@ pub enum Value {
 /// # Errors
 ///
 /// Text that is not JSON, or that is nested too deeply.
-pub fn parse(text: &str) -> Result<Value, Flaw> {
+pub fn parse(text: &str) -> Result<Value, ParseError> {
     read(text, Beyond::Refused)
 }
 
@@ -51,14 +51,14 @@ pub fn parse_foreign(text: &str) -> Option<Value> {
     read(text, Beyond::Null).ok()
 }
 
-fn read(text: &str, beyond: Beyond) -> Result<Value, Flaw> {
+fn read(text: &str, beyond: Beyond) -> Result<Value, ParseError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let tree = Tree { depth_left: MAX_DEPTH, beyond }.deserialize(&mut deserializer);
     tree.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| match error.classify() {
         // The only error of that kind is the one of `Tree`.
-        Category::Data => Flaw::TooDeep,
+        Category::Data => ParseError::TooDeep,
         // serde_json's own words may repeat what was read.
-        _ => Flaw::NotJson { line: error.line(), column: error.column() },
+        _ => ParseError::NotJson { line: error.line(), column: error.column() },
     })
 }
 

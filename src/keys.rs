@@ -234,7 +234,7 @@ impl KeyRing {
         warnings: &mut Vec<String>,
     ) -> Result<Arc<KeyRing>> {
         let commit = Commit { synced: true, sweep: None };
-        let (ring, told) = transact(repository, commit, move |transaction| {
+        let (ring, noted) = transact(repository, commit, move |transaction| {
             let known = match transaction.get(&META)? {
                 Some(Row::Meta(meta)) => Some(meta),
                 Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
@@ -253,7 +253,7 @@ impl KeyRing {
             }
             Ok((Arc::new(ring), warnings))
         })?;
-        warnings.extend(told);
+        warnings.extend(noted);
         Ok(ring)
     }
 

@@ -91,22 +91,22 @@ impl Outcome {
     /// The name, as in C and in replies and log events.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.row().0
+        self.entry().0
     }
 
     /// The HTTP status that a service answers with.
     #[must_use]
     pub const fn http_status(self) -> u16 {
-        self.row().1
+        self.entry().1
     }
 
     /// A sentence: for a refusal the one to show the user, for a failure a short fixed one.
     #[must_use]
     pub const fn message(self) -> &'static str {
-        self.row().2
+        self.entry().2
     }
 
-    const fn row(self) -> (&'static str, u16, &'static str) {
+    const fn entry(self) -> (&'static str, u16, &'static str) {
         match self {
             Outcome::Ok => ("OTP_OK", 200, "OK"),
             Outcome::NotValid => ("OTP_NOT_VALID", 404, "Not found"),

@@ -30,13 +30,13 @@ impl Unread {
 }
 
 /// What somebody typed as a number: its digits.
-struct Typed {
+struct TypedNumber {
     digits: String,
     /// Whether it begins with `+` or `00`, which is not among the digits: a calling code follows.
     is_international: bool,
 }
 
-impl Typed {
+impl TypedNumber {
     fn of(text: &str) -> Option<Self> {
         let folded = fold(text);
         let (mut digits, mut plus) = (String::with_capacity(folded.len()), false);
@@ -86,7 +86,7 @@ impl Typed {
 /// A number of a calling code that is not known, or of a length that none has that can receive a message; with a 0
 /// after the calling code where none belongs; one that may be two.
 pub fn canonical(text: &str, default: Option<&CallingCode>) -> Result<String, Unread> {
-    let typed = Typed::of(text).ok_or(Unread::NoNumber)?;
+    let typed = TypedNumber::of(text).ok_or(Unread::NoNumber)?;
     let international = typed.international();
     let national = default.filter(|_| !typed.is_international).and_then(|code| typed.national(code));
     match (national, international) {
@@ -98,7 +98,7 @@ pub fn canonical(text: &str, default: Option<&CallingCode>) -> Result<String, Un
 
 /// Every number that a text may mean, also as an earlier version kept it.
 pub fn readings(text: &str, default: Option<&CallingCode>) -> Vec<String> {
-    let Some(typed) = Typed::of(text) else { return Vec::new() };
+    let Some(typed) = TypedNumber::of(text) else { return Vec::new() };
     let national = default.filter(|_| !typed.is_international).and_then(|code| typed.national(code));
     let earlier = ((7..=15).contains(&typed.digits.len()) && !typed.digits.starts_with('0')).then_some(typed.digits);
     let mut numbers: Vec<_> = national.into_iter().chain(earlier).collect();

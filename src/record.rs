@@ -161,7 +161,7 @@ impl Record {
         now.max(self.seen)
     }
 
-    /// Whether nothing of it may be told any more.
+    /// Whether it counts as not there any more.
     pub fn is_absent(&self, now: Time) -> bool {
         let was_kept = self.kept_from.is_some_and(|from| now >= from.plus(self.retention_ms()));
         was_kept && self.is_from_future(now) || self.time(now) >= self.kept_until()
@@ -173,7 +173,7 @@ impl Record {
         ends.fold(self.code.expires, Time::max).plus(self.retention_ms())
     }
 
-    /// Whether an earlier code may still be told.
+    /// Whether an answer may still depend on an earlier code.
     pub fn remembers(&self, code: &Code, now: Time) -> bool {
         self.time(now) < self.end_of(code).plus(self.retention_ms())
     }
@@ -354,7 +354,7 @@ impl Record {
         }
     }
 
-    /// Keeps what the create of this code is told, for the same request when it comes again. The first answer counts.
+    /// Keeps the answer to the create of this code, for the same request when it comes again. The first answer counts.
     pub fn keep_answer(&mut self, answer: FirstAnswer) {
         if let Some(idempotency) = &mut self.idempotency {
             idempotency.answer.get_or_insert(answer);

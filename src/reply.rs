@@ -194,7 +194,7 @@ pub struct WebhookReply {
     /// Of a report: whether it means a delivery that is known. Of anything else but a message: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<bool>,
-    /// Of a known report: whether it told nothing new. Of a message from a user: whether it came before.
+    /// Of a known report: whether it says nothing new. Of a message from a user: whether it came before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
     /// Of a known report: how far the message, or the delivery, has come.

@@ -71,7 +71,7 @@ struct Core {
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
     alarm: Alarm,
-    memory: passed::Memory,
+    memory: passed::UpkeepMemory,
 }
 
 /// When the log hears of a storage that cannot tidy up: from 64 MiB on, and again whenever that has doubled.
@@ -81,18 +81,18 @@ struct Alarm(AtomicU64);
 impl Alarm {
     const FIRST_BYTES: u64 = 64 << 20;
 
-    /// The bytes, if they are to be told.
+    /// The bytes, if the log is to hear of them.
     fn heard(&self, bytes: u64) -> Option<u64> {
-        let told = self.0.load(Ordering::Relaxed);
+        let last = self.0.load(Ordering::Relaxed);
         if bytes < Self::FIRST_BYTES {
-            if told > 0 {
+            if last > 0 {
                 self.0.store(0, Ordering::Relaxed);
             }
             return None;
         }
-        let next = bytes.max(told);
+        let next = bytes.max(last);
         let is_news =
-            bytes >= 2 * told && self.0.compare_exchange(told, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            bytes >= 2 * last && self.0.compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         is_news.then_some(bytes)
     }
 }
@@ -131,7 +131,7 @@ impl Service {
         let previous = std::mem::take(&mut config.previous_keys);
         let source = std::mem::replace(&mut config.key, KeySource::None);
         let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
-        let (alarm, memory) = (Alarm::default(), passed::Memory::default());
+        let (alarm, memory) = (Alarm::default(), passed::UpkeepMemory::default());
         let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
@@ -198,11 +198,11 @@ impl Service {
     }
 
     /// Tells the log how a call went, and passes the answer on.
-    fn told<T: Reply>(&self, event: &str, row: Option<&RowKey>, answer: Result<T>) -> Result<T> {
-        self.told_about(event, About { row, ..About::default() }, answer)
+    fn logged<T: Reply>(&self, event: &str, row: Option<&RowKey>, answer: Result<T>) -> Result<T> {
+        self.logged_about(event, About { row, ..About::default() }, answer)
     }
 
-    fn told_about<T: Reply>(&self, event: &str, about: About<'_>, answer: Result<T>) -> Result<T> {
+    fn logged_about<T: Reply>(&self, event: &str, about: About<'_>, answer: Result<T>) -> Result<T> {
         let outcome = match &answer {
             Ok(reply) => reply.outcome(),
             Err(error) => error.outcome(),

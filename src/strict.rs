@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::json::{self, Flaw, Value};
+use crate::json::{self, ParseError, Value};
 
 /// Longest foreign name that an error shows, and most digits in it.
 const SHOWN_CHARS: usize = 32;
@@ -43,11 +43,11 @@ pub fn is_host_name(host: &str) -> bool {
 ///
 /// Text that is not JSON, or that is nested too deeply.
 pub fn parse(json: &str, title: &'static str, fail: Fail) -> Result<Node> {
-    let place = Place { fail, title, path: String::new() };
+    let place = Location { fail, title, path: String::new() };
     match json::parse(json) {
         Ok(value) => Ok(Node { place, value }),
-        Err(Flaw::TooDeep) => Err(place.error("nested too deeply")),
-        Err(Flaw::NotJson { line, column }) => {
+        Err(ParseError::TooDeep) => Err(place.error("nested too deeply")),
+        Err(ParseError::NotJson { line, column }) => {
             Err(place.error(&format!("not valid JSON: line {line}, column {column}")))
         }
     }
@@ -56,19 +56,19 @@ pub fn parse(json: &str, title: &'static str, fail: Fail) -> Result<Node> {
 /// Reads a document of somebody else: an object without repeated members, or nothing. What is nested too deeply in it
 /// is null.
 pub fn parse_foreign(json: &str) -> Option<Object> {
-    let place = Place { fail: Error::argument, title: "document", path: String::new() };
+    let place = Location { fail: Error::argument, title: "document", path: String::new() };
     Node { place, value: json::parse_foreign(json)? }.object().ok()
 }
 
 /// Where in a document something stands.
 #[derive(Clone)]
-struct Place {
+struct Location {
     fail: Fail,
     title: &'static str,
     path: String,
 }
 
-impl Place {
+impl Location {
     fn member(&self, name: &str) -> Self {
         let name = shown(name);
         let path = if self.path.is_empty() { name } else { format!("{}.{name}", self.path) };
@@ -96,7 +96,7 @@ fn shown(name: &str) -> String {
 
 /// A value and its place. Reading it in the wrong type is an error that names the place.
 pub struct Node {
-    place: Place,
+    place: Location,
     value: Value,
 }
 
@@ -198,14 +198,14 @@ impl Node {
 
 /// An object whose members are taken one by one.
 pub struct Object {
-    place: Place,
+    place: Location,
     members: Vec<(String, Value)>,
 }
 
 impl Object {
     /// A document that was left out: an empty object.
     pub fn absent(title: &'static str, fail: Fail) -> Self {
-        Self { place: Place { fail, title, path: String::new() }, members: Vec::new() }
+        Self { place: Location { fail, title, path: String::new() }, members: Vec::new() }
     }
 
     /// An error about a member, there or not.

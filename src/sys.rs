@@ -31,7 +31,7 @@ pub fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// What a process is told by, and has handlers for that are to run on its own threads.
+/// Signals for which hosts have handlers, which must run on threads of the host.
 const FOR_THE_HOST: [libc::c_int; 14] = [
     libc::SIGHUP,
     libc::SIGINT,
@@ -53,8 +53,8 @@ const FOR_THE_HOST: [libc::c_int; 14] = [
 /// the host's own threads. Others stay as they are: runtimes stop every thread that has run their code by a signal of
 /// theirs, and wait for it, and a host that reads signals has blocked its own everywhere.
 pub fn without_host_signals<T>(section: impl FnOnce() -> T) -> T {
-    struct Restore(libc::sigset_t);
-    impl Drop for Restore {
+    struct RestoreMask(libc::sigset_t);
+    impl Drop for RestoreMask {
         fn drop(&mut self) {
             // SAFETY: the set is initialised, and nothing is to be written.
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
@@ -67,7 +67,7 @@ pub fn without_host_signals<T>(section: impl FnOnce() -> T) -> T {
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const added, &raw mut before);
         before
     };
-    let _restore = Restore(before);
+    let _restore = RestoreMask(before);
     section()
 }
 

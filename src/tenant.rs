@@ -66,7 +66,7 @@ impl Tenant {
     }
 }
 
-/// When the timer with this key is due, which can be told where its row cannot be read.
+/// When the timer with this key is due, also where its row cannot be read.
 pub fn due(timer: &RowKey) -> Time {
     Time::from_ms(u64::try_from(number(timer) >> DUE_SHIFT & DUE_MASK).unwrap_or(u64::MAX))
 }

@@ -169,7 +169,7 @@ fn what_a_replaced_code_approved_belongs_to_it_still() {
 }
 
 fn guess(code: &str, context: Option<&str>) -> Guess {
-    Guess { code: Typed::of(code).unwrap(), context: context.map(|context| Zeroizing::new(context.to_owned())) }
+    Guess { code: TypedCode::of(code).unwrap(), context: context.map(|context| Zeroizing::new(context.to_owned())) }
 }
 
 fn matched(ring: &KeyRing, record: &Record, code: &str, context: Option<&str>) -> Option<Match> {
@@ -283,7 +283,7 @@ fn codes_of_digits_are_compared_as_people_type_and_others_byte_for_byte() {
     ] {
         assert_eq!(matched(&ring, &record(own(code), Vec::new()), typed, None), None, "{code}: {typed}");
     }
-    assert!(Typed::of(" -\u{200b}\n").is_none() && Typed::of("").is_none());
+    assert!(TypedCode::of(" -\u{200b}\n").is_none() && TypedCode::of("").is_none());
 }
 
 /// A guess that is one code as it stands, and another as digits.

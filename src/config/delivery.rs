@@ -18,7 +18,7 @@ const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
 const DEFAULT_SMS_FROM: &str = "NEXMO";
 
 /// Who delivers, and how.
-pub struct Delivery {
+pub struct SenderConfig {
     /// The sender.
     pub via: Via,
     /// Time for all of a delivery's requests, in milliseconds.
@@ -28,16 +28,16 @@ pub struct Delivery {
 }
 
 /// Takes `sender`, or the credentials that the tutorial's `nexmo.json` holds at the top level.
-pub fn read_sender(root: &mut Object) -> Result<Delivery> {
+pub fn read_sender(root: &mut Object) -> Result<SenderConfig> {
     let legacy = ["apiKey", "apiSecret", "applicationId"].into_iter().find(|name| root.has(name));
     let mut options = match (legacy, root.take("sender")) {
         (Some(name), Some(_)) => return Err(root.error(name, "stands in sender, if there is one")),
         (Some(_), None) => {
             let carrier = Some(CarrierConfig::read_tutorial(root)?);
-            return Ok(Delivery { via: Via::Dispatch, timeout_ms: DEFAULT_TIMEOUT_MS, carrier });
+            return Ok(SenderConfig { via: Via::Dispatch, timeout_ms: DEFAULT_TIMEOUT_MS, carrier });
         }
         (None, Some(node)) => node.object()?,
-        (None, None) => return Ok(Delivery { via: Via::Console, timeout_ms: DEFAULT_TIMEOUT_MS, carrier: None }),
+        (None, None) => return Ok(SenderConfig { via: Via::Console, timeout_ms: DEFAULT_TIMEOUT_MS, carrier: None }),
     };
     let via = options.need("type")?.choice(&SENDERS.map(|sender| (sender.name(), sender)))?;
     let timeout_ms = match options.take("timeoutSeconds") {
@@ -46,7 +46,7 @@ pub fn read_sender(root: &mut Object) -> Result<Delivery> {
     };
     let carrier = if via.is_carrier() { Some(CarrierConfig::read(&mut options)?) } else { None };
     options.finish()?;
-    Ok(Delivery { via, timeout_ms, carrier })
+    Ok(SenderConfig { via, timeout_ms, carrier })
 }
 
 /// Takes `workflow`. A carrier's steps without sender address are left out, with a warning.

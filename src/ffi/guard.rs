@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Once;
 
 use crate::error::{Error, Result};
-use crate::ffi::reply::{Answer, Buffer};
+use crate::ffi::reply::{Bounded, Buffer};
 use crate::ffi::results::{OTP_E_ARGUMENT, otp_result};
 use crate::fork;
 
@@ -25,14 +25,14 @@ static HOOK: Once = Once::new();
 /// # Safety
 ///
 /// `reply` is NULL or `reply_size` bytes can be written there.
-pub unsafe fn guard<T: Answer>(reply: *mut c_char, reply_size: usize, body: impl FnOnce() -> Result<T>) -> otp_result {
+pub unsafe fn guard<T: Bounded>(reply: *mut c_char, reply_size: usize, body: impl FnOnce() -> Result<T>) -> otp_result {
     // SAFETY: as promised by the caller.
     let Some(buffer) = (unsafe { Buffer::new(reply, reply_size) }) else {
         return OTP_E_ARGUMENT;
     };
     let answer = catch(body);
-    let told = catch(|| buffer.write(answer));
-    let outcome = told.unwrap_or_else(|error| {
+    let written = catch(|| buffer.write(answer));
+    let outcome = written.unwrap_or_else(|error| {
         buffer.write_bare(error.outcome());
         error.outcome()
     });
@@ -58,13 +58,13 @@ pub fn outside<T>(call: impl FnOnce() -> T) -> T {
 }
 
 fn within<T>(inside: bool, call: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
+    struct RestoreInside(bool);
+    impl Drop for RestoreInside {
         fn drop(&mut self) {
             INSIDE.set(self.0);
         }
     }
-    let _restore = Restore(INSIDE.replace(inside));
+    let _restore = RestoreInside(INSIDE.replace(inside));
     call()
 }
 

@@ -33,8 +33,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 static TABLE: Mutex<Table> = Mutex::new(Table { slots: BTreeMap::new(), opened: 0 });
 
 thread_local! {
-    /// The services that calls of this thread are running on, outermost first. Never destroyed, so that calls can be
-    /// told apart also while a thread ends; the memory goes back whenever it is empty.
+    /// The services that calls of this thread are running on, outermost first. Never destroyed, so that this works
+    /// also while a thread ends; the memory goes back whenever it is empty.
     static RUNNING: ManuallyDrop<RefCell<Vec<usize>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
@@ -79,12 +79,12 @@ impl Table {
 }
 
 /// A call that runs on a service, which lives at least as long.
-pub struct Running {
+pub struct RunningCall {
     id: usize,
     service: NonNull<Service>,
 }
 
-impl Deref for Running {
+impl Deref for RunningCall {
     type Target = Service;
 
     fn deref(&self) -> &Service {
@@ -93,7 +93,7 @@ impl Deref for Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCall {
     fn drop(&mut self) {
         RUNNING.with(|running| {
             let mut running = running.borrow_mut();
@@ -154,7 +154,7 @@ pub fn add(service: Service) -> Result<*mut otp_service> {
 /// # Errors
 ///
 /// `Argument` when there is none; `Store` in a child that was made without fork handlers.
-pub fn enter(handle: *mut otp_service) -> Result<Running> {
+pub fn enter(handle: *mut otp_service) -> Result<RunningCall> {
     if handle.is_null() {
         return Err(Error::argument("service: must not be NULL"));
     }
@@ -168,7 +168,7 @@ pub fn enter(handle: *mut otp_service) -> Result<Running> {
     });
     let service = service.ok_or_else(|| Error::argument("service: is not open"))?;
     RUNNING.with(|running| running.borrow_mut().push(id));
-    Ok(Running { id, service })
+    Ok(RunningCall { id, service })
 }
 
 /// Closes a handle: frees the service when no call runs on it, at once, after waiting, or, where this thread runs one

@@ -37,7 +37,7 @@ pub struct OpenReply {
 }
 
 /// What an entry point may answer.
-pub trait Answer: Reply {
+pub trait Bounded: Reply {
     /// More about it than the outcome's own sentence.
     fn detail(&self) -> Option<String> {
         None
@@ -53,7 +53,7 @@ impl Reply for () {
     }
 }
 
-impl Answer for () {}
+impl Bounded for () {}
 
 impl Reply for OpenReply {
     fn outcome(&self) -> Outcome {
@@ -61,7 +61,7 @@ impl Reply for OpenReply {
     }
 }
 
-impl Answer for OpenReply {
+impl Bounded for OpenReply {
     fn shorten(&mut self, shortened: &mut Shortened) {
         let mut total = 0;
         for (index, warning) in self.warnings.iter_mut().enumerate() {
@@ -79,7 +79,7 @@ impl Answer for OpenReply {
     }
 }
 
-impl Answer for CreateReply {
+impl Bounded for CreateReply {
     fn detail(&self) -> Option<String> {
         let failure = self.failure.as_ref().filter(|failure| !failure.detail.is_empty())?;
         matches!(self.outcome, Outcome::Send | Outcome::InDoubt).then(|| failure.detail.clone())
@@ -96,13 +96,13 @@ impl Answer for CreateReply {
     }
 }
 
-impl Answer for VerifyReply {}
+impl Bounded for VerifyReply {}
 
-impl Answer for DoneReply {}
-impl Answer for FoundReply {}
-impl Answer for SubjectReply {}
+impl Bounded for DoneReply {}
+impl Bounded for FoundReply {}
+impl Bounded for SubjectReply {}
 
-impl Answer for WebhookReply {
+impl Bounded for WebhookReply {
     fn shorten(&mut self, shortened: &mut Shortened) {
         if let Some(from) = &mut self.from {
             shortened.cut(from, FOREIGN_BYTES, || "from".to_owned());
@@ -114,7 +114,7 @@ impl Answer for WebhookReply {
     }
 }
 
-impl Answer for StatusReply {
+impl Bounded for StatusReply {
     fn shorten(&mut self, shortened: &mut Shortened) {
         if let Some(status) = &mut self.status {
             shorten_delivery(&mut status.delivery, shortened);
@@ -122,7 +122,7 @@ impl Answer for StatusReply {
     }
 }
 
-impl Answer for RunDueReply {}
+impl Bounded for RunDueReply {}
 
 fn shorten_delivery(delivery: &mut DeliveryReply, shortened: &mut Shortened) {
     shortened.cut_optional(&mut delivery.dispatch_uuid, FOREIGN_BYTES, || "delivery.dispatchUuid".to_owned());
@@ -187,7 +187,7 @@ impl Buffer {
     /// # Errors
     ///
     /// `Internal` when the bounds do not hold; the buffer then holds no reply.
-    pub fn write<T: Answer>(&self, answer: Result<T>) -> Result<Outcome> {
+    pub fn write<T: Bounded>(&self, answer: Result<T>) -> Result<Outcome> {
         let (outcome, mut detail, mut members) = match answer {
             Ok(answer) => (answer.outcome(), answer.detail(), Some(answer)),
             Err(error) => (error.outcome(), Some(error.detail().to_owned()), None),

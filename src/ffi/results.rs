@@ -62,22 +62,22 @@ const UNKNOWN_MESSAGE: &CStr = c"The code is invalid for unknown reason";
 const UNKNOWN_HTTP_STATUS: i32 = 404;
 
 /// An outcome's texts as C wants them: ended by NUL.
-struct Texts {
+struct ResultTexts {
     name: [u8; 24],
     message: [u8; 48],
 }
 
 /// In the order of [`Outcome::ALL`].
-static TEXTS: [Texts; Outcome::ALL.len()] = texts();
+static TEXTS: [ResultTexts; Outcome::ALL.len()] = texts();
 
 // Evaluated by the compiler: an index that is out of range does not build.
 #[allow(clippy::indexing_slicing)]
-const fn texts() -> [Texts; Outcome::ALL.len()] {
-    let mut texts = [const { Texts { name: [0; 24], message: [0; 48] } }; Outcome::ALL.len()];
+const fn texts() -> [ResultTexts; Outcome::ALL.len()] {
+    let mut texts = [const { ResultTexts { name: [0; 24], message: [0; 48] } }; Outcome::ALL.len()];
     let mut index = 0;
     while index < texts.len() {
         let outcome = Outcome::ALL[index];
-        texts[index] = Texts { name: terminated(outcome.name()), message: terminated(outcome.message()) };
+        texts[index] = ResultTexts { name: terminated(outcome.name()), message: terminated(outcome.message()) };
         index += 1;
     }
     texts
@@ -95,7 +95,7 @@ const fn terminated<const SIZE: usize>(text: &str) -> [u8; SIZE] {
     bytes
 }
 
-fn texts_of(result: otp_result) -> Option<&'static Texts> {
+fn texts_of(result: otp_result) -> Option<&'static ResultTexts> {
     TEXTS.get(Outcome::ALL.iter().position(|outcome| outcome.number() == result)?)
 }
 

@@ -24,7 +24,7 @@ use crate::limits::BODY_BYTES;
 /// The same "inbound" webhook a second time, within twice `maxAgeSeconds`, is `duplicate`: do not act on it again.
 ///
 /// Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
-/// OTP_E_UNSUPPORTED without `webhook` in the configuration. Answer with otp_result_http_status().
+/// OTP_E_UNSUPPORTED without `webhook` in the configuration. Bounded with otp_result_http_status().
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_webhook(

@@ -10,7 +10,7 @@ use super::{belongs_to, own};
 use crate::file::{self, Attempt, Failure};
 use crate::sys;
 
-type Secret = Zeroizing<Vec<u8>>;
+type SecretBytes = Zeroizing<Vec<u8>>;
 
 /// Reads a file of at most `limit` bytes that we keep a secret in; `None` when there is none.
 ///
@@ -18,7 +18,7 @@ type Secret = Zeroizing<Vec<u8>>;
 ///
 /// When it cannot be read, is longer, a symbolic link or not a regular file, belongs to another user, is open to group
 /// or others, or has a second name (hard link).
-pub fn read_private(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
+pub fn read_private(path: &Path, limit: usize) -> Attempt<Option<SecretBytes>> {
     let Some(file) = file::open(path, libc::O_NOFOLLOW)? else { return Ok(None) };
     let metadata = own(&file, path)?;
     if metadata.mode() & 0o077 != 0 {
@@ -32,7 +32,7 @@ pub fn read_private(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
 /// # Errors
 ///
 /// When it cannot be read, is longer, or not a regular file.
-pub fn read_given(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
+pub fn read_given(path: &Path, limit: usize) -> Attempt<Option<SecretBytes>> {
     let Some(file) = file::open(path, 0)? else { return Ok(None) };
     let metadata = file::regular(&file, path)?;
     file::read(&file, &metadata, path, limit).map(Some)
@@ -45,7 +45,12 @@ pub fn read_given(path: &Path, limit: usize) -> Attempt<Option<Secret>> {
 /// # Errors
 ///
 /// When it cannot be read, is longer, not a regular file, or not as closed as said.
-pub fn read_mounted(path: &Path, limit: usize, option: &str, warnings: &mut Vec<String>) -> Attempt<Option<Secret>> {
+pub fn read_mounted(
+    path: &Path,
+    limit: usize,
+    option: &str,
+    warnings: &mut Vec<String>,
+) -> Attempt<Option<SecretBytes>> {
     let Some(file) = file::open(path, 0)? else { return Ok(None) };
     let metadata = file::regular(&file, path)?;
     refuse_writable(&metadata, path)?;

@@ -18,7 +18,7 @@ pub struct Idempotency {
     pub answer: Option<FirstAnswer>,
 }
 
-/// What a create was told. Other answers are not kept.
+/// The answer to a create that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FirstAnswer {
@@ -29,7 +29,7 @@ pub enum FirstAnswer {
 }
 
 impl FirstAnswer {
-    /// As the outcome that was told.
+    /// Its outcome.
     pub fn outcome(self) -> Outcome {
         match self {
             FirstAnswer::Sent => Outcome::Ok,

@@ -1,8 +1,8 @@
-//! How a code stands, as others are told.
+//! How a code stands, in answers.
 
 use serde::Serialize;
 
-/// Where a lock sits. When several hold, the first of `disabled`, `subject`, `code` is told.
+/// Where a lock sits. When several hold, the answer names the first of `disabled`, `subject`, `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Locked {

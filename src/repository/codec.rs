@@ -14,7 +14,7 @@ use crate::policy::{Failures, Sends};
 use crate::record::DeliveryState;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Record, Secret, Via};
 use crate::workflow::{Reference, Timer};
-use read::Reader;
+use read::RowReader;
 
 const META: u8 = 1;
 const RECORD: u8 = 2;
@@ -64,7 +64,7 @@ const VIAS: [Via; 5] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, V
 
 /// The bytes of a row.
 pub fn encode(row: &Row) -> Vec<u8> {
-    let mut to = Writer(Vec::with_capacity(128));
+    let mut to = RowWriter(Vec::with_capacity(128));
     match row {
         Row::Meta(meta) => to.meta(meta),
         Row::Record(record) => to.record(record),
@@ -107,12 +107,12 @@ pub fn encode(row: &Row) -> Vec<u8> {
 ///
 /// Damage when they are not a row as [`encode`] writes it, bit for bit, or when it has a value that is never written.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
-    let row = Some(bytes).filter(|bytes| bytes.len() <= MOST_BYTES).and_then(|bytes| read_row(&mut Reader(bytes)));
+    let row = Some(bytes).filter(|bytes| bytes.len() <= MOST_BYTES).and_then(|bytes| read_row(&mut RowReader(bytes)));
     let row = row.filter(|row| row.is_valid() && encode(row) == bytes);
     row.ok_or_else(|| Error::damaged("a row is damaged"))
 }
 
-fn read_row(from: &mut Reader<'_>) -> Option<Row> {
+fn read_row(from: &mut RowReader<'_>) -> Option<Row> {
     Some(match from.byte()? {
         META => {
             let count = from.size()?;
@@ -151,9 +151,9 @@ fn read_row(from: &mut Reader<'_>) -> Option<Row> {
     })
 }
 
-struct Writer(Vec<u8>);
+struct RowWriter(Vec<u8>);
 
-impl Writer {
+impl RowWriter {
     fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }

@@ -270,9 +270,9 @@ fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>>
         Work::Run(operation) => operation,
         Work::Sweep(limit, sweeper) => return sweep_for_a_while(engine, limit, &sweeper.judge()).map(Ok),
     };
-    let mut staged = Staged { engine, writes: BTreeMap::new() };
+    let mut staged = Overlay { engine, writes: BTreeMap::new() };
     let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
-    let Staged { engine, writes } = staged;
+    let Overlay { engine, writes } = staged;
     if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
         return if engine.in_transaction() { Ok(Err(error)) } else { Err(error) };
     }
@@ -296,12 +296,12 @@ fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge) -> 
 }
 
 /// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
-struct Staged<'a, E> {
+struct Overlay<'a, E> {
     engine: &'a mut E,
     writes: BTreeMap<RowKey, Option<Row>>,
 }
 
-impl<E: Engine> Transaction for Staged<'_, E> {
+impl<E: Engine> Transaction for Overlay<'_, E> {
     fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
         match self.writes.get(key) {
             Some(row) => Ok(row.clone()),
@@ -329,7 +329,7 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
     }
 
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
-        let mut place = R::Place::from(range);
+        let mut place = R::Position::from(range);
         Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan(&mut place)).transpose()))
     }
 

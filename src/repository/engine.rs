@@ -60,14 +60,14 @@ pub trait Engine: Send {
 /// How an engine's rows are read without its lock, by any number of threads.
 pub trait Reader: Send + Sync {
     /// How far a scan of a range has come.
-    type Place: From<RangeInclusive<RowKey>>;
+    type Position: From<RangeInclusive<RowKey>>;
 
-    /// The row with this key as last committed. `Busy` when that cannot be told at this moment.
+    /// The row with this key as last committed. `Busy` when that cannot be known at this moment.
     fn read(&self, key: &RowKey) -> Result<Option<Row>>;
 
     /// The next rows of a scan; `None` when there are no more. Short, since a fork waits for it: about [`PAGE`] rows.
-    /// `Busy` when they cannot be told at this moment.
-    fn scan(&self, place: &mut Self::Place) -> Result<Option<Page>>;
+    /// `Busy` when they cannot be known at this moment.
+    fn scan(&self, place: &mut Self::Position) -> Result<Option<Page>>;
 
     /// Closes every file. The next call opens again.
     fn close(&self);

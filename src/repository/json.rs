@@ -268,8 +268,8 @@ impl Engine for Json {
     }
 
     fn commit(&mut self) -> Result<()> {
-        // Before, so that nothing is written where others are at work; and after, so that nobody is told yes here who
-        // may be told so there as well.
+        // Before, so that nothing is written where others are at work; and after, so that no code is
+        // accepted here that may be accepted there as well.
         let stored = self.check().and_then(|()| self.store()).and_then(|()| self.check());
         if stored.is_err() {
             self.close();
@@ -292,13 +292,13 @@ impl Engine for Json {
 }
 
 impl Reader for Folder {
-    type Place = scan::Place;
+    type Position = scan::ScanPosition;
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.committed(key)
     }
 
-    fn scan(&self, place: &mut scan::Place) -> Result<Option<Page>> {
+    fn scan(&self, place: &mut scan::ScanPosition) -> Result<Option<Page>> {
         place.next(self)
     }
 

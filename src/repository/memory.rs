@@ -23,10 +23,10 @@ pub fn open() -> Result<Arc<dyn Repository>> {
     let rows = Rows::default();
     let process = std::process::id();
     let reader = MemoryReader { rows: rows.clone(), process };
-    Ok(GroupCommit::new(Memory { rows, process, undo: Vec::new(), cursor: None }, reader, Durability::Process)?)
+    Ok(GroupCommit::new(MemoryEngine { rows, process, undo: Vec::new(), cursor: None }, reader, Durability::Process)?)
 }
 
-struct Memory {
+struct MemoryEngine {
     rows: Rows,
     process: u32,
     /// What the rows of this transaction were before, newest last.
@@ -51,7 +51,7 @@ fn after(key: Option<&RowKey>) -> (Bound<RowKey>, Bound<RowKey>) {
     (key.map_or(Bound::Unbounded, |key| Bound::Excluded(*key)), Bound::Unbounded)
 }
 
-impl Engine for Memory {
+impl Engine for MemoryEngine {
     fn place(&self) -> String {
         "memory:".to_owned()
     }
@@ -116,7 +116,7 @@ impl Engine for Memory {
 }
 
 impl Reader for MemoryReader {
-    type Place = Rest;
+    type Position = Rest;
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         check_process(self.process)?;

@@ -57,7 +57,7 @@ impl Service {
             Ok(self.finish(decision, way.as_ref())?)
         });
         let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
-        self.told_about("create", about, answer)
+        self.logged_about("create", about, answer)
     }
 
     /// What follows the commit.

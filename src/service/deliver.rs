@@ -113,7 +113,7 @@ impl Service {
         }
     }
 
-    /// Sends a step that nobody waits for. What came of it is in the record, or else told to the log.
+    /// Sends a step that nobody waits for. What came of it is in the record, or else in the log.
     pub(super) fn deliver_alone(&self, job: Job) {
         let (row, Some(carrier)) = (job.row, &self.core.carrier) else { return };
         if let Err(error) = self.deliver(job, &Way::Carrier(carrier)).map_err(Error::from) {
@@ -235,11 +235,11 @@ impl Core {
         }
         let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, &result, now);
         let answer = if begun { None } else { Some(conclude(&mut record, &result, meanwhile)) };
-        let told = Box::new(record.clone());
+        let stored = Box::new(record.clone());
         rows::put_record(transaction, &row, &before, record, now);
         Ok(match answer {
-            Some(answer) => Stored::Ended(answer, told),
-            None => Stored::Next(told),
+            Some(answer) => Stored::Ended(answer, stored),
+            None => Stored::Next(stored),
         })
     }
 

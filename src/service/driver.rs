@@ -40,17 +40,17 @@ const STACK_BYTES: usize = 2 << 20;
 pub type Round = dyn Fn(bool) -> Option<Duration> + Send + Sync;
 
 /// A service's thread. Dropped with the service, it ends the thread and waits for it.
-pub struct Driver(Arc<Inner>);
+pub struct Driver(Arc<DriverState>);
 
 #[derive(Default)]
-struct Inner {
+struct DriverState {
     /// Whether there is a thread in this process: spares every call the lock.
     runs: AtomicBool,
-    thread: Mutex<Option<Running>>,
+    thread: Mutex<Option<RunningThread>>,
     round: OnceCell<Arc<Round>>,
 }
 
-struct Running {
+struct RunningThread {
     /// Never dropped: in a child of a fork the thread is not there, and nothing may be asked of it.
     handle: ManuallyDrop<JoinHandle<()>>,
     ends: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ impl Driver {
     ///
     /// `Internal` when fork handlers cannot be installed.
     pub fn new() -> Result<Self> {
-        let inner = Arc::new(Inner::default());
+        let inner = Arc::new(DriverState::default());
         let member: Arc<dyn ForkAware> = inner.clone();
         fork::register(Arc::downgrade(&member))?;
         Ok(Self(inner))
@@ -88,7 +88,7 @@ impl Driver {
         fork::shared(|| {
             let mut thread = lock(&self.0.thread);
             if thread.is_none() {
-                *thread = Some(Running::start(round)?);
+                *thread = Some(RunningThread::start(round)?);
             }
             self.0.runs.store(true, Ordering::Release);
             Ok(())
@@ -96,7 +96,7 @@ impl Driver {
     }
 }
 
-impl Running {
+impl RunningThread {
     fn start(round: Arc<Round>) -> Result<Self> {
         let ends = Arc::new(AtomicBool::new(false));
         let seen = ends.clone();
@@ -128,12 +128,12 @@ fn drive(round: &Round, ends: &AtomicBool) {
 }
 
 impl Drop for Driver {
-    /// Not in the drop of `Inner`, the last owner of which may be the handler of a fork, where nobody waits.
+    /// Not in the drop of `DriverState`, the last owner of which may be the handler of a fork, where nobody waits.
     fn drop(&mut self) {
         if fork::check().is_err() {
             return;
         }
-        let Some(Running { handle, ends }) = fork::shared(|| lock(&self.0.thread).take()) else { return };
+        let Some(RunningThread { handle, ends }) = fork::shared(|| lock(&self.0.thread).take()) else { return };
         ends.store(true, Ordering::Release);
         let handle = ManuallyDrop::into_inner(handle);
         handle.thread().unpark();
@@ -144,7 +144,7 @@ impl Drop for Driver {
     }
 }
 
-impl ForkAware for Inner {
+impl ForkAware for DriverState {
     fn before_fork(&self) {}
 
     /// The thread is not in the child, unless it is the one that forked: then it ends when it comes back.

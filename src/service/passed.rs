@@ -12,8 +12,8 @@ use crate::hooks::{About, Level};
 use crate::outcome::Outcome;
 use crate::tenant;
 
-/// Rows that are remembered to have been told of: then all are forgotten, and may be told of once more.
-const TOLD: usize = 1 << 16;
+/// Rows that are remembered to have been reported of: then all are forgotten, and may be reported of once more.
+const MOST_REPORTED: usize = 1 << 16;
 
 /// A row that could not be read, opened or rendered.
 pub struct Passed {
@@ -27,14 +27,14 @@ pub struct Passed {
 
 /// What a service remembers of its upkeep.
 #[derive(Default)]
-pub struct Memory {
+pub struct UpkeepMemory {
     /// The timer at which a look ended before it had seen all. The next one goes on there, so that none of those
     /// that cannot be run keeps it from those behind them.
     timer: Mutex<Option<RowKey>>,
-    told: Mutex<BTreeSet<RowKey>>,
+    reported: Mutex<BTreeSet<RowKey>>,
 }
 
-impl Memory {
+impl UpkeepMemory {
     /// Those of these timers that the next look is about.
     pub fn rest_of(&self, timers: RangeInclusive<RowKey>, now: Time) -> RangeInclusive<RowKey> {
         let timer = fork::shared(|| *lock(&self.timer));
@@ -49,14 +49,14 @@ impl Memory {
         fork::shared(|| *lock(&self.timer) = timer);
     }
 
-    /// Whether this row is one that nobody was told of. Now somebody is.
+    /// Whether this row is one that nobody was reported of. Now somebody is.
     fn is_news(&self, key: &RowKey) -> bool {
         fork::shared(|| {
-            let mut told = lock(&self.told);
-            if told.len() >= TOLD {
-                told.clear();
+            let mut reported = lock(&self.reported);
+            if reported.len() >= MOST_REPORTED {
+                reported.clear();
             }
-            told.insert(*key)
+            reported.insert(*key)
         })
     }
 }

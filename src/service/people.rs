@@ -45,7 +45,7 @@ impl Service {
             self.core.check_found(reply.failures > 0, subject, "subject")?;
             Ok(reply)
         });
-        self.told("subject", None, answer)
+        self.logged("subject", None, answer)
     }
 
     /// Clears failures and locks of a subject, whichever kind of subject the text may mean, and tells whether there
@@ -69,12 +69,12 @@ impl Service {
             self.core.check_found(reply.found, subject, "subject")?;
             Ok(reply)
         });
-        self.told("unlock", None, answer)
+        self.logged("unlock", None, answer)
     }
 
     /// Removes every record of a recipient that is there now, whichever kind of address the text may mean, and tells
     /// whether there were any. Counters and locks stay: they hold hashes, and end by themselves. A record that is
-    /// damaged is passed over, and told to the log once.
+    /// damaged is passed over, and logged once.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Service {
             self.core.check_found(found, recipient, "recipient")?;
             Ok(FoundReply { found })
         });
-        self.told("erase", None, answer)
+        self.logged("erase", None, answer)
     }
 
     fn erase_all(&self, recipients: Vec<Recipient>) -> Result<bool> {

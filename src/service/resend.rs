@@ -61,7 +61,7 @@ impl Service {
             })?;
             Ok(self.finish(decision, way.as_ref())?)
         });
-        self.told("resend", Some(&row), answer)
+        self.logged("resend", Some(&row), answer)
     }
 
     /// Where the host delivers (sender `none`): says that the message which was handed over last certainly did not
@@ -76,7 +76,7 @@ impl Service {
         self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = self.go_on_handing_over(token, row);
-        self.told("not_sent", Some(&row), answer)
+        self.logged("not_sent", Some(&row), answer)
     }
 
     fn go_on_handing_over(&self, token: &str, row: RowKey) -> Result<CreateReply> {

@@ -27,7 +27,7 @@ impl Service {
             let standing = rows::settled_failures(transaction, &before.code.subject, now)?.standing(now);
             let mut record = before.clone();
             record.settle(now);
-            // A code that was told to be expired must stay so.
+            // A code that was once expired must stay so.
             rows::put_record(transaction, &row, &before, record.clone(), now);
             Ok(Some((record, standing)))
         });
@@ -37,7 +37,7 @@ impl Service {
             }
             None => StatusReply { outcome: Outcome::Unknown, status: None },
         });
-        self.told("status", Some(&row), reply)
+        self.logged("status", Some(&row), reply)
     }
 }
 

@@ -38,7 +38,7 @@ struct Material {
 }
 
 /// How long timers are run.
-struct Limit {
+struct TimerBudget {
     until: Instant,
     /// Most steps that are sent.
     steps: u64,
@@ -48,23 +48,23 @@ impl Service {
     /// Sends the steps that are due, as long as `until` has not come. Tells how many, and when the next is due, in
     /// milliseconds from now; also where it fails.
     pub(super) fn run_timers(&self, pace: &mut Pace, until: Instant, done: &mut RunDueReply) -> Result<()> {
-        self.run_some_timers(&Limit { until, steps: u64::MAX }, pace, done)
+        self.run_some_timers(&TimerBudget { until, steps: u64::MAX }, pace, done)
     }
 
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
         if self.via() == Via::Messages {
-            let (limit, mut done) = (Limit { until: Instant::now(), steps: 1 }, RunDueReply::default());
-            let ran = self.run_some_timers(&limit, &mut Pace::new(), &mut done);
-            let _ = self.told("run_due", None, ran.map(|()| done));
+            let (budget, mut done) = (TimerBudget { until: Instant::now(), steps: 1 }, RunDueReply::default());
+            let ran = self.run_some_timers(&budget, &mut Pace::new(), &mut done);
+            let _ = self.logged("run_due", None, ran.map(|()| done));
         }
     }
 
-    fn run_some_timers(&self, limit: &Limit, pace: &mut Pace, done: &mut RunDueReply) -> Result<()> {
+    fn run_some_timers(&self, budget: &TimerBudget, pace: &mut Pace, done: &mut RunDueReply) -> Result<()> {
         if self.via() != Via::Messages {
             return Ok(());
         }
-        let next = self.run_timers_of(limit, pace, &mut done.ran);
+        let next = self.run_timers_of(budget, pace, &mut done.ran);
         // After a failure it is worth another try at once.
         let due = next.as_ref().copied().unwrap_or(Some(Time::START));
         done.next_due_in_milliseconds = due.map(|due| due.since(self.hooks.time()));
@@ -72,7 +72,7 @@ impl Service {
     }
 
     /// Goes on where the last look ended. Gives when the next timer is due: at once if time ended first.
-    fn run_timers_of(&self, limit: &Limit, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
+    fn run_timers_of(&self, budget: &TimerBudget, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
         let core = &self.core;
         for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.hooks.time())) {
             let keys: Vec<RowKey> = page?.into_iter().map(|(key, _)| key).collect();
@@ -81,7 +81,7 @@ impl Service {
             while !due.is_empty() {
                 let seen = self.look(due.iter().take(pace.rows()).copied().collect(), pace, ran)?;
                 let (looked_at, left) = due.split_at(seen.min(due.len()));
-                if !pace.fits(limit.until) || *ran >= limit.steps {
+                if !pace.fits(budget.until) || *ran >= budget.steps {
                     core.memory.ended_at(looked_at.last().copied());
                     return Ok(Some(Time::START));
                 }

@@ -25,21 +25,21 @@ const STEP: usize = 250;
 impl Service {
     /// Runs what is due: begins the steps of deliveries whose time has come, and removes rows past retention. Works
     /// for a full round or 100 milliseconds, whichever ends first; the next call goes on where this one ended. What
-    /// cannot be run is passed over, and told to the log once.
+    /// cannot be run is passed over, and logged once.
     ///
     /// # Errors
     ///
     /// `Store`, `Busy`.
     pub fn run_due(&self) -> Result<RunDueReply> {
         self.start_driver()?;
-        self.told("run_due", None, self.work(true))
+        self.logged("run_due", None, self.work(true))
     }
 
     /// A round of the driver, which ends well whatever happens in it: with how long to rest.
     pub(crate) fn drive(&self, sweeps: bool) -> Duration {
         let work = catch_unwind(AssertUnwindSafe(|| self.work(sweeps)));
         let answer = work.unwrap_or_else(|_| Err(Error::internal("the background driver panicked")));
-        let answer = self.told("run_due", None, answer);
+        let answer = self.logged("run_due", None, answer);
         let rest = match self.core.config.sender {
             Via::Messages if self.hooks.has_clock() => driver::LOOK_AT_HOST_CLOCK,
             Via::Messages => driver::LOOK,
@@ -80,7 +80,7 @@ impl Service {
         match worked {
             Err(error) if (done.ran, done.purged) == (0, 0) => Err(error),
             Err(error) => {
-                // What was done is told, and what failed will fail again, or not.
+                // The answer says what was done, and what failed will fail again, or not.
                 self.hooks.log(Level::Error, "run_due", error.outcome(), About::default());
                 Ok(done)
             }

@@ -6,7 +6,7 @@ use super::replies::retry_after;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
-use crate::code::{self, Guess, Typed};
+use crate::code::{self, Guess, TypedCode};
 use crate::error::{Error, Result};
 use crate::limits::CONTEXT_BYTES;
 use crate::outcome::Outcome;
@@ -17,7 +17,7 @@ use crate::repository::{Transaction, transact};
 const CODE_BYTES: usize = 64;
 
 impl Service {
-    /// Verifies a code. It is good once; which answer it gets is decided in one transaction, and told after that.
+    /// Verifies a code. It is good once: one transaction decides the answer, which is given after the commit.
     ///
     /// # Errors
     ///
@@ -26,7 +26,7 @@ impl Service {
         self.start_driver()?;
         let row = self.core.row(token)?;
         let answer = read_guess(code, context).and_then(|guess| self.guess(row, guess));
-        self.told("verify", Some(&row), answer)
+        self.logged("verify", Some(&row), answer)
     }
 
     fn guess(&self, row: RowKey, guess: Guess) -> Result<VerifyReply> {
@@ -58,7 +58,7 @@ impl Service {
             rows::put_record(transaction, &row, &before, record, now);
             Ok(outcome)
         });
-        self.told("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
+        self.logged("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
     }
 }
 
@@ -101,6 +101,7 @@ fn read_guess(code: &str, context: Option<&str>) -> Result<Guess> {
     if context.is_some_and(|context| context.len() > CONTEXT_BYTES) {
         return Err(Error::argument(format!("context: must have at most {CONTEXT_BYTES} bytes")));
     }
-    let code = Typed::of(code).ok_or_else(|| Error::argument("code: has nothing but blanks, dashes and the like"))?;
+    let code =
+        TypedCode::of(code).ok_or_else(|| Error::argument("code: has nothing but blanks, dashes and the like"))?;
     Ok(Guess { code, context: context.map(|context| Zeroizing::new(context.to_owned())) })
 }

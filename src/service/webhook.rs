@@ -61,7 +61,7 @@ impl Service {
     pub fn webhook(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
         self.start_driver()?;
         let answer = self.hear(authorization, body);
-        self.told("webhook", None, answer)
+        self.logged("webhook", None, answer)
     }
 
     fn hear(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
@@ -247,12 +247,12 @@ fn add_step(record: &mut Record, channel: &str, now: Time) -> Option<usize> {
 }
 
 /// Moves a step forward. True if that changed its state.
-fn hear(record: &mut Record, place: usize, told: Option<DeliveryState>, uuid: Option<&str>, at: Time) -> bool {
+fn hear(record: &mut Record, place: usize, reported: Option<DeliveryState>, uuid: Option<&str>, at: Time) -> bool {
     let Some(step) = record.delivery.steps.get_mut(place) else { return false };
     if step.message_uuid.is_none() {
         step.message_uuid = uuid.map(str::to_owned);
     }
-    let Some(state) = told.and_then(|told| webhook::advance(step.status, told)) else { return false };
+    let Some(state) = reported.and_then(|state| webhook::advance(step.status, state)) else { return false };
     step.status = state;
     step.at = at;
     true

@@ -2,7 +2,7 @@
 //!
 //! Strict about what could hurt: size, depth, repeated members. Tolerant about the rest: the carrier adds members,
 //! and its documents disagree about some, so what is missing or of another type is left out, and what is foreign is
-//! bounded. The two generations are told apart by `to` and `from`: objects in v0.1, texts in v1.
+//! bounded. In v0.1 `to` and `from` are objects, in v1 texts.
 
 use zeroize::Zeroizing;
 
@@ -52,7 +52,7 @@ pub fn parse(body: &[u8]) -> Result<Event> {
 }
 
 fn read_status(mut root: Object) -> StatusEvent {
-    let told = root.take_text("channel");
+    let channel = root.take_text("channel");
     let (to, from) = (Party::read(&mut root, "to"), Party::read(&mut root, "from"));
     StatusEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
@@ -62,7 +62,7 @@ fn read_status(mut root: Object) -> StatusEvent {
             names.iter().find_map(|name| id_of(&mut links.take_inner(name)?, "dispatch_uuid"))
         }),
         client_ref: id_of(&mut root, "client_ref"),
-        channel: [told, to.channel, from.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
+        channel: [channel, to.channel, from.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
         state: state_of(&mut root),
         at: time_of(&mut root),
         error: root.take("error").and_then(read_error),
@@ -87,13 +87,13 @@ fn read_final(mut root: Object, dispatch_uuid: String) -> FinalEvent {
 }
 
 fn read_inbound(mut root: Object) -> InboundEvent {
-    let told = root.take_text("channel");
+    let channel = root.take_text("channel");
     let (to, from) = (Party::read(&mut root, "to"), Party::read(&mut root, "from"));
     let content = root.take_inner("message").and_then(|mut message| message.take_inner("content"));
     let text = content.and_then(|mut content| content.take_text("text"));
     InboundEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
-        channel: [told, from.channel, to.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
+        channel: [channel, from.channel, to.channel].iter().flatten().find_map(|name| channel::of_vendor(name)),
         // Addresses were seen with blanks around them.
         from: from.address.map(|address| bounded(address.trim(), ADDRESS_LIMIT)).filter(|from| !from.is_empty()),
         text: text.or_else(|| root.take_text("text")),
@@ -138,8 +138,8 @@ fn describe(error: &mut Object) -> Option<String> {
     let title = error.take_text("title");
     let url = error.take_text("type");
     let fragment = url.as_deref().and_then(|url| url.rsplit_once('#')).map(|(_, fragment)| fragment);
-    let told = error.take_text("code");
-    let codes = [told.as_deref().map(String::as_str), title.as_deref().map(String::as_str), fragment];
+    let number = error.take_text("code");
+    let codes = [number.as_deref().map(String::as_str), title.as_deref().map(String::as_str), fragment];
     let code = codes.into_iter().flatten().find(|code| is_code(code));
     let sentence = error.take_text("reason").or_else(|| error.take_text("detail"));
     let sentence = sentence.as_deref().map(String::as_str).or(title.as_deref().map(String::as_str));

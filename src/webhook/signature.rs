@@ -42,7 +42,7 @@ pub struct Signed {
 
 /// The claims that count. A repeated one, or one of another type, makes the token invalid.
 #[derive(Deserialize)]
-struct Claims {
+struct WebhookClaims {
     iat: Option<f64>,
     exp: Option<f64>,
     nbf: Option<f64>,
@@ -89,7 +89,7 @@ impl Verifier {
         2 * self.max_age_seconds as u64 * SECOND_MS
     }
 
-    fn check(&self, claims: Claims, body: &[u8], now: Time) -> std::result::Result<Signed, Flaw> {
+    fn check(&self, claims: WebhookClaims, body: &[u8], now: Time) -> std::result::Result<Signed, Flaw> {
         let hash = claims.payload_hash.and_then(|hash| hex::decode(&hash.to_ascii_lowercase()));
         let hash = hash.filter(|hash| hash.len() == SHA256.output_len());
         let hash = hash.ok_or(Flaw("payload_hash is missing or no SHA-256"))?;

@@ -9,10 +9,10 @@ use crate::record::DeliveryState;
 /// moves a message up in it and never down, so reports may come in any order and any number of times. A message that
 /// was given up can still arrive, which is why `delivered` comes after `rejected`. Before all of them come the states
 /// in which the library itself leaves a step that it began: of those every report knows better. A step that was
-/// passed over or called off keeps its state, and a `told` that no report tells changes nothing.
-pub fn advance(current: DeliveryState, told: DeliveryState) -> Option<DeliveryState> {
-    let (from, to) = (rank(current)?, rank(told)?);
-    (to > from).then_some(told)
+/// passed over or called off keeps its state, and a `reported` state that no report has changes nothing.
+pub fn advance(current: DeliveryState, reported: DeliveryState) -> Option<DeliveryState> {
+    let (from, to) = (rank(current)?, rank(reported)?);
+    (to > from).then_some(reported)
 }
 
 /// Whether a message in this state meets a step's condition: who has read it has received it.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// Writes a reply to a buffer with bytes behind it that must not change, and reads it as C would.
-fn written<T: Answer>(answer: Result<T>) -> (Outcome, String) {
+fn written<T: Bounded>(answer: Result<T>) -> (Outcome, String) {
     let mut memory = [0x5a_u8; OTP_REPLY_SIZE + 64];
     let buffer = unsafe { Buffer::new(memory.as_mut_ptr().cast(), OTP_REPLY_SIZE) }.unwrap();
     let outcome = buffer.write(answer).unwrap();
@@ -15,7 +15,7 @@ fn written<T: Answer>(answer: Result<T>) -> (Outcome, String) {
     (outcome, text)
 }
 
-fn parsed<T: Answer>(answer: Result<T>) -> Value {
+fn parsed<T: Bounded>(answer: Result<T>) -> Value {
     serde_json::from_str(&written(answer).1).unwrap()
 }
 

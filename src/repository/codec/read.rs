@@ -9,9 +9,9 @@ use crate::clock::Time;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step};
 
 /// What is left of the bytes.
-pub struct Reader<'a>(pub &'a [u8]);
+pub struct RowReader<'a>(pub &'a [u8]);
 
-impl Reader<'_> {
+impl RowReader<'_> {
     pub fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;

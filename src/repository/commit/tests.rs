@@ -48,7 +48,7 @@ impl Engine for Odd {
 struct Nothing;
 
 impl Reader for Nothing {
-    type Place = Rest;
+    type Position = Rest;
 
     fn read(&self, _key: &RowKey) -> Result<Option<Row>> {
         Ok(None)

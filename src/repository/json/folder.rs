@@ -114,7 +114,7 @@ impl Folder {
             Some(bytes) => format::journal(&bytes, &path),
             None => Ok(None),
         });
-        // Without it nothing can be told about any row.
+        // Without it no row can be trusted.
         journal.map_err(|error| Error::store(error.detail()))
     }
 

@@ -14,7 +14,7 @@ use crate::error::Result;
 const NAMES: usize = 8192;
 
 /// How far a scan has come.
-pub struct Place {
+pub struct ScanPosition {
     range: RangeInclusive<RowKey>,
     keys: Keys,
 }
@@ -28,13 +28,13 @@ enum Keys {
     Listed(IntoIter<RowKey>),
 }
 
-impl From<RangeInclusive<RowKey>> for Place {
+impl From<RangeInclusive<RowKey>> for ScanPosition {
     fn from(range: RangeInclusive<RowKey>) -> Self {
         Self { range, keys: Keys::NotListed }
     }
 }
 
-impl Place {
+impl ScanPosition {
     /// The next rows; an empty page as long as names are read.
     pub fn next(&mut self, folder: &Folder) -> Result<Option<Page>> {
         let page = self.step(folder);

@@ -123,7 +123,7 @@ fn state(engine: &mut Json) -> Result<State> {
 
 /// All rows as they were last committed.
 fn rows(engine: &Json) -> Result<Page> {
-    let mut place = super::scan::Place::from(META..=key(0xff));
+    let mut place = super::scan::ScanPosition::from(META..=key(0xff));
     let pages = std::iter::from_fn(|| engine.folder.scan(&mut place).transpose());
     Ok(pages.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

@@ -53,7 +53,7 @@ impl Readers {
 }
 
 impl Reader for Readers {
-    type Place = Rest;
+    type Position = Rest;
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.run(|connection| fetch(connection, key))?.transpose()

@@ -24,7 +24,7 @@ const IN_USE: (i64, i64) = (128, 1);
 /// Bytes of the index's header, which tell whether the rest is good (sqlite.org, "WAL-Index File Format").
 const INDEX_HEADER: usize = 136;
 
-/// Where in it the pages in the log are told (`mxFrame`), and how many of them are in the database (`nBackfill`).
+/// Where in it the number of pages in the log stands (`mxFrame`), and how many of them are in the database (`nBackfill`).
 const INDEX_PAGES: u64 = 16;
 const INDEX_COPIED: u64 = 96;
 
@@ -109,7 +109,7 @@ impl Sides {
     fn require_log(&self) -> Result<()> {
         let before = self.pages_in_log_alone()?;
         let length = self.log.metadata()?.len();
-        // Others may be at work: the log has its pages before they are told of, and loses none that are.
+        // Others may be at work: the log has its pages before the index names them, and loses none that it names.
         if before > 0 && length < before * log::FRAME && self.pages_in_log_alone()? == before {
             return Err(Error::store(format!("{:?} was deleted while another process has it open", self.log.path)));
         }

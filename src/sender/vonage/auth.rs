@@ -87,7 +87,7 @@ pub struct Jwt {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct RequestClaims<'a> {
     application_id: &'a str,
     iat: u64,
     exp: u64,
@@ -97,7 +97,7 @@ struct Claims<'a> {
 impl Jwt {
     fn sign(&self, now: Time) -> Result<Zeroizing<String>> {
         let iat = now.ms() / SECOND_MS;
-        let claims = Claims {
+        let claims = RequestClaims {
             application_id: &self.application_id,
             iat,
             exp: iat + LIFETIME_MS / SECOND_MS,
@@ -122,13 +122,13 @@ fn uuid(bytes: [u8; 16]) -> String {
 /// for signatures; and nobody waits inside the fork gate.
 #[derive(Default)]
 struct Tokens {
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
 }
 
 #[derive(Default)]
-struct State {
+struct TokenState {
     token: Option<Token>,
-    turn: Option<Arc<Turn>>,
+    turn: Option<Arc<SignedToken>>,
 }
 
 #[derive(Clone)]
@@ -138,15 +138,15 @@ struct Token {
 }
 
 /// A signature in the making, and what came of it.
-type Turn = OnceLock<Result<Arc<Zeroizing<String>>>>;
+type SignedToken = OnceLock<Result<Arc<Zeroizing<String>>>>;
 
 enum Choice {
     Use(Arc<Zeroizing<String>>),
-    Wait(Arc<Turn>),
-    Sign(Arc<Turn>),
+    Wait(Arc<SignedToken>),
+    Sign(Arc<SignedToken>),
 }
 
-impl State {
+impl TokenState {
     fn choose(&mut self, now: Time) -> Choice {
         let usable = self
             .token
@@ -158,7 +158,7 @@ impl State {
             }
             (_, Some(turn)) => Choice::Wait(turn.clone()),
             (_, None) => {
-                let turn = Arc::new(Turn::new());
+                let turn = Arc::new(SignedToken::new());
                 self.turn = Some(turn.clone());
                 Choice::Sign(turn)
             }
@@ -181,7 +181,7 @@ impl Tokens {
 /// Publishes a signature when it ends, however it ends: nobody is to wait for a caller that panicked.
 struct Signing<'a> {
     tokens: &'a Tokens,
-    turn: Arc<Turn>,
+    turn: Arc<SignedToken>,
     now: Time,
     result: Option<Result<Arc<Zeroizing<String>>>>,
 }

@@ -15,8 +15,8 @@ struct Workflow<'a> {
 
 #[derive(Serialize)]
 struct Message<'a> {
-    from: Address<'a>,
-    to: Address<'a>,
+    from: Contact<'a>,
+    to: Contact<'a>,
     message: Body<'a>,
     /// On every message but the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
-struct Address<'a> {
+struct Contact<'a> {
     #[serde(rename = "type")]
     channel: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,8 +87,8 @@ pub fn body(legs: &[Leg<'_>]) -> Result<Zeroizing<Vec<u8>>> {
 fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> Message<'a> {
     let channel = channel::dispatch_name(leg.channel);
     let of = |address, by_id| match by_id {
-        true => Address { channel, id: Some(address), number: None },
-        false => Address { channel, id: None, number: Some(address) },
+        true => Contact { channel, id: Some(address), number: None },
+        false => Contact { channel, id: None, number: Some(address) },
     };
     // A page or a Viber service sends by its identifier; Messenger alone receives by one.
     let from = of(leg.from, matches!(leg.channel, "messenger" | "viber_service"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Answer;
-use super::http::{Failure, Reply};
+use super::http::{HttpReply, NoReply};
 use crate::limits::FOREIGN_BYTES;
 use crate::sender::SendFailure;
 use crate::strict::{self, Node, is_visible_ascii};
@@ -25,7 +25,7 @@ pub enum Again {
 
 /// What an HTTP status says about the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum Verdict {
     Taken,
     NotTaken,
     NotTakenNow,
@@ -34,50 +34,50 @@ enum Fate {
 }
 
 /// The table's first half: HTTP statuses. Documented are 202, 400, 401, 402, 404, 422, 429 and 500.
-fn fate_of_status(status: u16) -> Fate {
+fn fate_of_status(status: u16) -> Verdict {
     match status {
-        200..=299 => Fate::Taken,
-        429 => Fate::NotTakenNow,
-        400..=499 => Fate::NotTaken,
+        200..=299 => Verdict::Taken,
+        429 => Verdict::NotTakenNow,
+        400..=499 => Verdict::NotTaken,
         // 1xx are no answer, redirects are not followed, and a server or gateway that failed may have passed it on.
-        _ => Fate::Unknown,
+        _ => Verdict::Unknown,
     }
 }
 
 /// The table's second half: the carrier's codes (Messages and Dispatch error list) that say more than a 4xx or 429
 /// does. Every other code, known today or not, leaves it at what the status says.
-fn fate_of_code(code: &str) -> Option<Fate> {
+fn fate_of_code(code: &str) -> Option<Verdict> {
     match code {
         // Throttled: the account's capacity for the moment.
-        "1000" => Some(Fate::NotTakenNow),
+        "1000" => Some(Verdict::NotTakenNow),
         // Number barred; not on a trial account's list; opted out; Fraud Defender: rule, burst, artificial traffic,
         // country, network.
-        "1050" | "1160" | "1240" | "1470" | "1472" | "1473" | "1474" | "1475" => Some(Fate::Refused),
+        "1050" | "1160" | "1240" | "1470" | "1472" | "1473" | "1474" | "1475" => Some(Verdict::Refused),
         // Quota; too many to the number; daily limit; limit of the user: not over in seconds, also where a 429 says so.
-        "1070" | "1241" | "1460" | "1461" => Some(Fate::NotTaken),
+        "1070" | "1241" | "1460" | "1461" => Some(Verdict::NotTaken),
         // Message already sent: then an earlier one did arrive.
-        "1320" => Some(Fate::Unknown),
+        "1320" => Some(Verdict::Unknown),
         _ => None,
     }
 }
 
 /// Judges an answer. `uuid_member` names the member of a good one; a text of the carrier in which one of `secrets`
 /// stands, however it is spelled, is withheld, and a code dropped.
-pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> (Answer, Again) {
+pub fn judge(host: &str, reply: &HttpReply, uuid_member: &str, secrets: &[&str]) -> (Answer, Again) {
     let problem = reply.body.as_deref().and_then(|body| Problem::read(body, uuid_member)).unwrap_or_default();
     let mut fate = fate_of_status(reply.status);
-    if fate == Fate::Taken
+    if fate == Verdict::Taken
         && let Some(uuid) = problem.uuid
     {
         return (Answer::Accepted { uuid: Some(uuid) }, Again::Never);
     }
     let is_open = |text: &String| !secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
     let vendor_code = problem.code.filter(is_open);
-    if matches!(fate, Fate::NotTaken | Fate::NotTakenNow) {
+    if matches!(fate, Verdict::NotTaken | Verdict::NotTakenNow) {
         fate = vendor_code.as_deref().and_then(fate_of_code).unwrap_or(fate);
     }
     let detail = match (&vendor_code, fate) {
-        (_, Fate::Taken) => format!("{host}: status {}: the answer names no message", reply.status),
+        (_, Verdict::Taken) => format!("{host}: status {}: the answer names no message", reply.status),
         (Some(code), _) => format!("{host}: status {}: code {code}", reply.status),
         (None, _) => format!("{host}: status {}", reply.status),
     };
@@ -89,21 +89,21 @@ pub fn judge(host: &str, reply: &Reply, uuid_member: &str, secrets: &[&str]) -> 
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
     match fate {
-        Fate::NotTaken => (Answer::NotTaken(failure), Again::Never),
-        Fate::NotTakenNow => (Answer::NotTaken(failure), Again::Later(reply.retry_after.map(Duration::from_secs))),
-        Fate::Refused => (Answer::Refused(failure), Again::Never),
-        Fate::Taken | Fate::Unknown => (Answer::InDoubt(failure), Again::Never),
+        Verdict::NotTaken => (Answer::NotTaken(failure), Again::Never),
+        Verdict::NotTakenNow => (Answer::NotTaken(failure), Again::Later(reply.retry_after.map(Duration::from_secs))),
+        Verdict::Refused => (Answer::Refused(failure), Again::Never),
+        Verdict::Taken | Verdict::Unknown => (Answer::InDoubt(failure), Again::Never),
     }
 }
 
 /// Judges that there was no answer.
-pub fn judge_failure(host: &str, failure: Failure) -> (Answer, Again) {
-    let told = |cause: &str| SendFailure { detail: format!("{host}: {}", line(cause)), ..SendFailure::default() };
-    match failure {
-        Failure::Unsent { cause, is_passing } => {
-            (Answer::NotTaken(told(&cause)), if is_passing { Again::Soon } else { Again::Never })
+pub fn judge_no_reply(host: &str, no_reply: NoReply) -> (Answer, Again) {
+    let failure = |cause: &str| SendFailure { detail: format!("{host}: {}", line(cause)), ..SendFailure::default() };
+    match no_reply {
+        NoReply::Unsent { cause, is_passing } => {
+            (Answer::NotTaken(failure(&cause)), if is_passing { Again::Soon } else { Again::Never })
         }
-        Failure::Lost { cause } => (Answer::InDoubt(told(&cause)), Again::Never),
+        NoReply::Lost { cause } => (Answer::InDoubt(failure(&cause)), Again::Never),
     }
 }
 

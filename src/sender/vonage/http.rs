@@ -41,7 +41,7 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 const MAX_RETRY_AFTER: u64 = 3600;
 
 /// An answer.
-pub struct Reply {
+pub struct HttpReply {
     /// Its status.
     pub status: u16,
     /// How many seconds it asks to wait.
@@ -51,7 +51,7 @@ pub struct Reply {
 }
 
 /// Why there is no answer: one line, without a host.
-pub enum Failure {
+pub enum NoReply {
     /// The body of the request certainly did not leave.
     Unsent {
         /// What happened.
@@ -106,8 +106,8 @@ impl Http {
         body: &[u8],
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
-    ) -> std::result::Result<Reply, Failure> {
-        let unsent = |error: &Error| Failure::Unsent { cause: error.detail().to_owned(), is_passing: false };
+    ) -> std::result::Result<HttpReply, NoReply> {
+        let unsent = |error: &Error| NoReply::Unsent { cause: error.detail().to_owned(), is_passing: false };
         let agent = self.agent().map_err(|error| unsent(&error))?;
         let mut credentials =
             HeaderValue::from_str(authorization).map_err(|_| unsent(&Error::internal("malformed credentials")))?;
@@ -131,9 +131,9 @@ impl Http {
             Ok(response) => Ok(read(response)),
             // Without the body the carrier has no message to take.
             Err(error) if body.may_leave.is_some() => {
-                Err(Failure::Unsent { is_passing: is_passing(&error), cause: shown(&error) })
+                Err(NoReply::Unsent { is_passing: is_passing(&error), cause: shown(&error) })
             }
-            Err(error) => Err(Failure::Lost { cause: shown(&error) }),
+            Err(error) => Err(NoReply::Lost { cause: shown(&error) }),
         }
     }
 
@@ -194,12 +194,12 @@ impl io::Read for Guarded<'_> {
     }
 }
 
-fn read(mut response: Response<Body>) -> Reply {
+fn read(mut response: Response<Body>) -> HttpReply {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let limit = MAX_ANSWER_BYTES as u64 + 1;
     let mut body = Vec::new();
     let whole = response.body_mut().as_reader().take(limit).read_to_end(&mut body);
-    Reply {
+    HttpReply {
         status: response.status().as_u16(),
         retry_after: retry_after.map(|seconds: u64| seconds.min(MAX_RETRY_AFTER)),
         body: whole.is_ok_and(|length| length <= MAX_ANSWER_BYTES).then_some(body),

@@ -85,16 +85,16 @@ pub struct Leg<'a> {
 /// The way to the carrier. Connections and the signed token serve many requests, of any thread; after a fork both
 /// processes go on, each with connections of its own.
 pub struct Carrier {
-    inner: Arc<Inner>,
+    access: Arc<Access>,
     timeout: Duration,
 }
 
-struct Inner {
+struct Access {
     authorization: Authorization,
     http: Http,
 }
 
-impl ForkAware for Inner {
+impl ForkAware for Access {
     fn before_fork(&self) {}
 
     fn in_child(&self) {
@@ -114,10 +114,10 @@ impl Carrier {
     }
 
     fn with(auth: &crate::config::Auth, http: Http, timeout_ms: u64) -> Result<Self> {
-        let inner = Arc::new(Inner { authorization: Authorization::new(auth)?, http });
-        let member: Arc<dyn ForkAware> = inner.clone();
+        let access = Arc::new(Access { authorization: Authorization::new(auth)?, http });
+        let member: Arc<dyn ForkAware> = access.clone();
         fork::register(Arc::downgrade(&member))?;
-        Ok(Self { inner, timeout: Duration::from_millis(timeout_ms) })
+        Ok(Self { access, timeout: Duration::from_millis(timeout_ms) })
     }
 
     /// Has the carrier run a workflow: the next leg when the condition of one is not met in time. At least one leg.
@@ -155,14 +155,14 @@ impl Carrier {
         };
         loop {
             let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let authorization = match self.inner.authorization.header(post.now.plus(elapsed)) {
+            let authorization = match self.access.authorization.header(post.now.plus(elapsed)) {
                 Ok(authorization) => authorization,
                 Err(error) => return not_taken(&error),
             };
-            let http = &self.inner.http;
+            let http = &self.access.http;
             let (answer, again) = match http.post(post.endpoint.path, &authorization, body, deadline, &mut may_leave) {
                 Ok(reply) => errors::judge(http.host(), &reply, post.endpoint.uuid_member, &post.secrets),
-                Err(failure) => errors::judge_failure(http.host(), failure),
+                Err(no_reply) => errors::judge_no_reply(http.host(), no_reply),
             };
             let Some(pause) = pause(again, tries) else { return answer };
             let left = deadline.saturating_duration_since(Instant::now());

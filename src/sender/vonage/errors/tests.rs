@@ -5,7 +5,7 @@ use super::*;
 const SECRETS: [&str; 2] = ["63731", "393331234567"];
 
 fn judged(status: u16, body: &str) -> (Answer, Again) {
-    let reply = Reply { status, retry_after: None, body: Some(body.as_bytes().to_vec()) };
+    let reply = HttpReply { status, retry_after: None, body: Some(body.as_bytes().to_vec()) };
     judge("host", &reply, "message_uuid", &SECRETS)
 }
 
@@ -131,7 +131,7 @@ fn what_is_secret_is_not_repeated() {
 
 #[test]
 fn waits() {
-    let reply = |status, retry_after| Reply { status, retry_after, body: None };
+    let reply = |status, retry_after| HttpReply { status, retry_after, body: None };
     for (status, retry_after, told, again) in [
         (429, Some(0), Some(1), Again::Later(Some(Duration::ZERO))),
         (429, Some(7), Some(7), Again::Later(Some(Duration::from_secs(7)))),
@@ -146,13 +146,13 @@ fn waits() {
 
 #[test]
 fn without_an_answer() {
-    let unsent = |is_passing| Failure::Unsent { cause: "refused".to_owned(), is_passing };
+    let unsent = |is_passing| NoReply::Unsent { cause: "refused".to_owned(), is_passing };
     for (failed, expected, again) in [
         (unsent(true), "not taken", Again::Soon),
         (unsent(false), "not taken", Again::Never),
-        (Failure::Lost { cause: "re\nfused".to_owned() }, "in doubt", Again::Never),
+        (NoReply::Lost { cause: "re\nfused".to_owned() }, "in doubt", Again::Never),
     ] {
-        let (answer, actual) = judge_failure("host", failed);
+        let (answer, actual) = judge_no_reply("host", failed);
         assert_eq!((kind(&answer), actual), (expected, again));
         let detail = failure(answer).detail;
         assert!(detail == "host: refused" || detail == "host: re fused");

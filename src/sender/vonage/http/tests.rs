@@ -49,7 +49,7 @@ impl Transport for Breaks {
 
 /// What an error means after so many transmissions, of a request whose body takes several, and whether the body was
 /// asked whether it may leave.
-fn posted(after: usize) -> (Failure, bool) {
+fn posted(after: usize) -> (NoReply, bool) {
     let http = Http::new("http://127.0.0.1:1");
     let config = Config::builder().input_buffer_size(1024).output_buffer_size(1024).build();
     *lock(&http.agent) = Some(Agent::with_parts(config, Broken(after), DefaultResolver::default()));
@@ -67,8 +67,8 @@ fn only_a_head_that_fails_is_certain() {
     for after in 0..6 {
         let (failure, asked) = posted(after);
         match failure {
-            Failure::Unsent { is_passing, .. } => assert!(after == 0 && is_passing && !asked, "{after}"),
-            Failure::Lost { .. } => assert!(after > 0 && asked, "{after}"),
+            NoReply::Unsent { is_passing, .. } => assert!(after == 0 && is_passing && !asked, "{after}"),
+            NoReply::Lost { .. } => assert!(after > 0 && asked, "{after}"),
         }
     }
 }

@@ -346,7 +346,7 @@ fn an_inherited_session_is_not_ended() {
     });
     let carrier = client(&server, root.roots());
     assert_eq!(parts(send(&carrier, AMPLE).0).0, "accepted");
-    crate::fork::ForkAware::in_child(&*carrier.inner);
+    crate::fork::ForkAware::in_child(&*carrier.access);
     drop(carrier);
     assert!(end.recv_timeout(std::time::Duration::from_millis(300)).is_err());
 }

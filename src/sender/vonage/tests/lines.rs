@@ -227,7 +227,7 @@ fn a_child_leaves_inherited_connections_alone() {
     });
     let carrier = carrier(server.port);
     assert_eq!(parts(send(&carrier, AMPLE).0).0, "accepted");
-    carrier.inner.in_child();
+    carrier.access.in_child();
     assert_eq!(parts(send(&carrier, AMPLE).0).0, "accepted");
     assert_eq!(server.seen.connections(), 2);
     drop(carrier);

@@ -18,7 +18,7 @@ pub const PCI_LOCK_MS: u64 = 30 * MINUTE_MS;
 const PROFILES: [(&str, Profile); 4] =
     [("standard", Profile::Standard), ("nist", Profile::Nist), ("psd2", Profile::Psd2), ("pci", Profile::Pci)];
 
-pub struct Limits {
+pub struct Rules {
     pub otp_length: u8,
     pub validity_ms: u64,
     pub max_attempts: u8,
@@ -80,7 +80,7 @@ impl Bounds {
 
 type Read<T> = fn(&Node) -> Result<T>;
 
-pub fn read(root: &mut Object) -> Result<Limits> {
+pub fn read(root: &mut Object) -> Result<Rules> {
     let mut options = root.take_object("policy")?;
     let profile = match options.take("profile") {
         Some(node) => node.choice(&PROFILES)?,
@@ -89,7 +89,7 @@ pub fn read(root: &mut Object) -> Result<Limits> {
     let bounds = Bounds::of(profile);
     let length = |node: &Node| node.integer(LENGTHS);
     let attempts = |node: &Node| node.integer(ATTEMPTS);
-    Ok(Limits {
+    Ok(Rules {
         otp_length: bounds.at_least(root.take("otpLength"), length, 6, bounds.least_digits)?,
         validity_ms: bounds.at_most(root.take("validityTime"), read_minutes, 5 * MINUTE_MS, bounds.most_validity_ms)?,
         max_attempts: bounds.at_most(root.take("maxAttempts"), attempts, 5, bounds.most_attempts)?,
