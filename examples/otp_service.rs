@@ -15,7 +15,6 @@
 //! * `HOST`: 127.0.0.1 unless set. Whoever reaches this service chooses token *and* recipient, and so receives the
 //!   token's code: it belongs behind your own application, not on the open network.
 
-mod carrier;
 #[path = "otp_service/configuration.rs"]
 mod configuration;
 #[path = "otp_service/ready.rs"]

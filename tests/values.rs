@@ -2,8 +2,6 @@
 //! asked about.
 
 mod common;
-#[path = "values/mutate.rs"]
-mod mutate;
 #[path = "values/repository.rs"]
 mod repository;
 

@@ -11,9 +11,6 @@ mod due;
 mod engine;
 mod json;
 mod memory;
-#[cfg(test)]
-#[path = "../../tests/values/mutate.rs"]
-mod mutate;
 mod range;
 #[cfg(test)]
 mod samples;

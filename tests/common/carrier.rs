@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::specification::objections;
 use simulator::{Account, Received};
 
-#[path = "../../examples/carrier/mod.rs"]
-pub mod simulator;
+pub use testing::carrier as simulator;
 
 /// The secret of its webhooks.
 pub const SECRET: &str = "a secret of thirty-two bytes and more";

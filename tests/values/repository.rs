@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 use crate::common::Folder;
-use crate::mutate::{self, Draw};
+use testing::mutate::{self, Draw};
 
 /// How rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,25 +11,26 @@ use std::sync::{Condvar, Mutex};
 use rusqlite::{Connection, params};
 use ureq::Agent;
 
-use super::server::Seen;
+use testing::script::Request;
 
 /// The same POST again and again.
 pub struct Post {
     agent: Agent,
     url: String,
-    seen: Seen,
+    seen: Request,
 }
 
 impl Post {
     /// Keeps as many connections as the library does.
-    pub fn new(base_url: &str, seen: Seen) -> Self {
+    pub fn new(base_url: &str, seen: Request) -> Self {
         let config = Agent::config_builder().max_idle_connections(64).max_idle_connections_per_host(64);
         let config = config.proxy(None).http_status_as_error(false).build();
         Self { agent: config.into(), url: format!("{base_url}/v1/messages"), seen }
     }
 
     pub fn send(&self) {
-        let request = self.agent.post(&self.url).header("authorization", &self.seen.authorization);
+        let request =
+            self.agent.post(&self.url).header("authorization", self.seen.header("authorization").expect("credentials"));
         let mut response = request.content_type("application/json").send(&self.seen.body).expect("an answer");
         assert_eq!(response.status(), 202);
         let body = response.body_mut().read_to_vec().expect("a body");

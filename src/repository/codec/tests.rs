@@ -2,8 +2,8 @@ use super::*;
 use crate::block::{KeySlot, Recipient};
 use crate::record::Step;
 use crate::repository::Row;
-use crate::repository::mutate;
 use crate::repository::samples::{Draw, rounds};
+use testing::mutate;
 
 #[test]
 fn rows_come_back_from_bytes() {

@@ -1,16 +1,18 @@
 //! The client against a carrier that does everything wrong.
 
 mod certificates;
+mod client;
+mod connections;
 mod faults;
-mod lines;
-mod server;
 
 use std::time::{Duration, Instant};
+
+use testing::script;
 
 use super::{Answer, Carrier};
 use crate::clock::Time;
 use crate::sender::SendFailure;
-use server::SMS;
+use client::SMS;
 
 /// Time enough for everything that ends by itself.
 const AMPLE: Duration = Duration::from_secs(20);
@@ -31,7 +33,7 @@ fn send(carrier: &Carrier, time: Duration) -> (Answer, Duration) {
 fn parts(answer: Answer) -> (&'static str, SendFailure) {
     match answer {
         Answer::Accepted { uuid } => {
-            assert_eq!(uuid.as_deref(), Some(server::UUID));
+            assert_eq!(uuid.as_deref(), Some(script::UUID));
             ("accepted", SendFailure::default())
         }
         Answer::NotTaken(failure) => ("not taken", failure),

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::repository::mutate;
 use crate::repository::samples::{Draw, rounds};
+use testing::mutate;
 
 const ANY: RowKey = RowKey::new([9; 16]);
 

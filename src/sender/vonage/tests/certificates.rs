@@ -11,9 +11,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use testing::script::{Peer, Script, Server, accepted, serve, serve_tls};
 
 use super::super::Carrier;
-use super::server::{Peer, Script, Server, accepted, carrier_with, here, serve, serve_tls};
+use super::client::{carrier_with, here};
 use super::{AMPLE, SHORT, check_told, parts, send};
 
 /// What makes a good certificate a bad one.

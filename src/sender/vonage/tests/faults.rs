@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use super::server::{Peer, Script, accepted, carrier, serve};
+use testing::script::{Peer, Script, accepted, serve};
+
+use super::client::carrier;
 use super::{AMPLE, SHORT, check_told, parts, send};
 
 /// Answers a request with these bytes and closes.
@@ -196,7 +198,7 @@ fn faults_that_end() {
                     if kind != "accepted" {
                         check_told(&failure, &format!("127.0.0.1:{}: ", server.port));
                     }
-                    let sent = server.seen.bytes_sent.load(std::sync::atomic::Ordering::SeqCst);
+                    let sent = server.seen.bytes_sent();
                     assert!(sent < 16 << 20, "{name}: {sent} bytes");
                 }
             });

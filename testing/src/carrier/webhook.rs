@@ -49,8 +49,12 @@ pub(super) fn authorization(shared: &Shared, body: &[u8]) -> String {
 pub fn signed(secret: &str, mut claims: Value, body: &[u8]) -> String {
     let hash: String = digest(&SHA256, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     claims["payload_hash"] = hash.into();
-    let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    bearer(secret, r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string())
+}
+
+/// Any header and claims, signed by HS256 whatever they say.
+pub fn bearer(secret: &str, header: &str, claims: &str) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), signed.as_bytes());
     format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
 }

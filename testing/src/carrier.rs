@@ -1,6 +1,5 @@
 //! A carrier on loopback, as strict as Vonage's published specifications: Dispatch v0.1 and Messages v1, virtual phones
-//! that receive, read or refuse messages, and signed webhooks. For tests and for `otp_service --simulate`.
-#![allow(dead_code, reason = "every user takes its own part")]
+//! that receive, read or refuse messages, and signed webhooks.
 
 mod fault;
 pub mod http;

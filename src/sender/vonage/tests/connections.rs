@@ -3,15 +3,15 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::RootCertStore;
+use testing::script::{Peer, accepted, serve};
 
 use super::super::http::LookUp;
 use super::super::{Answer, Carrier};
-use super::server::{SMS, accepted, carrier, carrier_with, here, serve};
+use super::client::{SMS, carrier, carrier_with, here};
 use super::{AMPLE, SHORT, check_told, parts, send};
 use crate::clock::Time;
 use crate::fork::ForkAware as _;
@@ -95,7 +95,7 @@ fn a_refusal_is_tried_again_while_there_is_time() {
         thread::sleep(Duration::from_millis(20));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let (socket, _) = listener.accept().unwrap();
-        let mut peer = super::server::Peer { wire: Box::new(socket), seen: Arc::default() };
+        let mut peer = Peer::new(Box::new(socket));
         peer.request();
         peer.accept();
     });
@@ -123,7 +123,7 @@ fn a_host_that_does_not_answer_is_not_waited_for_beyond_the_deadline() {
 #[test]
 fn throttled_requests_are_repeated_as_the_carrier_asks() {
     let first = |headers: &'static str| {
-        move |peer: &mut super::server::Peer, _: usize| {
+        move |peer: &mut Peer, _: usize| {
             while peer.request().is_some() {
                 let answered = if peer.seen.requests() == 1 {
                     peer.answer("429 Too Many Requests", headers, r#"{"title":"Rate Limit Hit"}"#)
@@ -290,7 +290,7 @@ fn what_is_sent() {
     assert_eq!(parts(carrier.message(&SMS, "ref-1", Time::START, deadline, &mut || true)).0, "accepted");
     // The server answers with the other member here.
     assert!(matches!(carrier.dispatch(&[SMS], Time::START, deadline), Answer::InDoubt(_)));
-    let requests = server.seen.requests.lock().unwrap();
+    let requests = server.seen.texts();
     assert!(requests[1].starts_with("POST /base/v0.1/dispatch HTTP/1.1\r\n"), "{}", requests[1]);
     let (head, _) = requests[0].split_once("\r\n\r\n").unwrap();
     let mut head: Vec<_> = head.lines().map(str::to_lowercase).collect();
