@@ -11,9 +11,9 @@ from typing import Any, Dict
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = pathlib.Path(__file__).parent
-#: What cargo needs of the crate; the manifest names the benchmark and the testing crate, so they must be there too.
+#: What cargo needs of the crate; the manifest names the benchmark and two more crates, so they must be there too.
 #: Cargo's configuration says how SQLite is built.
-SOURCES = (".cargo/config.toml", "Cargo.toml", "Cargo.lock", "build.rs", "src", "benches/otp", "testing", "README.md")
+SOURCES = (".cargo/config.toml", "Cargo.toml", "Cargo.lock", "build.rs", "src", "benches/otp", "simulator", "testing", "README.md")
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
 
 

@@ -12,7 +12,7 @@ use otp::Service;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use testing::carrier::{Account, Carrier, Clock, Shown, public_key};
+use simulator::{Account, Carrier, Clock, Shown, public_key};
 
 /// A throw-away key, known to everybody: it opens nothing but this simulation.
 const PRIVATE_KEY: &str = include_str!("../../tests/data/private_key.pem");

@@ -2,7 +2,7 @@
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use testing::carrier::webhook;
+use simulator::webhook;
 
 use crate::clock::Time;
 use crate::hex;

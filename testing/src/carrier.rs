@@ -1,228 +1,163 @@
-//! A carrier on loopback, as strict as Vonage's published specifications: Dispatch v0.1 and Messages v1, virtual phones
-//! that receive, read or refuse messages, and signed webhooks.
+//! The simulated carrier as the tests want it: every request is held against the published specification, and none may
+//! be one that the carrier refuses unless a test orders that.
 
-mod fault;
-pub mod http;
-mod phone;
-mod strict;
-pub mod webhook;
-
-use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ring::rsa::KeyPair;
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-pub use fault::Fault;
-pub use phone::Habit;
-pub use webhook::Webhook;
+use super::specification::objections;
+pub use simulator;
+use simulator::{Account, Received};
 
-/// Milliseconds since 1970, by the carrier's clock.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+/// The secret of its webhooks.
+pub const SECRET: &str = "a secret of thirty-two bytes and more";
 
-/// Sees a request that has come, before it is answered: `false` closes the connection in place of an answer.
-pub type Arrival = dyn Fn(&Value) -> bool + Send + Sync;
+/// Addresses for both steps of [`Carrier::config`].
+pub const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;
 
-/// How often a wait looks at the carrier's clock, which may stand still or run fast.
-const LOOK: Duration = Duration::from_millis(5);
+/// The application that its signed tokens name, and its key.
+pub const APPLICATION: &str = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab";
+pub const PRIVATE_KEY: &str = include_str!("../../tests/data/private_key.pem");
 
-/// Who may send, and where reports go.
-pub struct Account {
-    pub api_key: String,
-    pub api_secret: String,
-    pub application_id: String,
-    /// The application's public key: the DER of an `RSAPublicKey`.
-    pub public_key: Vec<u8>,
-    /// Signs the webhooks.
-    pub signature_secret: String,
-    /// The loopback port that takes webhooks; without one the phones stay silent.
-    pub webhook_port: Option<u16>,
-}
+/// How long a test waits for something to be sent.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The public half of a PKCS #8 key in PEM, as [`Account`] wants it.
-pub fn public_key(private_key: &str) -> Option<Vec<u8>> {
-    let der = PrivatePkcs8KeyDer::from_pem_slice(private_key.as_bytes()).ok()?;
-    Some(KeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()?.public().as_ref().to_vec())
-}
-
-/// A request as it came.
-#[derive(Clone)]
-pub struct Received {
-    pub path: String,
-    pub authorization: String,
-    pub body: Value,
-    /// The status that it got; 0 without, or not yet.
-    pub status: u16,
-    /// The answer with that status.
-    pub answer: Value,
-    /// On which connection, from 1.
-    pub connection: usize,
-    /// By the carrier's clock.
-    pub at_ms: i64,
-}
-
-/// A message on a virtual phone.
-#[derive(Clone)]
-pub struct Shown {
-    pub channel: String,
-    pub to: String,
-    pub text: String,
-    /// By the carrier's clock.
-    pub at_ms: i64,
-}
-
+/// Serves until the test process ends.
 pub struct Carrier {
-    pub port: u16,
-    shared: Arc<Shared>,
+    simulator: simulator::Carrier,
+    objections: Arc<Mutex<Vec<String>>>,
 }
 
-struct Shared {
-    account: Account,
-    clock: Clock,
-    state: Mutex<State>,
-    /// Told of every change of `state` that somebody waits for.
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    arrival: Option<Arc<Arrival>>,
-    connections: usize,
-    received: Vec<Received>,
-    shown: Vec<Shown>,
-    unread: Vec<phone::Message>,
-    faults: VecDeque<Fault>,
-    habits: HashMap<String, Habit>,
-    /// The token that each `jti` came with.
-    tokens: HashMap<String, String>,
-    messages: usize,
-    /// How many webhooks were signed.
-    signed: usize,
-    /// What waits for [`Carrier::release`].
-    held: Option<Vec<Webhook>>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Carrier {
+    /// Takes every message, and reports on none.
+    pub fn start() -> Self {
+        Self::with(|_| true)
     }
 
-    /// Waits, by the carrier's clock, for this time, or for something earlier.
-    fn wait_until(&self, at_ms: i64, or: impl Fn() -> bool) {
-        while (self.clock)() < at_ms && !or() {
-            thread::sleep(LOOK);
+    /// The same. `arrival` sees each message before it is answered: `false` closes the connection in place of an
+    /// answer.
+    pub fn with(arrival: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(None, Arc::new(|| 0), arrival)
+    }
+
+    /// The same with a clock, by which it judges signed tokens.
+    pub fn with_clock(clock: simulator::Clock) -> Self {
+        Self::new(None, clock, |_| true)
+    }
+
+    /// One that reports to this port, with a clock.
+    pub fn reporting(webhook_port: u16, clock: simulator::Clock) -> Self {
+        Self::new(Some(webhook_port), clock, |_| true)
+    }
+
+    fn new(
+        webhook_port: Option<u16>,
+        clock: simulator::Clock,
+        arrival: impl Fn(&Value) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let account = Account {
+            api_key: "k".to_owned(),
+            api_secret: "s".to_owned(),
+            application_id: APPLICATION.to_owned(),
+            public_key: simulator::public_key(PRIVATE_KEY).unwrap(),
+            signature_secret: SECRET.to_owned(),
+            webhook_port,
+        };
+        let simulator = simulator::Carrier::start(account, clock).unwrap();
+        let found: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keep = found.clone();
+        simulator.on_arrival(move |message| {
+            keep.lock().unwrap().extend(objections(message));
+            arrival(message)
+        });
+        Self { simulator, objections: found }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The configuration of a service that sends here: Messenger for two minutes, then SMS. `more` are further
+    /// members, each after a comma.
+    pub fn config(&self, repository: &str, more: &str) -> String {
+        format!(
+            r#"{{"repository":"{repository}","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"durability":"process",
+            "sender":{{"type":"messages","apiKey":"k","apiSecret":"s","baseUrl":"{}"}},
+            "webhook":{{"signatureSecret":"{SECRET}"}},
+            "workflow":[{{"channel":"messenger","from":"1923256201470000","expiryTime":120,"conditionStatus":"read"}},
+                        {{"channel":"sms","from":"NEXMO"}}]{more}}}"#,
+            self.url()
+        )
+    }
+
+    /// What was sent so far.
+    pub fn seen(&self) -> Vec<Value> {
+        self.seen_from(0)
+    }
+
+    /// The same without the first ones.
+    pub fn seen_from(&self, place: usize) -> Vec<Value> {
+        self.look(|received| received[place..].iter().map(|received| received.body.clone()).collect())
+    }
+
+    /// How many messages were sent so far.
+    pub fn count(&self) -> usize {
+        self.look(<[_]>::len)
+    }
+
+    /// The channels of what was sent so far.
+    pub fn channels(&self) -> Vec<String> {
+        self.channels_from(0)
+    }
+
+    /// Those without the first ones.
+    pub fn channels_from(&self, place: usize) -> Vec<String> {
+        let channel = |received: &Received| received.body["channel"].as_str().unwrap().to_owned();
+        self.look(|received| received[place..].iter().map(channel).collect())
+    }
+
+    /// Waits until so many messages were sent. Fails when they do not come.
+    pub fn wait(&self, count: usize) -> Vec<Value> {
+        let messages: Vec<_> = self.wait_received(count, PATIENCE).into_iter().map(|received| received.body).collect();
+        assert!(messages.len() >= count, "{} messages were sent, not {count}", messages.len());
+        messages
+    }
+}
+
+impl Deref for Carrier {
+    type Target = simulator::Carrier;
+
+    fn deref(&self) -> &simulator::Carrier {
+        &self.simulator
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(*self.objections.lock().unwrap(), [""; 0], "requests that the specification does not accept");
         }
     }
 }
 
-impl Carrier {
-    /// Listens on a free port until the process ends.
-    ///
-    /// # Errors
-    ///
-    /// Those of the listener.
-    pub fn start(account: Account, clock: Clock) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared { account, clock, state: Mutex::default(), changed: Condvar::new() });
-        let served = shared.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let connection = {
-                    let mut state = served.state();
-                    state.connections += 1;
-                    state.connections
-                };
-                let shared = served.clone();
-                thread::spawn(move || http::serve(&stream, &shared, connection));
-            }
-        });
-        Ok(Self { port, shared })
-    }
+/// The code in a message with the default text.
+pub fn code_in(message: &Value) -> &str {
+    message["text"].as_str().unwrap().rsplit(' ').next().unwrap()
+}
 
-    /// Sees every request from now on.
-    pub fn on_arrival(&self, arrival: impl Fn(&Value) -> bool + Send + Sync + 'static) {
-        self.shared.state().arrival = Some(Arc::new(arrival));
-    }
+/// How the carrier names the message of this number, from 1.
+pub fn uuid(number: usize) -> String {
+    simulator::http::uuid(number)
+}
 
-    /// What the phone does with messages to this address; without a habit it receives and does not read them.
-    pub fn habit(&self, address: &str, habit: Habit) {
-        self.shared.state().habits.insert(address.to_owned(), habit);
-    }
-
-    /// Faults of the next requests, in this order.
-    pub fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.shared.state().faults.extend(faults);
-    }
-
-    /// Has the owner of this phone read all messages on it, by channels that report it. Gives how many there were, when
-    /// their webhooks were answered.
-    pub fn read_now(&self, address: &str) -> usize {
-        phone::read_now(&self.shared, address)
-    }
-
-    /// All requests so far.
-    pub fn received(&self) -> Vec<Received> {
-        self.look(<[Received]>::to_vec)
-    }
-
-    /// A look at the requests so far; none is answered meanwhile.
-    pub fn look<T>(&self, look: impl FnOnce(&[Received]) -> T) -> T {
-        look(&self.shared.state().received)
-    }
-
-    /// Waits until so many requests came, but not for ever. Gives all.
-    pub fn wait_received(&self, count: usize, patience: Duration) -> Vec<Received> {
-        self.wait(patience, |state| state.received.len() >= count).received.clone()
-    }
-
-    /// All messages on the phones.
-    pub fn shown(&self) -> Vec<Shown> {
-        self.shared.state().shown.clone()
-    }
-
-    /// Waits until so many messages are on the phones, but not for ever. Gives all.
-    pub fn wait_shown(&self, count: usize, patience: Duration) -> Vec<Shown> {
-        self.wait(patience, |state| state.shown.len() >= count).shown.clone()
-    }
-
-    fn wait(&self, patience: Duration, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), patience, |state| !holds(state));
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    /// How many different signed tokens came.
-    pub fn tokens(&self) -> usize {
-        self.shared.state().tokens.len()
-    }
-
-    /// The `Authorization` of a genuine webhook with this body.
-    pub fn sign(&self, body: &[u8]) -> String {
-        webhook::authorization(&self.shared, body)
-    }
-
-    /// Keeps webhooks back from now on.
-    pub fn hold(&self) {
-        self.shared.state().held.get_or_insert_default();
-    }
-
-    /// How many webhooks are kept back, once there are so many; it does not wait for them for ever.
-    pub fn wait_held(&self, count: usize, patience: Duration) -> usize {
-        let held = |state: &State| state.held.as_ref().map_or(0, Vec::len);
-        held(&self.wait(patience, |state| held(state) >= count))
-    }
-
-    /// Posts what was kept back, one after the other, as this leaves it: late, in another order, more than once, or not
-    /// at all. New webhooks go out at once again. Gives what the host answered; 0 where it did not.
-    pub fn release(&self, arrange: impl FnOnce(&mut Vec<Webhook>)) -> Vec<u16> {
-        let mut webhooks = self.shared.state().held.take().unwrap_or_default();
-        arrange(&mut webhooks);
-        webhooks.into_iter().map(|webhook| webhook::deliver(&self.shared, webhook)).collect()
-    }
+/// A report on a message, signed at this time, in milliseconds: the value of `Authorization`, and the body.
+pub fn report(message: &Value, uuid: &str, status: &str, now_ms: i64) -> (String, String) {
+    let body = json!({"message_uuid": uuid, "to": message["to"], "from": message["from"], "status": status,
+        "timestamp": "2026-01-01T00:00:00Z", "channel": message["channel"], "client_ref": message["client_ref"]});
+    let body = body.to_string();
+    let claims = json!({"iat": now_ms / 1000, "jti": uuid, "iss": "Vonage"});
+    (simulator::webhook::signed(SECRET, claims, body.as_bytes()), body)
 }

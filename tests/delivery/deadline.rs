@@ -7,8 +7,8 @@ use otp::{DeliveryState, Outcome};
 use serde_json::json;
 
 use super::{APPLICATION, BOTH, EXPIRY_MS, PRIVATE_KEY, Stage, states};
-use crate::common::carrier::code_in;
-use crate::common::carrier::simulator::Fault;
+use testing::carrier::code_in;
+use testing::carrier::simulator::Fault;
 
 /// As the configuration has it.
 const TIMEOUT: Duration = Duration::from_secs(2);

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use otp::{DeliveryState, Outcome, Service};
 use serde_json::{Value, json};
 
-use super::{APPLICATION, BOTH, EXPIRY_MS, MESSENGER_ID, PRIVATE_KEY, Stage, T0, alone, states, until};
-use crate::common::Folder;
-use crate::common::carrier::simulator::{self, Account, Habit};
-use crate::common::carrier::uuid;
+use super::{APPLICATION, BOTH, EXPIRY_MS, MESSENGER_ID, PRIVATE_KEY, Stage, T0, states, until};
+use testing::Folder;
+use testing::carrier::simulator::{self, Account, Habit};
+use testing::carrier::uuid;
 
 /// A part of a signed token.
 fn part(token: &str, number: usize) -> Value {
@@ -133,7 +133,7 @@ const NEXMO: &str = r#"{"apiKey": "k", "apiSecret": "s", "applicationId": "aaaaa
 /// In a working directory of its own.
 #[test]
 fn the_tutorial_s_credentials_work_unchanged() {
-    alone("dispatch::the_tutorial_s_credentials_work_unchanged", || {
+    testing::alone(testing::here!("the_tutorial_s_credentials_work_unchanged"), || {
         let folder = Folder::new("delivery-tutorial");
         std::env::set_current_dir(folder.path()).unwrap();
         let refused = Service::open(Some(NEXMO)).err().unwrap();

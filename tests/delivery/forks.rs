@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use otp::{Outcome, Service};
 use serde_json::json;
 
-use super::{T0, alone, config, open};
-use crate::common::carrier::Carrier;
-use crate::common::forked::{By, fork, in_threads};
-use crate::common::{self, Folder};
+use super::{T0, config, open};
+use testing::carrier::Carrier;
+use testing::forked::{By, fork, in_threads};
+use testing::{self, Folder};
 
 /// Threads of the parent that send all the time.
 const BUSY: usize = 4;
@@ -41,7 +41,7 @@ fn child(service: &Service, first: usize) -> Result<String, String> {
 
 #[test]
 fn both_sides_of_a_fork_send_by_their_own_connections() {
-    alone("forks::both_sides_of_a_fork_send_by_their_own_connections", || {
+    testing::alone(testing::here!("both_sides_of_a_fork_send_by_their_own_connections"), || {
         let folder = Folder::new("delivery-forks");
         let clock = Arc::new(AtomicI64::new(T0));
         let carrier = Carrier::with_clock(Arc::new(|| T0));
@@ -61,7 +61,7 @@ fn both_sides_of_a_fork_send_by_their_own_connections() {
                 });
             }
             let rounds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                for _ in 0..common::size(10, 200) {
+                for _ in 0..testing::size(10, 200) {
                     let before = next.load(SeqCst);
                     let children: Vec<_> = (0..CHILDREN)
                         .map(|number| {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use otp::{Service, WebhookReply};
 
 use super::until;
-use crate::common::carrier::simulator::http;
+use testing::carrier::simulator::http;
 
 /// A webhook that came: when, and what was answered.
 #[derive(Clone, Copy, Debug, PartialEq)]

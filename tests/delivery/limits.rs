@@ -9,9 +9,9 @@ use otp::{Outcome, Service};
 use serde_json::{Value, json};
 
 use super::{T0, config, open};
-use crate::common::carrier::Carrier;
-use crate::common::crew::{Crew, Shared};
-use crate::common::{self, Folder, Random, Watchdog};
+use testing::carrier::Carrier;
+use testing::crew::{Crew, Shared};
+use testing::{self, Folder, Random, Watchdog};
 
 const THREADS: usize = 8;
 const PROCESSES: usize = 2;
@@ -72,7 +72,7 @@ fn seconds() -> impl Iterator<Item = i64> {
 
 /// As many creates as a thread makes in each round of the minute.
 fn share() -> usize {
-    common::size(1000, 10_000).div_ceil(60 * THREADS)
+    testing::size(1000, 10_000).div_ceil(60 * THREADS)
 }
 
 /// A thread's part of a round. Gives how many codes it was told are on their way.
@@ -85,7 +85,7 @@ fn pump(service: &Service, round: usize, name: &str, random: &mut Random) -> usi
         }
         let mut request = json!({"phoneNumber": random.pick(&SPELLINGS)});
         if random.below(2) == 0 {
-            request["messengerId"] = random.next().to_string().into();
+            request["messengerId"] = random.draw().to_string().into();
         }
         service.create(&token, Some(&request.to_string())).unwrap().outcome
     };
@@ -130,7 +130,7 @@ fn campaign(limits: &Limits, repository: &str, services: usize) {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (service, sent) = (&services[thread % services.len()], &sent);
-                let seed = Random::new().next();
+                let seed = Random::from_environment().draw();
                 scope.spawn(move || {
                     let mut random = Random::seeded(seed ^ (round * THREADS + thread) as u64);
                     sent.fetch_add(pump(service, round, &format!("thread {thread}"), &mut random), SeqCst);
@@ -169,7 +169,7 @@ fn limits_hold_among_services_over_one_repository() {
 /// A process of the crew: not a test of its own.
 #[test]
 fn pumper() {
-    let Some(role) = common::role() else { return };
+    let Some(role) = testing::role() else { return };
     let Some((name, rest)) = role.split_once('|') else { return };
     let (memory, config) = rest.split_once('|').unwrap();
     let shared = Arc::new(Shared::open(Path::new(memory)));
@@ -183,7 +183,7 @@ fn pumper() {
             for thread in 0..THREADS / PROCESSES {
                 let (service, shared) = (&service, &shared);
                 scope.spawn(move || {
-                    let mut random = Random::seeded(Random::new().next() ^ thread as u64);
+                    let mut random = Random::seeded(Random::from_environment().draw() ^ thread as u64);
                     let sent = pump(service, round, &format!("process {name} {thread}"), &mut random);
                     shared.word(SENT).fetch_add(sent as u32, SeqCst);
                 });
@@ -204,7 +204,7 @@ fn limits_hold_among_processes() {
     // The repository is there before the processes.
     drop(Service::open(Some(&config)).unwrap());
     let roles: Vec<_> = (0..PROCESSES).map(|process| format!("{process}|{}|{config}", memory.display())).collect();
-    let mut crew = Crew::start("limits::pumper", &roles, 1, &memory);
+    let mut crew = Crew::start(testing::here!("pumper"), &roles, 1, &memory);
     let mut before = 0;
     hold_to_the_model(&limits, &carrier, |round, now| {
         crew.shared.word(CLOCK).store(now as u32, SeqCst);

@@ -6,9 +6,9 @@ use otp::{DeliveryState, Outcome};
 use serde_json::json;
 
 use super::{EXPIRY_MS, MESSENGER_ID, PATIENCE, Stage, T0, states, until};
-use crate::common::Folder;
-use crate::common::carrier::code_in;
-use crate::common::carrier::simulator::{Fault, Habit};
+use testing::Folder;
+use testing::carrier::code_in;
+use testing::carrier::simulator::{Fault, Habit};
 
 const MESSENGER_READ: (&str, DeliveryState) = ("messenger", DeliveryState::Read);
 const MESSENGER_DELIVERED: (&str, DeliveryState) = ("messenger", DeliveryState::Delivered);

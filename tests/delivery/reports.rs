@@ -9,9 +9,9 @@ use otp::{DeliveryState, Outcome, Service};
 use serde_json::json;
 
 use super::{BOTH, EXPIRY_MS, MESSENGER_ID, PATIENCE, QUIET, Stage, T0, open, states};
-use crate::common::carrier::simulator::{Habit, Webhook};
-use crate::common::carrier::{Carrier, report, uuid};
-use crate::common::{self, Folder, Random, Watchdog};
+use testing::carrier::simulator::{Habit, Webhook};
+use testing::carrier::{Carrier, report, uuid};
+use testing::{self, Folder, Random, Watchdog};
 
 const BOTH_READ_AND_DELIVERED: [(&str, DeliveryState); 2] =
     [("messenger", DeliveryState::Read), ("sms", DeliveryState::Delivered)];
@@ -29,8 +29,8 @@ fn disorder(webhooks: &mut Vec<Webhook>, random: &mut Random) {
 
 #[test]
 fn late_disordered_and_repeated_webhooks_come_to_the_same() {
-    let mut random = Random::new();
-    for round in 0..common::size(20, 500) {
+    let mut random = Random::from_environment();
+    for round in 0..testing::size(20, 500) {
         let stage = Stage::new("messages");
         stage.carrier.hold();
         stage.create("t");
@@ -56,8 +56,8 @@ fn late_disordered_and_repeated_webhooks_come_to_the_same() {
 /// Before the deadline: whatever comes before or after `read`, or twice, no SMS.
 #[test]
 fn a_read_among_disordered_webhooks_is_heard() {
-    let mut random = Random::new();
-    for round in 0..common::size(20, 500) {
+    let mut random = Random::from_environment();
+    for round in 0..testing::size(20, 500) {
         let stage = Stage::new("messages");
         stage.carrier.hold();
         stage.carrier.habit(MESSENGER_ID, Habit::Reads { after_seconds: 0 });
@@ -189,7 +189,7 @@ fn an_answer_and_a_rejection_race() {
     let _watchdog = Watchdog::new("an_answer_and_a_rejection_race", 900);
     type Reporter = JoinHandle<()>;
     let (service, reporters) = (Arc::new(OnceLock::<Service>::new()), Arc::new(Mutex::new(Vec::<Reporter>::new())));
-    let (told, begun, random) = (service.clone(), reporters.clone(), Mutex::new(Random::new()));
+    let (told, begun, random) = (service.clone(), reporters.clone(), Mutex::new(Random::from_environment()));
     let count = AtomicUsize::new(0);
     let carrier = Carrier::with(move |message| {
         let name = uuid(count.fetch_add(1, Ordering::Relaxed) + 1);
@@ -207,7 +207,7 @@ fn an_answer_and_a_rejection_race() {
     let folder = Folder::new("delivery-answer-race");
     let clock = Arc::new(AtomicI64::new(T0));
     assert!(service.set(open(&carrier.config(&folder.repository("sqlite"), ""), &clock)).is_ok());
-    for round in 0..common::size(300, 10_000) {
+    for round in 0..testing::size(300, 10_000) {
         let token = format!("token {}", round % 7);
         assert_eq!(service.wait().create(&token, Some(BOTH)).unwrap().outcome, Outcome::Ok);
         let reporter = reporters.lock().unwrap().pop().unwrap();

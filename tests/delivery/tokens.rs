@@ -7,11 +7,11 @@ use std::sync::{Arc, Barrier};
 use otp::{Outcome, Service};
 use serde_json::json;
 
-use super::{BOTH, Stage, T0, alone};
-use crate::common::carrier::Carrier;
-use crate::common::crew::Shared;
-use crate::common::forked::{By, fork, in_threads};
-use crate::common::{self, Folder};
+use super::{BOTH, Stage, T0};
+use testing::carrier::Carrier;
+use testing::crew::Shared;
+use testing::forked::{By, fork, in_threads};
+use testing::{self, Folder};
 
 /// The age at which a token is renewed.
 const RENEWED_MS: i64 = 600_000;
@@ -21,7 +21,7 @@ fn create_all(service: &Service, threads: usize, name: &str) {
     let barrier = Barrier::new(threads);
     in_threads(threads, |thread| {
         barrier.wait();
-        for number in 0..common::size(2, 20) {
+        for number in 0..testing::size(2, 20) {
             let reply = service.create(&format!("{name} {thread} {number}"), Some(BOTH)).unwrap();
             assert_eq!(reply.outcome, Outcome::Ok, "{:?}", reply.failure);
         }
@@ -60,7 +60,7 @@ fn sixty_four_threads_use_one_token_for_its_time() {
 /// A child goes on with the token that it inherited, and renews it for itself, once.
 #[test]
 fn a_forked_child_makes_its_own_token_once() {
-    alone("tokens::a_forked_child_makes_its_own_token_once", || {
+    testing::alone(testing::here!("a_forked_child_makes_its_own_token_once"), || {
         let folder = Folder::new("delivery-tokens");
         let shared = Arc::new(Shared::open(Path::new(&folder.path().join("memory"))));
         let clock = |shared: &Arc<Shared>| {

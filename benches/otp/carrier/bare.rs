@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex};
 use rusqlite::{Connection, params};
 use ureq::Agent;
 
-use testing::script::Request;
+use simulator::script::Request;
 
 /// The same POST again and again.
 pub struct Post {

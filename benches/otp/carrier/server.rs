@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use testing::script::{self, Peer, Request};
+use simulator::script::{self, Peer, Request};
 
 #[derive(Default)]
 struct Shared {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use testing::script::{Peer, Script, Server, serve};
+use simulator::script::{Peer, Script, Server, serve};
 
 /// Between two bytes that trickle.
 const PAUSE: Duration = Duration::from_millis(20);

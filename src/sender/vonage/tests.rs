@@ -7,7 +7,7 @@ mod faults;
 
 use std::time::{Duration, Instant};
 
-use testing::script;
+use simulator::script;
 
 use super::{Answer, Carrier};
 use crate::clock::Time;

@@ -8,9 +8,8 @@ use super::*;
 use crate::clock::Time;
 use crate::reply::{DeliveryState, WebhookReply};
 use crate::webhook::signer;
-use testing::carrier as simulator;
-use testing::carrier::Fault;
-use testing::carrier::http::uuid;
+use simulator::Fault;
+use simulator::http::uuid;
 
 pub(super) const SECRET: &str = "a secret of thirty-two bytes and more";
 const BOTH: &str = r#"{"messengerId":"8192836451","phoneNumber":"+39 333 123 4567"}"#;

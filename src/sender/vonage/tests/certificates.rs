@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
-use testing::script::{Peer, Script, Server, accepted, serve, serve_tls};
+use simulator::script::{Peer, Script, Server, accepted, serve, serve_tls};
 
 use super::super::Carrier;
 use super::client::{carrier_with, here};

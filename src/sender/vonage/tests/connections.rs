@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::RootCertStore;
-use testing::script::{Peer, accepted, serve};
+use simulator::script::{Peer, accepted, serve};
 
 use super::super::http::LookUp;
 use super::super::{Answer, Carrier};

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use testing::script::{Peer, Script, accepted, serve};
+use simulator::script::{Peer, Script, accepted, serve};
 
 use super::client::carrier;
 use super::{AMPLE, SHORT, check_told, parts, send};

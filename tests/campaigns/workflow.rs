@@ -1,0 +1,163 @@
+//! Workflows under races, crashes and reports in any order: never two SMS for one step, and none only where none is
+//! wanted.
+
+mod kill;
+mod orders;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::thread::sleep;
+use std::time::Duration;
+
+use otp::{DeliveryState, Outcome, Service};
+use serde_json::Value;
+use testing::carrier::{BOTH, Carrier, report, uuid};
+use testing::crew::{Crew, Shared};
+use testing::{Folder, Random, Watchdog};
+
+const T0: i64 = 1_700_000_000_000;
+
+const PROCESSES: usize = 8;
+
+/// Tokens that the rounds take in turn: deliveries are replaced as well.
+const TOKENS: usize = 7;
+
+/// The word of the shared memory that is the clock: seconds since `T0`.
+const CLOCK: usize = 0;
+
+/// When Messenger has had its time.
+const EXPIRY_SECONDS: i64 = 120;
+
+fn open(config: &str, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Service {
+    let service = Service::open(Some(config)).unwrap().0;
+    service.on_clock(Some(Arc::new(clock))).unwrap();
+    service
+}
+
+fn open_at(config: &str, clock: &Arc<AtomicI64>) -> Service {
+    let clock = clock.clone();
+    open(config, move || clock.load(SeqCst))
+}
+
+fn create(service: &Service, token: &str) {
+    assert_eq!(service.create(token, Some(BOTH)).unwrap().outcome, Outcome::Ok);
+}
+
+/// The steps of a delivery that were begun: channel and status.
+fn steps(service: &Service, token: &str) -> Vec<(String, DeliveryState)> {
+    let steps = service.status(token).unwrap().status.unwrap().delivery.steps.unwrap();
+    let steps = steps.into_iter().map(|step| (step.channel, step.status));
+    steps.filter(|(_, status)| *status != DeliveryState::Stopped).collect()
+}
+
+fn sms_count(messages: &[Value]) -> usize {
+    messages.iter().filter(|message| message["channel"] == "sms").count()
+}
+
+/// A process of the crew: not a test of its own.
+#[test]
+fn driver() {
+    let Some(role) = testing::role() else { return };
+    let Some((memory, config)) = role.split_once('|') else { return };
+    let shared = Arc::new(Shared::open(Path::new(memory)));
+    let clock = shared.clone();
+    let service = open(config, move || T0 + i64::from(clock.word(CLOCK).load(SeqCst)) * 1000);
+    while shared.wait(PROCESSES + 1) {
+        let _ = service.run_due().unwrap();
+        shared.wait(PROCESSES + 1);
+    }
+}
+
+fn drive_with_many_processes(kind: &str) {
+    let _watchdog = Watchdog::new("drive_with_many_processes", 1200);
+    let (carrier, folder) = (Carrier::start(), Folder::new(&format!("workflow-{kind}")));
+    let (config, memory) = (carrier.config(&folder.repository(kind), ""), folder.path().join("memory"));
+    let clock = Arc::new(AtomicI64::new(T0));
+    let service = open_at(&config, &clock);
+    let roles: Vec<_> = (0..PROCESSES).map(|_| format!("{}|{config}", memory.display())).collect();
+    let mut crew = Crew::start(testing::here!("driver"), &roles, 1, &memory);
+    for round in 0..testing::size(50, 2000) {
+        let token = format!("token {}", round % TOKENS);
+        create(&service, &token);
+        let now = clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst) + EXPIRY_SECONDS * 1000;
+        crew.shared.word(CLOCK).store(((now - T0) / 1000) as u32, SeqCst);
+        crew.wait();
+        crew.wait();
+        assert_eq!(carrier.channels_from(2 * round), ["messenger", "sms"], "round {round}");
+        let accepted = |channel: &str| (channel.to_owned(), DeliveryState::Accepted);
+        assert_eq!(steps(&service, &token), [accepted("messenger"), accepted("sms")], "round {round}");
+    }
+    crew.finish();
+}
+
+#[test]
+fn of_eight_processes_one_sends_sqlite() {
+    drive_with_many_processes("sqlite");
+}
+
+#[test]
+fn of_eight_processes_one_sends_json() {
+    drive_with_many_processes("json");
+}
+
+/// The timer, in two services, and a report at the same moment.
+fn race_report_and_timer(kind: &str, rounds: usize) {
+    let _watchdog = Watchdog::new("race_report_and_timer", 1200);
+    let (carrier, folder) = (Carrier::start(), Folder::new(&format!("workflow-race-{kind}")));
+    let config = carrier.config(&folder.repository(kind), "");
+    let clock = Arc::new(AtomicI64::new(T0));
+    let (one, two) = (open_at(&config, &clock), open_at(&config, &clock));
+    let mut random = Random::from_environment();
+    let mut seen = [0; 2];
+    for round in 0..rounds {
+        let token = format!("token {}", round % TOKENS);
+        let before = carrier.count();
+        create(&one, &token);
+        let message = carrier.seen_from(before).remove(0);
+        let now = clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst) + EXPIRY_SECONDS * 1000;
+        let status = *random.pick(&["read", "read", "delivered", "submitted", "rejected", "undeliverable"]);
+        let (authorization, body) = report(&message, &uuid(before + 1), status, now);
+        let hear = || assert_eq!(two.webhook(Some(&authorization), body.as_bytes()).unwrap().known, Some(true));
+        // A look at the timers lists the folder of json first: the report must come late enough to lose as well.
+        let latest = if kind == "json" { 4000 } else { 2000 };
+        let pauses = [1000, 1000, latest].map(|below| Duration::from_micros(random.below(below) as u64));
+        let drive = |service: &Service, pause| {
+            sleep(pause);
+            let _ = service.run_due().unwrap();
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| drive(&one, pauses[0]));
+            scope.spawn(|| drive(&two, pauses[1]));
+            scope.spawn(|| {
+                sleep(pauses[2]);
+                hear();
+            });
+        });
+        // Whatever came late: nothing more follows.
+        hear();
+        let _ = one.run_due().unwrap();
+        let sms = sms_count(&carrier.seen_from(before));
+        let steps = steps(&one, &token);
+        assert_eq!((steps.len(), carrier.count() - before), (1 + sms, 1 + sms), "round {round}: {status}");
+        if status == "read" {
+            assert!(sms <= 1, "round {round}");
+            assert_eq!(steps[0].1, DeliveryState::Read);
+            seen[sms] += 1;
+        } else {
+            assert_eq!(sms, 1, "round {round}: {status}");
+        }
+    }
+    testing::complain(&format!("race of report and timer, {kind}: won {seen:?}"));
+    assert!(seen.iter().all(|count| *count > 0), "the race was always won by the same side: {seen:?}");
+}
+
+#[test]
+fn a_report_and_the_timer_race_sqlite() {
+    race_report_and_timer("sqlite", testing::size(200, 10_000));
+}
+
+#[test]
+fn a_report_and_the_timer_race_json() {
+    race_report_and_timer("json", testing::size(100, 2_500));
+}

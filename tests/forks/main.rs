@@ -1,0 +1,4 @@
+//! Threads and forks.
+
+mod background;
+mod fork;

@@ -1,0 +1,8 @@
+//! What is stored and answered: its form, its bounds, its secrets.
+
+mod format;
+mod scenarios;
+mod secrets;
+mod tokens;
+mod values;
+mod vectors;

@@ -1,0 +1,6 @@
+//! The interface to C: its headers, what the library exports, programs that use it, and misuse.
+
+mod c_api;
+mod exports;
+mod ffi;
+mod header;
