@@ -61,10 +61,7 @@ otp_result otp_verify_context(otp_service *service,
                               char *reply,
                               size_t reply_size);
 otp_result otp_cancel(otp_service *service, const char *token, char *reply, size_t reply_size);
-otp_result otp_status(otp_service *service,
-                      const char *token,
-                      char *reply,
-                      size_t reply_size);
+otp_result otp_status(otp_service *service, const char *token, char *reply, size_t reply_size);
 otp_result otp_webhook(otp_service *service,
                        const char *authorization,
                        const char *body,

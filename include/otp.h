@@ -4,99 +4,101 @@
  *
  * ```c
  * #include <otp.h>
+ * #include <stdio.h>
  *
- * char reply[OTP_REPLY_SIZE];
- * otp_service *service;
- * if (otp_open(NULL, &service, reply, sizeof reply) != OTP_OK)
- *   return fail(reply);
- * if (otp_create(service, session, "{\"phoneNumber\": \"393331234567\"}", reply, sizeof reply) != OTP_OK)
- *   return fail(reply);
- * ...
- * if (otp_verify(service, session, typed, reply, sizeof reply) == OTP_OK)
- *   let_in();
- * otp_close(service);
+ * int main(void) {
+ *   char reply[OTP_REPLY_SIZE], code[65];
+ *   otp_service *service;
+ *   int is_in = 0;
+ *   if (otp_open(NULL, &service, reply, sizeof reply) != OTP_OK) {
+ *     puts(reply);
+ *     return 1;
+ *   }
+ *   if (otp_create(service, "login 1", "{\"phoneNumber\": \"+39 333 123 4567\"}", reply, sizeof reply) == OTP_OK)
+ *     is_in = scanf("%64s", code) == 1 && otp_verify(service, "login 1", code, reply, sizeof reply) == OTP_OK;
+ *   puts(is_in ? "Welcome" : reply);
+ *   otp_close(service);
+ *   return !is_in;
+ * }
  * ```
  *
- * Results. A function that can fail returns an otp_result. OTP_OK, which is 0, is the only yes. A positive number is
- * a considered no, to show the user: a wrong code, say, or too many of them. A negative number says that the library
- * could not answer, and is to be logged. So `== OTP_OK` is the only test that lets anyone in, and `< 0` the only one
- * that means trouble. Every function lists what it may return; besides, each may return OTP_E_INTERNAL, each with a
- * service OTP_E_ARGUMENT for a handle that is not open, and OTP_E_STORE in a process that was made by a raw clone(),
- * or by fork() where the service's repository is "memory:".
+ * Results. A function that can fail returns an otp_result. OTP_OK, which is 0, is the only yes. A positive number is a
+ * refusal, to show the user: a wrong code, for example. A negative number is a failure, to log: the library could not
+ * answer. So let somebody in on `== OTP_OK` and on nothing else. Every function lists its results. Any function with a
+ * service may also return OTP_E_ARGUMENT (the handle is not open), OTP_E_INTERNAL (a defect of the library) and, in
+ * some child processes, OTP_E_STORE: see "Processes and fork()".
  *
- * Replies. What has more to say than a number writes it to `reply`, a buffer of the caller with `reply_size` bytes,
- * as one JSON object (RFC 8259) in UTF-8, ended by NUL. `reply` may be NULL. Otherwise it must have at least
- * OTP_REPLY_SIZE bytes: with less, the result is OTP_E_ARGUMENT, nothing was done and the buffer is as it was. With
- * enough it always receives one complete object, of which at most OTP_REPLY_SIZE bytes are written; it need not be
- * initialised. Members: `result`, the name of the result; `message`, unless it is OTP_OK: for a refusal the sentence
- * to show, for a failure one line that names the parameter, option or file and the cause; and those that the function
- * lists. Members that do not apply are absent, never null. A text from elsewhere that is too long is cut at a
- * character, and `shortened` lists the members that were. Replies hold no code, but for otp_create() and otp_resend()
- * with sender "none". There is no "last error" anywhere else.
+ * Parameters. `service` is a handle from otp_open() that is not closed. Texts are UTF-8 ended by NUL; the library reads
+ * them before the function returns. NULL or invalid UTF-8 where a text is needed is OTP_E_ARGUMENT, and `message` names
+ * the parameter. NULL is allowed for `config`, `context`, `reply`, `authorization`, `user_data`, for functions, and for
+ * `request` with sender "none". A pointer that is neither NULL nor valid is undefined behaviour. A handle is no
+ * address: one that is closed or made up is OTP_E_ARGUMENT, and none is used twice in a process. Handles are odd and
+ * 4097 or above.
  *
- * Strings. They are UTF-8 ended by NUL, and are read before a function returns. Texts that the library returns live
- * as long as the process; texts that it hands to a callback live until that returns. Nothing the library returns is
- * to be freed. What a function reads may lie in its own `reply`.
+ * Replies. `reply` is a buffer of yours with `reply_size` bytes, at least OTP_REPLY_SIZE, or NULL. The library writes
+ * one JSON object (RFC 8259) into it, in UTF-8, complete and ended by NUL, and at most OTP_REPLY_SIZE bytes. With a
+ * smaller size the result is OTP_E_ARGUMENT, nothing is done, and the buffer stays as it is. Members of every reply:
+ * `result`, the name of the result; `message`, unless the result is OTP_OK: for a refusal the sentence to show, for a
+ * failure one line with the parameter, option or file and the cause. Members that do not apply are absent, never null.
+ * A text from elsewhere that is too long is cut at a character, and `shortened` lists the members that were cut. No
+ * reply holds a code, except those with sender "none" that hand a message over. A parameter may lie in `reply` itself.
  *
- * NULL. Where text is due, NULL and invalid UTF-8 are OTP_E_ARGUMENT and the parameter is named; the library does not
- * crash. NULL is allowed for `config`, `context`, `reply`, `authorization`, `user_data`, for functions, and for
- * `request` with sender "none". A pointer that is neither NULL nor valid is undefined behaviour, except for a service:
- * a handle is no address but a number, odd and 4097 or above; none is used again in the process, and a closed or
- * made-up one is OTP_E_ARGUMENT.
+ * Memory. Free a service with otp_close(); there is nothing else to free. Texts that a function returns live as long as
+ * the process. Texts that a callback gets live until it returns.
  *
- * Ownership. The one thing to free is a service, by otp_close().
+ * Threads. Call any function from any thread at any time. Calls block: for the disk, up to 10 s while other processes
+ * use the repository, and for the carrier. A thread needs 64 KiB of stack, and what your callbacks need. The library
+ * installs no signal handler. It starts one thread only if `background` is set: "otp-driver", with 2 MiB of stack,
+ * started by the first call that is no setter, ended by otp_close(). That thread blocks what the thread blocked that
+ * started it, and HUP, INT, QUIT, TERM, ALRM, VTALRM, CHLD, PIPE, TSTP, TTIN, TTOU, WINCH, CONT and IO; other signals
+ * reach it, so that a runtime can stop it. The carrier's name is looked up on a short-lived thread.
  *
- * Threads. Every function may be called from any thread at any time. Calls block: for the commit of the repository,
- * for up to 10 s when others keep it busy, and for a delivery. The library installs no signal handler, and starts no
- * thread but the one that `background` asks for: named "otp-driver", started by the first call that is neither a
- * setter nor otp_close(), ended by otp_close(), and in a child of fork() started anew by the child's first call. Set
- * callbacks before. It has a stack of 2 MiB, and holds back what its starter did and the signals for a process's own
- * handlers (HUP, INT, QUIT, TERM, ALRM, VTALRM, CHLD, PIPE, TSTP, TTIN, TTOU, WINCH, CONT, IO), and no others, so that
- * a runtime can stop it by a signal of its own. Names of hosts are looked up on a thread for the while. A process that
- * is started anew has no driver before its first call: call otp_run_due() once.
+ * Callbacks. They run on the thread that calls the library, or on that of `background`; on several threads at once if
+ * several call. The library holds no lock meanwhile. A callback may call the library, fork, and close the service. It
+ * must return: no exception, panic or longjmp() may leave it. With `background` callbacks come on a thread that your
+ * runtime does not know. If it cannot take that (PHP, Perl, Guile, Lua), call otp_run_due() instead. A virtual thread
+ * (Java's, or a goroutine) is pinned to its carrier thread during a call.
  *
- * Stack. A thread with 64 KiB of stack may call everything, besides what callbacks take.
+ * Processes and fork(). Any number of processes may open one repository. A service that is open before fork() works in
+ * the child and in the parent; each closes it for itself, and `drop` runs once in each, in the child only for callbacks
+ * that no other thread was in. fork() waits for a commit, never for a callback or the carrier. In the child the thread
+ * of `background` starts with the first call. A program that execs must open a service again. OTP_E_STORE is the result
+ * of every call in a child that a raw clone() made, and in a child with the repository "memory:".
  *
- * Callbacks. They run on the thread that called the library, or on that of `background`; several at once when several
- * threads do; with no lock held. They may call the library again, fork, and close the service. `user_data` is handed
- * to each, `drop` frees it, exactly once, also when the setter fails. They must return: no exception, panic or
- * longjmp() may leave them. With `background` they come on a thread that the host's runtime did not start. One that
- * cannot take that (PHP, Perl, Guile, Lua) calls otp_run_due() instead. A virtual thread (Java, Go's goroutines alike)
- * is pinned to its carrier for as long as a call takes.
+ * ```c
+ * static int serve_in_child(otp_service *service, const char *token, const char *code) {
+ *   char reply[OTP_REPLY_SIZE];
+ *   pid_t child = fork();
+ *   if (child == 0) {
+ *     int is_right = otp_verify(service, token, code, reply, sizeof reply) == OTP_OK;
+ *     otp_close(service);
+ *     _exit(is_right ? 0 : 1);
+ *   }
+ *   return child > 0;
+ * }
+ * ```
  *
- * Processes and fork(). Any number of processes may open the same repository. A service that was opened before fork()
- * works in the child as in the parent, both close it for themselves, and `drop` runs once on each side; in the child
- * not for a callback that another thread was inside of. fork() waits for a commit that is running, never for a
- * callback or a delivery.
+ * Shortage. When descriptors, disk, memory or the allowed size of files run out, the result is OTP_E_STORE, and the
+ * next call works once there is enough again. SIGPIPE and SIGXFSZ that our writing raises do not reach you. Only where
+ * the system refuses a few bytes of memory, the process is aborted.
  *
- * Shortage. When descriptors, disk, memory or the size that files may have run out, the result is OTP_E_STORE, and the
- * next call works once there is enough again. No signal that writing raises (SIGPIPE, SIGXFSZ) reaches the host. One
- * thing cannot be made a result: where the system refuses a few bytes of memory, the process is aborted.
+ * Platforms. Built and tested on Linux, x86-64, with glibc. It needs libc, libm and libgcc_s at run time, and no other
+ * library. Other systems with POSIX file locks can build it from source: nobody has tested that. The shared library
+ * stays loaded after dlclose().
  *
- * Unloading. The shared library stays mapped after dlclose().
+ * Versions. Within one OTP_ABI_VERSION, which is the number in the soname, functions, results and members of replies
+ * are only added.
  *
- * Versions. Within one OTP_ABI_VERSION, which is the number in the soname, functions, results and JSON members are
- * only added.
- *
- * Log events. What is handed to an otp_log_fn is one JSON object with `time` (RFC 3339, UTC, with milliseconds),
- * `level` (1 error, 2 warning, 3 info, 4 debug), `event` (what was done, such as "create" or "verify"), `result` (a
- * name), `record` (a pseudonym of the token: equal for equal tokens of a repository, and nobody gets from it to the
- * token), `client` (of a create: a pseudonym of the request's `client`, of the same kind), and of a step of a delivery
- * `channel` and `state`: with "send" what came of sending its message, with "report" what a webhook said became of it.
- * A "send" that failed has `cause`, and what is known of `httpStatus` and `vendorCode`. What strangers bring about is a
- * warning, OTP_E_ARGUMENT, OTP_E_SIGNATURE and OTP_E_UNSIGNED among it. The event "store" warns that the `-wal` of
- * the repository cannot be used anew, since a program reads the database without end: `size` is its length in bytes,
- * told from 64 MiB on and whenever it has doubled; at 256 MiB nothing more is written. Members that do not apply are
- * absent, others may be added. No event holds a code, a token, a recipient or a key.
+ * Log events. An otp_log_fn gets one JSON object. `time`: RFC 3339, UTC, with milliseconds. `level`: 1 error, 2
+ * warning, 3 info, 4 debug. `event`: what was done, such as "create" or "verify". `result`: a name. `record`: a
+ * pseudonym of the token, from which nobody gets back to it. `client`: a pseudonym of a request's `client`. `channel`
+ * and `state`: of a step; an event "send" says what came of sending its message, an event "report" what a webhook said.
+ * A "send" that failed has `cause` and what is known of `httpStatus` and `vendorCode`. `size`: of an event "store", the
+ * bytes of the repository's `-wal`, which cannot be reused while another program reads the database without end; the
+ * event comes at 64 MiB and at each doubling, and from 256 MiB on nothing more is written. What strangers can cause is
+ * a warning: OTP_E_ARGUMENT, OTP_E_SIGNATURE, OTP_E_UNSIGNED. No event holds a code, a token, a recipient or a key.
+ * Members may be added.
  */
-
-#ifndef OTP_H
-#define OTP_H
-
-#include <stddef.h>
-#include <stdint.h>
-
-/* Marks a function whose result must be looked at. */
 #if defined(__cplusplus) && __cplusplus >= 201703L
 #define OTP_NODISCARD [[nodiscard]]
 #elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L
@@ -106,6 +108,12 @@
 #else
 #define OTP_NODISCARD
 #endif
+
+#ifndef OTP_H
+#define OTP_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 /**
  * Log level: the library could not answer.
@@ -151,12 +159,16 @@ typedef struct otp_service otp_service;
 typedef int32_t otp_result;
 
 /**
- * Delivers a message, for sender "host". `message` is a JSON object that lives until the function returns: `token`,
- * `channel` (such as "sms"), `to`, `from` ("" when the step names none), `text` (what to send), `code`,
- * `expiresInSeconds`, `locale`. It holds the code: keep it out of logs.
+ * Delivers a message, for sender "host".
  *
- * Returns 1: sent. 2: certainly not sent, the next step of the workflow is tried. Any other number, 0 among them:
- * perhaps sent, the code stays good.
+ * Parameters:
+ * - `user_data`: as given to otp_on_send().
+ * - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to`, `from`
+ *   ("" when the step names none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (absent without one).
+ *   It holds the code: keep it out of logs.
+ *
+ * Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
+ * code stays good.
  */
 typedef int32_t (*otp_send_fn)(void *user_data, const char *message);
 
@@ -166,13 +178,20 @@ typedef int32_t (*otp_send_fn)(void *user_data, const char *message);
 typedef void (*otp_drop_fn)(void *user_data);
 
 /**
- * Takes an event, one JSON object without a line feed that lives until the function returns. No event is sent while
- * the function runs.
+ * Takes a log event.
+ *
+ * Parameters:
+ * - `user_data`: as given to otp_on_log().
+ * - `level`: 1 to 4.
+ * - `event`: a JSON object without a line feed, which lives until the function returns: see "Log events".
+ *
+ * The library sends no event while the function runs on this thread.
  */
 typedef void (*otp_log_fn)(void *user_data, int32_t level, const char *event);
 
 /**
- * Tells the time: milliseconds since 1970-01-01T00:00Z, brought into the years 1970 to 9999.
+ * Tells the time: milliseconds since 1970-01-01T00:00Z. Values outside the years 1970 to 9999 count as the nearest
+ * one.
  */
 typedef int64_t (*otp_clock_fn)(void *user_data);
 
@@ -281,78 +300,130 @@ extern "C" {
 #endif /* __cplusplus */
 
 /**
- * The version of the library, such as "0.1.0" (semver.org). The text lives as long as the process.
+ * Gives the version of the library, such as "0.1.0" (semver.org).
+ *
+ * Results: a text that lives as long as the process.
  */
 const char *otp_version(void);
 
 /**
- * The version of the interface that the library was built with: where it is loaded at run time, refuse one that is
- * not OTP_ABI_VERSION.
+ * Gives the version of the interface that the library was built with.
+ *
+ * Results: a number. Where you load the library at run time, refuse one that is not OTP_ABI_VERSION.
  */
 uint32_t otp_abi_version(void);
 
 /**
  * Opens a service.
  *
- * `config` is a JSON object; NULL means "{}". Every member is optional; one that is unknown, repeated or out of range
- * is OTP_E_CONFIG and named. Relative paths are those of the working directory at this moment. Members, with their
- * defaults:
+ * Parameters:
+ * - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option is optional. An option that is
+ *   unknown, repeated or out of its range is OTP_E_CONFIG, and `message` names it.
+ * - `service`: receives the service, which otp_close() frees; NULL after any failure. Not NULL.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * - `repository` ("sqlite:otp.db"): "sqlite:PATH", "json:FOLDER" or "memory:". Any number of processes may open the
- *   same one. Made when there is none, readable for this user alone. Files of other users, and files with a second
- *   name (hard link), are OTP_E_STORE; the folder they lie in may be root's.
- * - `keyFile` (the path of the repository and ".key"), or instead of it `key`: 32 bytes or more in Base64. All codes
- *   are derived from it. A key file is made, with mode 0600, only together with a new repository: a repository whose
- *   key is lost, or is another, is OTP_E_CONFIG. One that is named here may be a symbolic link, root's, and readable
- *   by its group; by everybody only if it is root's on a read-only mount. It is read now and not again. `previousKeys`
- *   (an array of keys) still verify.
- * - `namespace` ("default"): 1 to 64 bytes. Tenants that share a repository never meet.
- * - `otpLength` (6): 4 to 10 digits.
- * - `validityTime` (5): minutes, from 1 second to 1440 minutes; fractions are allowed.
- * - `maxAttempts` (5): wrong codes for each code, 1 to 10.
- * - `policy`: `profile` ("standard"; "nist" for NIST SP 800-63B-4, "psd2" for Regulation (EU) 2018/389, "pci" for
- *   PCI DSS 4), `cooldownSeconds` (30), `sendLimits` (an array of {"count": N, "minutes": N}; 5 in 10, 15 in 60, 50 in
- *   1440), `subjectFailures` ({"lockAfter": 10, "lockMinutes": 30, "disableAfter": 100}), `countries` (an array of
- *   calling codes, such as "39"; none: every country), `retentionMinutes` (1440). With a profile other than
- *   "standard", a member that is weaker than it is OTP_E_CONFIG.
- * - `message` ("Insert the following code: {code}"): a text, or texts by locale; {code}, {minutes}, {brand} and the
- *   names in a request's `params` are filled in. `brand`; `webOtpDomain`, `androidHash`: the last line of an SMS, from
- *   which a browser or an app may take the code.
- * - `ownCodes` (false): whether a request may bring its own `code`.
- * - `accept` (all): an array of the members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
- *   on what came from outside, where addresses, `subject`, `channels`, `context` and `client` are theirs to set.
- * - `defaultCountry` (none): a calling code, such as "39", with which a number without + or 00 is read. One that may be
- *   a national number and an international one is OTP_E_ARGUMENT.
- * - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
- *   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
- *   `applicationId` and `privateKey` (RSA: PEM text, also in Base64 as a whole, or the path of a file that holds it;
- *   where it may be either, a path begins with `/`, `./` or `../`), or `apiKey` and `apiSecret`; `auth` ("jwt" or
- *   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
- * - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
- *   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
- *   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due(), otp_webhook() or `background`;
- *   with "dispatch" the carrier does that by itself. A carrier limits texts: Messenger to 640 characters, SMS and
- *   Viber to 1000. A text that is too long by itself is OTP_E_CONFIG, one that a request makes so OTP_E_ARGUMENT.
- * - `background` (false): whether a thread of the service does what otp_run_due() does: steps at the moment they are
- *   due, and the removal of old records once a minute. What goes wrong there is a log event "run_due", and is tried
- *   again after some seconds. See "Threads".
- * - `webhook`: {`signatureSecret`, `apiKey`, `applicationId`, `maxAgeSeconds` (300)}, by which otp_webhook() checks.
- * - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
- *   process alone.
+ * A name with a dot is a member of an object: `policy.cooldownSeconds` is {"policy": {"cooldownSeconds": 30}}.
+ * `workflow[]` is a list of steps. Relative paths start at the working directory of this moment.
  *
- * A secret (`key`, `previousKeys`, credentials, `signatureSecret`), and `repository`, may be "file:PATH", for what a
- * regular file of at most 64 KiB holds, less one line feed at its end, or "env:NAME", for a variable of the
- * environment: as the whole value, read once, now. No error or warning shows any part of a secret.
+ * Options, with ranges and defaults:
  *
- * On success `*service` is the service, which otp_close() frees; else it is NULL. A NULL `service` is OTP_E_ARGUMENT.
+ * - `repository` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
+ *   for small hosts) or "memory:". It is made when there is none, readable for its owner alone. Any number of
+ *   processes may open one.
+ * - `key` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of `keyFile`.
+ * - `keyFile` (default the repository's path and ".key"): The file that holds the key. It is made, with mode 0600,
+ *   only together with a new repository. A file that you name may be what an orchestrator mounts: a symbolic link,
+ *   root's, readable by its group; by everybody only if it is root's on a read-only mount.
+ * - `previousKeys` (up to 16; default none): Keys with which older codes still verify.
+ * - `namespace` (1 to 64 bytes; default "default"): Tenants that share a repository never see each other's codes,
+ *   locks or limits.
+ * - `otpLength` (4 to 10; default 6): Digits of a code.
+ * - `validityTime` (1/60 to 1440; default 5): How many minutes a code is good. Fractions are allowed.
+ * - `maxAttempts` (1 to 10; default 5): How many wrong guesses a code allows.
+ * - `policy.profile` (default "standard"): Tightens the defaults, and refuses options that are weaker: "nist"
+ *   (NIST SP 800-63B-4) wants 6 digits or more and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5
+ *   failures at most, for `maxAttempts` and `lockAfter`, and a `context` with every code; "pci" (PCI DSS 4.0.1)
+ *   `lockAfter` 10 at most and `lockMinutes` 30 or more.
+ * - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient.
+ * - `policy.sendLimits` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
+ *   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
+ * - `policy.subjectFailures.lockAfter` (1 to 100; default 10): After every so many failures in a row a subject is
+ *   locked for a while.
+ * - `policy.subjectFailures.lockMinutes` (1 to 1440; default 30): How long that lock lasts.
+ * - `policy.subjectFailures.disableAfter` (1 to 100; default 100): After so many failures in a row only
+ *   otp_unlock() opens the subject again.
+ * - `policy.countries` (1 to 1000 of 1 to 7 digits; default every country): Calling codes, or longer beginnings of
+ *   numbers, that messages go to, such as ["39"]. Any other number is OTP_REFUSED.
+ * - `policy.retentionMinutes` (0 to 43200; default 1440): How long a code is kept after its end, to answer "used"
+ *   or "expired".
+ * - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
+ *   {minutes}, {brand} and the names in a request's `params` are filled in.
+ * - `brand` (1 to 64 bytes; default none): What {brand} stands for.
+ * - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
+ *   (WebOTP).
+ * - `androidHash` (11 characters of Base64; default none): Adds a last line to an SMS by which this Android app
+ *   finds the code (SMS Retriever). Not together with `webOtpDomain`.
+ * - `ownCodes` (default false): Whether a request may bring its own `code`.
+ * - `accept` (default all): The members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
+ *   on what comes from outside.
+ * - `defaultCountry` (default none): The calling code, such as "39", with which a number without + or 00 is read.
+ * - `sender.type` (default "console"): Who delivers. "console" prints to standard error, for development. "host"
+ *   calls the function of otp_on_send(). "none" puts the message into the reply, for you to send. "messages" and
+ *   "dispatch" are the carrier Vonage.
+ * - `sender.applicationId` (1 to 256 visible ASCII characters; default none): The carrier's application, for
+ *   requests with a signed token.
+ * - `sender.privateKey` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
+ *   path of a file that holds it. Where a text may be both, write the path with /, ./ or ../ at its beginning.
+ * - `sender.apiKey` (1 to 256 visible ASCII characters; default none): The carrier's account, for requests with a
+ *   password.
+ * - `sender.apiSecret` (1 to 256 visible ASCII characters; default none): The password of that account.
+ * - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
+ * - `sender.baseUrl` (default "https://api.nexmo.com"): Where requests go. http:// is for this machine alone.
+ * - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
+ * - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"):
+ *   The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
+ *   "rcs".
+ * - `workflow[].from` (1 to 64 bytes; default "NEXMO" for SMS): The sender's address. With a carrier a step
+ *   without one is left out, with a warning.
+ * - `workflow[].expiryTime` (15 to 86400; default 120): How many seconds a step waits for `conditionStatus` before
+ *   the next one begins.
+ * - `workflow[].conditionStatus` (default "read"; "delivered" for SMS): What makes the next step needless.
+ * - `workflow[].template` (default `message`): A text of the step's own; for WhatsApp through a carrier also the
+ *   name of an approved template.
+ * - `background` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".
+ * - `webhook.signatureSecret` (4 to 256 bytes; default none): The account's secret, by which otp_webhook() checks
+ *   signatures. Needed for webhooks.
+ * - `webhook.apiKey` (default any): The only account whose webhooks are taken.
+ * - `webhook.applicationId` (default any): The only application whose webhooks are taken.
+ * - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
+ *   signed.
+ * - `durability` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
+ *   "process" the end of the process.
  *
- * Reply: `warnings`, an array of texts about what the configuration should rather not be, such as a key that lies
- * beside its database; and about what it cannot do: timed steps of "messages" that nothing drives without
- * `background`, a step that begins when the code has ended, options of `workflow` that do nothing with the sender.
+ * Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
+ * `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,
+ * `webhook.apiKey` and `webhook.applicationId`. The first stands for what a regular file of at most 64 KiB holds, less
+ * one line feed at its end, the second for a variable of the environment. Both are read once, by this call. No error
+ * or warning shows any part of a secret.
  *
- * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (names the
- * option that this library does not provide).
+ * A repository whose key is lost, or is another one, is OTP_E_CONFIG. Its files must belong to the user of the
+ * process; the folder around them may be root's. A file with a second name (hard link) is OTP_E_STORE.
  *
+ * With "messages" the library runs the workflow: the next step begins at once when a message is rejected, and when
+ * `conditionStatus` has not come in time. Let otp_run_due(), otp_webhook() or `background` do that. With "dispatch"
+ * the carrier does it by itself. Messenger takes 640 characters, SMS and Viber 1000: a text that is too long by itself
+ * is OTP_E_CONFIG, and one that the `params` of a request make too long is OTP_E_ARGUMENT.
+ *
+ * Reply: `warnings`, an array of texts. They name what is allowed and not advisable, such as a key that lies beside
+ * its database, and what cannot work as it is written, such as timed steps that nothing drives.
+ *
+ * Results:
+ * - OTP_OK: `*service` is open.
+ * - OTP_E_CONFIG: the configuration or the key is wrong.
+ * - OTP_E_UNSUPPORTED: this build does not have what `message` names.
+ * - OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM.
+ *
+ * Example:
  * ```c
  * char reply[OTP_REPLY_SIZE];
  * otp_service *service;
@@ -363,62 +434,73 @@ uint32_t otp_abi_version(void);
 OTP_NODISCARD otp_result otp_open(const char *config, otp_service **service, char *reply, size_t reply_size);
 
 /**
- * Closes a service: waits for calls that run on it in other threads, then frees it and drops its callbacks.
+ * Closes a service: waits for the calls that other threads have in it, frees it, and drops its callbacks.
  *
- * Called inside a callback of this service, it returns at once; the service is freed when the outermost call that
- * runs on it returns. Either way, from now on every call with this handle is OTP_E_ARGUMENT, also in a callback that
- * is still running. NULL, and a handle that is closed already, are fine. A callback must not wait for a thread that is
- * in this function.
+ * Parameters:
+ * - `service`: a service. NULL, or one that is closed already, does nothing.
  *
- * In a process that was forked off, it closes the child's side alone and counts the calls of the forking thread
- * alone.
+ * From now on every call with this handle is OTP_E_ARGUMENT. A callback of the service may close it: then this returns
+ * at once, and the service is freed when the outermost call that runs on it returns. A callback must not wait for a
+ * thread that is in this function.
+ *
+ * After fork() each process closes the service for itself. In the child only the calls of the thread that forked
+ * count.
  */
 void otp_close(otp_service *service);
 
 /**
- * Draws a code for `token` and has it delivered.
+ * Draws a code for a token and has it delivered.
  *
- * `token` is the host's name for what the code is good for, say a login under way: 1 to 256 bytes of UTF-8 without
- * control characters. Let nobody outside choose it together with an address: whoever does receives its code. A new
- * code replaces the token's live one. Codes come from the operating system's random numbers, uniformly.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `token`: your name for what the code is good for, such as a login under way: 1 to 256 bytes of UTF-8 without
+ *   control characters. A new code replaces the token's live one. Let nobody outside choose both a token and an
+ *   address: whoever does receives its code.
+ * - `request`: one JSON object of at most 16 KiB; otp_request_text() helps to write it. NULL only with sender "none".
+ *   A member that is unknown or repeated is OTP_E_ARGUMENT.
+ * - `reply`, `reply_size`: see "Replies". With sender "none" the code comes in the reply: then `reply` must not be
+ *   NULL.
  *
- * `request` is a JSON object of at most 16 KiB; NULL is allowed with sender "none" alone. A member that is unknown or
- * repeated is OTP_E_ARGUMENT. Members:
- *
- * - `messengerId`, `phoneNumber`, and other addresses by the name of their channel, if a step of the workflow has it:
- *   at most 64 bytes. A number is read as people write it: `+` or `00`, its calling code (ITU-T E.164) and the number,
- *   with blanks, dashes, `./()`, digits of any script and a `tel:` before it; without `+` or `00` also as a national
- *   one of `defaultCountry`. It must have a length with which a number of that code can receive a message, and no 0
- *   after the code where none belongs there.
- * - `channels`: an array of channels of the workflow; only steps of these are used, for resends as well.
- * - `subject`: the account whose failures count together, over all its codes; 1 to 256 bytes. Default: the phone
+ * Members of the request, all optional:
+ * - `phoneNumber`: as people write it: `+` or `00`, the calling code and the number (ITU-T E.164); blanks, dashes,
+ *   `./()`, digits of any script and `tel:` do no harm. Without `+` or `00` it may be a national number of
+ *   `defaultCountry`. At most 64 bytes.
+ * - `messengerId`, and other addresses by the name of their channel, for steps of the workflow: 1 to 64 bytes.
+ * - `channels`: an array of channels; only their steps are used, also by otp_resend().
+ * - `subject`: the account whose wrong codes count together, over all its tokens: 1 to 256 bytes. By default the phone
  *   number, else the Messenger id, else the token.
- * - `context`: what the user approves, say amount and payee; at most 4 KiB. The code is good only together with the
- *   same context, byte for byte: see otp_verify_context().
- * - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646); at most 35 bytes.
- * - `params`: an object of texts that are filled into the message.
- * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the first answer again, whatever became
- *   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
- *   OTP_E_ARGUMENT. Use one where a request may come twice.
- * - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
- * - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters, not blanks and `-` alone.
+ * - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
+ * - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
+ * - `params`: an object of at most 16 texts, each of at most 256 bytes, for the names in braces in `message`.
+ * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
+ *   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
+ * - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
+ * - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
  *
  * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
- * `channel`, `state`}. `state` is "sending", "accepted", "submitted", "delivered", "read", "rejected",
- * "undeliverable", "failed", "in_doubt", "skipped" or "stopped". When refused: `retryAfterSeconds` (rounded up, at
- * least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). When sending failed,
- * what is known of `httpStatus`, `vendorCode`, `vendorTitle`, `retryAfterSeconds`. With sender "none" also the members
- * of the message (see otp_send_fn), the code among them; there a NULL reply is OTP_E_ARGUMENT.
+ * `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
+ * "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
+ * least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
+ * has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
+ * has the members of the message as well: see otp_send_fn.
  *
- * Results: OTP_OK: the code is stored and its message is on its way. OTP_LOCKED, OTP_RATE_LIMITED, OTP_REFUSED:
- * nothing was drawn or sent, and a live code stays as it was. OTP_CANCELLED: cancelled, erased or replaced while it
- * was being sent. OTP_E_SEND, and OTP_REFUSED with `delivery` in the reply (the provider does not send to this
- * recipient): certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent, by this call or by a resend or
- * a timer meanwhile; the code is good. OTP_E_STORE: it may have been stored; nothing was sent. OTP_E_ARGUMENT,
- * OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function): nothing was done.
+ * Results:
+ * - OTP_OK: the code is stored, and its message is on its way.
+ * - OTP_RATE_LIMITED, OTP_LOCKED, OTP_REFUSED: nothing was drawn or sent. A live code stays as it was.
+ * - OTP_REFUSED with `delivery` in the reply: the carrier does not send to this recipient. The code is cancelled.
+ * - OTP_E_SEND: the message was certainly not sent. The code is cancelled.
+ * - OTP_E_IN_DOUBT: a message with this code may have been sent. The code is good.
+ * - OTP_CANCELLED: the code was cancelled, erased or replaced while it was being sent.
+ * - OTP_E_STORE: the code may be stored. No message was sent.
+ * - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function):
+ *   nothing was done.
  *
+ * Example:
  * ```c
- * otp_create(service, session, "{\"phoneNumber\": \"393331234567\"}", reply, sizeof reply)
+ * char request[256] = "", reply[OTP_REPLY_SIZE];
+ * if (otp_request_text(request, sizeof request, "phoneNumber", typed) != OTP_OK ||
+ *     otp_create(service, session, request, reply, sizeof reply) != OTP_OK)
+ *   return fail(reply);
  * ```
  */
 OTP_NODISCARD
@@ -429,22 +511,38 @@ otp_result otp_create(otp_service *service,
                       size_t reply_size);
 
 /**
- * Sends the token's code once more: the same code, since messages may arrive out of order, from the first step of the
- * workflow, within the time it has left. It counts against the send limits.
+ * Sends the token's code again: the same code, from the first step of the workflow, for the time it has left.
  *
- * Reply: as of otp_create().
+ * Parameters:
+ * - `service`, `token`, `reply`, `reply_size`: as for otp_create().
  *
- * Results: as of otp_create(), but a failure to send leaves the code good; and by the state of the code OTP_UNKNOWN,
- * OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED. OTP_E_ARGUMENT too, uncounted, where the texts of a newer
- * configuration want `params` that the request did not have.
+ * It counts against the send limits.
+ *
+ * Reply: as for otp_create().
+ *
+ * Results: as for otp_create(), except that a code whose message fails stays good. And:
+ * - OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED: the code cannot be sent. Nothing was counted.
+ * - OTP_E_ARGUMENT, uncounted: the text of a newer configuration wants `params` that the request did not have.
  */
 OTP_NODISCARD otp_result otp_resend(otp_service *service, const char *token, char *reply, size_t reply_size);
 
 /**
- * As otp_resend(), but from the first step of the workflow with this channel on: for "send it by SMS instead".
+ * Sends the token's code again from the first step with this channel on: "send it by SMS instead".
  *
- * OTP_E_ARGUMENT too, with nothing counted or sent, where no step has the channel, the request brought no address for
- * it, or its `channels` leave it out.
+ * Parameters:
+ * - `channel`: a channel of the workflow, such as "sms".
+ * - `service`, `token`, `reply`, `reply_size`: as for otp_create().
+ *
+ * Reply: as for otp_create().
+ *
+ * Results: as for otp_resend(). OTP_E_ARGUMENT, uncounted, also where no step has the channel, the request brought no
+ * address for it, or its `channels` leave it out.
+ *
+ * Example:
+ * ```c
+ * if (otp_resend_channel(service, session, "sms", reply, sizeof reply) != OTP_OK)
+ *   return fail(reply);
+ * ```
  */
 OTP_NODISCARD
 otp_result otp_resend_channel(otp_service *service,
@@ -454,35 +552,55 @@ otp_result otp_resend_channel(otp_service *service,
                               size_t reply_size);
 
 /**
- * With sender "none": says that the message which was handed over last certainly did not leave. The message of the
- * next step of the workflow for which there is an address comes back, as from otp_create(), and counts against no
- * limit. A message that may have left must not be given up so: keep its code.
+ * With sender "none": says that the message of the last reply certainly did not leave, and hands over the next one.
  *
- * Reply: as of otp_create().
+ * Parameters:
+ * - `service`, `token`: as for otp_create().
+ * - `reply`, `reply_size`: as for otp_create(); `reply` must not be NULL.
  *
- * Results: OTP_OK; OTP_E_SEND where no step is left, and the code stays good: otp_cancel() ends it; by the state of the
- * code OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED; OTP_E_ARGUMENT where no message was handed
- * over, and where `reply` is NULL; OTP_E_UNSUPPORTED with another sender; OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ * The next message is that of the next step of the workflow for which there is an address. It counts against no limit.
+ * A message that may have left must not be given up so: keep its code.
+ *
+ * Reply: as for otp_create().
+ *
+ * Results:
+ * - OTP_OK: the reply holds the next message.
+ * - OTP_E_SEND: no step is left. The code stays good until otp_cancel().
+ * - OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED: how the code stands.
+ * - OTP_E_ARGUMENT: no message was handed over that could have failed, or `reply` is NULL.
+ * - OTP_E_UNSUPPORTED: the sender is another one.
+ * - OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
 OTP_NODISCARD otp_result otp_not_sent(otp_service *service, const char *token, char *reply, size_t reply_size);
 
 /**
- * Checks a code and uses it up: of all calls in all processes, exactly one is told OTP_OK, after that is stored for
- * good. Compare with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
+ * Checks a code and uses it up. Of all calls in all processes exactly one gets OTP_OK, after that is stored.
  *
- * `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
- * count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
- * already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
- * with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The
- * limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+ * Parameters:
+ * - `service`, `token`: as for otp_create().
+ * - `code`: what the user typed: 1 to 64 bytes. Nothing but blanks and dashes is OTP_E_ARGUMENT and does not count.
+ *   Anything else is a guess and counts, for the code and for its subject, also when the code is used or expired.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
+ * Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and with digits
+ * of any script; codes of your own that are not digits alone, byte for byte. The time that takes says nothing about
+ * the code. Limits: NIST SP 800-63B-4, 3.2.2, or stricter ones of the configuration.
+ *
+ * Compare the result with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
+ *
+ * Reply: `attemptsLeft` (absent for an unknown token). When locked `retryAfterSeconds` (absent where waiting does not
  * help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).
  *
- * Results: OTP_OK. OTP_NOT_VALID: wrong, or no such token. OTP_LOCKED: the code was not looked at. OTP_CHECKED,
- * OTP_EXPIRED, OTP_CANCELLED: right, but used, too old or replaced, cancelled; told to those alone who know the code.
- * OTP_E_ARGUMENT, OTP_E_CONFIG (the key of the record is not at hand), OTP_E_STORE, OTP_E_BUSY.
+ * Results:
+ * - OTP_OK: right, and used now.
+ * - OTP_NOT_VALID: wrong, or there is no such token.
+ * - OTP_LOCKED: the code was not looked at.
+ * - OTP_CHECKED, OTP_EXPIRED, OTP_CANCELLED: right, but used, too old or replaced, cancelled. Only who knows the code
+ *   learns this.
+ * - OTP_E_CONFIG: the key of the code is not at hand.
+ * - OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_BUSY.
  *
+ * Example:
  * ```c
  * if (otp_verify(service, session, typed, reply, sizeof reply) == OTP_OK)
  *   let_in();
@@ -496,11 +614,23 @@ otp_result otp_verify(otp_service *service,
                       size_t reply_size);
 
 /**
- * As otp_verify(), for a code that was created with a `context` (Regulation (EU) 2018/389, article 5: dynamic
- * linking).
+ * Checks a code as otp_verify() does, together with what it approves (Regulation (EU) 2018/389, article 5).
  *
- * `context` must be the same, byte for byte; at most 4 KiB. Another one is OTP_NOT_VALID and counts, and so is one
- * where none was given, and none where one was given. NULL is none, "" is a context.
+ * Parameters:
+ * - `context`: the same bytes that the request of otp_create() had as `context`: at most 4 KiB. NULL is none, "" is a
+ *   context.
+ * - `service`, `token`, `code`, `reply`, `reply_size`: as for otp_verify().
+ *
+ * Reply: as for otp_verify().
+ *
+ * Results: as for otp_verify(). Another context, one where none was given, and none where one was given are
+ * OTP_NOT_VALID, and count.
+ *
+ * Example:
+ * ```c
+ * if (otp_verify_context(service, payment, typed, "12.50 EUR to Ann", reply, sizeof reply) == OTP_OK)
+ *   let_in();
+ * ```
  */
 OTP_NODISCARD
 otp_result otp_verify_context(otp_service *service,
@@ -511,47 +641,82 @@ otp_result otp_verify_context(otp_service *service,
                               size_t reply_size);
 
 /**
- * Cancels the token's code, for good. The reply has no members of its own.
+ * Cancels the token's code, for good.
  *
- * Results: OTP_OK, also when it is cancelled already; OTP_UNKNOWN, OTP_CHECKED, OTP_EXPIRED; OTP_E_ARGUMENT,
- * OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ * Parameters:
+ * - `service`, `token`: as for otp_create().
+ * - `reply`, `reply_size`: see "Replies".
+ *
+ * Reply: no members of its own.
+ *
+ * Results:
+ * - OTP_OK: cancelled, now or before.
+ * - OTP_UNKNOWN, OTP_CHECKED, OTP_EXPIRED: there was nothing to cancel.
+ * - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
 OTP_NODISCARD otp_result otp_cancel(otp_service *service, const char *token, char *reply, size_t reply_size);
 
 /**
- * Tells how the token's code stands, for the host to see; it sends nothing and counts nothing.
+ * Says how the token's code stands. It sends nothing and counts nothing.
+ *
+ * Parameters:
+ * - `service`, `token`: as for otp_create().
+ * - `reply`, `reply_size`: see "Replies".
  *
  * Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
- * `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds), `attemptsLeft`,
- * `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}: those
- * begun, those "skipped" for want of an address, and with sender "messages" those "stopped", once no further one begins.
+ * `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds); `attemptsLeft`;
+ * `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
+ * It lists the steps that began, those "skipped" because there was no address, and with sender "messages" those
+ * "stopped", once no further step begins.
  *
- * Results: OTP_OK, whatever the state; OTP_UNKNOWN; OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ * Results:
+ * - OTP_OK: whatever the state.
+ * - OTP_UNKNOWN: there is no such token.
+ * - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ *
+ * Example:
+ * ```c
+ * char state[16];
+ * if (otp_status(service, session, reply, sizeof reply) == OTP_OK)
+ *   otp_reply_text(reply, "delivery.steps.0.status", state, sizeof state);
+ * ```
  */
-OTP_NODISCARD
-otp_result otp_status(otp_service *service,
-                      const char *token,
-                      char *reply,
-                      size_t reply_size);
+OTP_NODISCARD otp_result otp_status(otp_service *service, const char *token, char *reply, size_t reply_size);
 
 /**
- * Takes in a webhook of the provider: a report on a message, or a message to us.
+ * Takes a webhook of the carrier: a report on a message, or a message from a user.
  *
- * `authorization` is the value of the request's header of that name; NULL: it has none. `body` is the body of the
- * request, `body_size` bytes as they came, at most 64 KiB, which need not end with NUL; it may be NULL when
- * `body_size` is 0.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `authorization`: the value of the request's Authorization header. NULL: it has none.
+ * - `body`: the body of the request as it came. NUL need not end it. NULL only with size 0.
+ * - `body_size`: its bytes, at most 64 KiB.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
- * there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
- * changes nothing about the result: see otp_status() and the log.
+ * It checks the signature, stores the report, and then sends the next step if the message failed, or else one step
+ * that is due, if there is one. So the call may take as long as requests to the carrier (`sender.timeoutSeconds`).
+ * What becomes of that step does not change the result.
  *
- * Reply: `kind` ("status", "final", "inbound", or "other"), `known`, `duplicate`, `state`; for "inbound" `duplicate`,
- * `from`, `channel`, `text`. A report counts for the step that its message was sent for, and for no other. "other" is
- * correctly signed and of no known kind: it is OTP_OK with `known` false, or the carrier would repeat it for a day.
- * The same "inbound" webhook a second time, within twice `maxAgeSeconds`, is `duplicate`: do not act on it again.
+ * Reply: `kind` ("status", "final", "inbound" or "other"); of a report `known` (whether it is about a delivery of this
+ * repository), `duplicate` (whether it says nothing new) and `state`; of an "inbound" message `duplicate`, `from`,
+ * `channel` and `text`. A report counts only for the step whose message it is about. "other" is correctly signed and
+ * nothing known: `known` is false. An "inbound" message that comes again within twice `maxAgeSeconds` is `duplicate`:
+ * do not act on it again.
  *
- * Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
- * OTP_E_UNSUPPORTED without `webhook` in the configuration. Answer with otp_result_http_status().
+ * Results: answer the request with otp_result_http_status().
+ * - OTP_OK: taken.
+ * - OTP_E_SIGNATURE: the signature is wrong.
+ * - OTP_E_UNSIGNED: there is none. The carrier tries again.
+ * - OTP_E_UNSUPPORTED: the configuration has no `webhook`.
+ * - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ *
+ * Example:
+ * ```c
+ * static int32_t on_status_webhook(otp_service *service, const char *authorization, const char *body, size_t size) {
+ *   char reply[OTP_REPLY_SIZE];
+ *   return otp_result_http_status(otp_webhook(service, authorization, body, size, reply, sizeof reply));
+ * }
+ * ```
  */
 OTP_NODISCARD
 otp_result otp_webhook(otp_service *service,
@@ -562,81 +727,147 @@ otp_result otp_webhook(otp_service *service,
                        size_t reply_size);
 
 /**
- * Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
- * work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
- * never does keeps all its promises but the timed steps, and does not grow for ever.
+ * Does what is due: sends steps whose time has come, and removes codes past their retention.
  *
- * Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
- * cannot be under way any more, unless its message may have left.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `reply`, `reply_size`: see "Replies".
  *
- * A record that cannot be read, whose key is not at hand or whose text lacks one of its `params`, is passed over and
- * left to others. Of each there is one log event "run_due" of level 1 in every process. Where time ended before
- * everything was looked at, `nextDueInMilliseconds` is 0, and the next call goes on there.
+ * It works for one full round or 100 ms, whichever ends first. Call it about once a second with timed steps, once a
+ * minute without, or let `background` do it. A host that never does keeps all its promises except the timed steps, and
+ * its repository does not grow for ever.
  *
- * Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due). What was done before
- * a failure is told with OTP_OK, and the failure goes to the log; it is the result where nothing was done before it.
+ * Of many processes one sends a step. A step whose process died is sent by another one, unless its message may have
+ * left. A code that cannot be read, whose key is not at hand, or whose text lacks one of its `params` is left to
+ * others: the log gets one event "run_due" of level 1 for each, in every process.
+ *
+ * Reply: `ran` (steps), `purged` (codes), `nextDueInMilliseconds` (absent when nothing is due; 0 when there was no
+ * time to look at everything). Once something was done, a failure does not change the result: it is a log event.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ *
+ * Example:
+ * ```c
+ * static int64_t milliseconds_to_sleep(otp_service *service) {
+ *   char reply[OTP_REPLY_SIZE];
+ *   if (otp_run_due(service, reply, sizeof reply) != OTP_OK)
+ *     return 5000;
+ *   return otp_reply_integer(reply, "nextDueInMilliseconds", 60000);
+ * }
+ * ```
  */
 otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
 
 /**
- * Tells how a subject stands. For operators: never show it to visitors.
+ * Says how a subject stands. For operators: never show it to visitors.
  *
- * `subject` is as for otp_unlock(); where it may mean several, the worst is told.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `subject`: as for otp_unlock(). Of several that it may mean, the worst counts.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * Reply: `failures` in a row, 0 for something unknown; `locked` ("subject" or "disabled") and `retryAfterSeconds`
- * (rounded up, at least 1; absent where waiting does not help).
+ * Reply: `failures` in a row, 0 for a subject that is not known; `locked` ("subject" or "disabled");
+ * `retryAfterSeconds` (rounded up, at least 1; absent where waiting does not help).
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
 OTP_NODISCARD otp_result otp_subject(otp_service *service, const char *subject, char *reply, size_t reply_size);
 
 /**
- * Forgets the failures of a subject, lifts its lock and enables it again. For operators.
+ * Forgets the failures of a subject, lifts its lock, and enables it again. For operators.
  *
- * `subject` is the text it was given or taken from: of a request's `subject`, phone number or Messenger id, or a
- * token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. A number may be written as in a
- * request. What can be nothing of all that, such as "+39 12", is OTP_E_ARGUMENT.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `subject`: a request's `subject`, phone number or Messenger id, or a token: 1 to 256 bytes. Of several that it may
+ *   mean, all are cleared. A number may be written as in a request. What can be none of these, such as "+39 12", is
+ *   OTP_E_ARGUMENT.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * Reply: `found`, whether there was anything to forget: false is the sign of a text that was mistyped.
+ * Reply: `found`, whether there was anything to forget. If it is false, look at the spelling.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
  */
 OTP_NODISCARD otp_result otp_unlock(otp_service *service, const char *subject, char *reply, size_t reply_size);
 
 /**
- * Erases all records with this recipient, a phone number, written as in a request, or another address: at most 64
- * bytes. Counters and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. What can be
- * no address, such as "+39 12", is OTP_E_ARGUMENT. For operators.
+ * Erases every code that was sent to a recipient. For operators.
  *
- * Reply: `found`, whether any record was erased: false is the sign of an address that was mistyped.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes. What can be no address,
+ *   such as "+39 12", is OTP_E_ARGUMENT.
+ * - `reply`, `reply_size`: see "Replies".
  *
- * It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
- * record that is damaged is passed over, with one log event "erase" of level 1: nobody can tell whose it is. One that
- * the system did not let be read is OTP_E_STORE, after all others were erased. OTP_E_STORE may come after some were
- * erased; call it again.
+ * It covers what was there when it was called. Other calls go on meanwhile. Counters and locks stay until they end:
+ * they hold hashes alone, and erasing lifts no limit. A code that is damaged stays, since nobody can tell whose it is:
+ * the log gets one event "erase" of level 1.
  *
- * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ * Reply: `found`, whether anything was erased. If it is false, look at the spelling.
+ *
+ * Results:
+ * - OTP_OK: done.
+ * - OTP_E_STORE: some may be erased. Call it again.
+ * - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY: nothing was erased.
  */
 OTP_NODISCARD otp_result otp_erase(otp_service *service, const char *recipient, char *reply, size_t reply_size);
 
 /**
- * Sets the function that delivers messages, for sender "host"; with any other sender it is OTP_E_UNSUPPORTED.
+ * Sets the function that delivers messages, for sender "host".
  *
- * NULL for `send` removes it. `user_data` is handed to each call and may be NULL. `drop`, which may be NULL, is called
- * with it exactly once: when the function is replaced or removed, when the service is freed, or before this returns if
- * it fails or `send` is NULL. Set callbacks before the service is shared between threads.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `send`: the function. NULL removes the one that is set.
+ * - `user_data`: goes to each call; may be NULL.
+ * - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed, when
+ *   the service is freed, or before this returns if it fails or `send` is NULL.
  *
- * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_UNSUPPORTED.
+ * Set callbacks before other threads use the service.
+ *
+ * Results:
+ * - OTP_OK: set.
+ * - OTP_E_UNSUPPORTED: the sender is another one.
+ * - OTP_E_ARGUMENT, OTP_E_STORE.
+ *
+ * Example:
+ * ```c
+ * static int32_t send_message(void *user_data, const char *message) {
+ *   char to[65], text[1024];
+ *   if (otp_reply_text(message, "to", to, sizeof to) >= sizeof to ||
+ *       otp_reply_text(message, "text", text, sizeof text) >= sizeof text)
+ *     return 2;
+ *   return gateway_send(user_data, to, text) == 0 ? 1 : 0;
+ * }
+ *
+ * static otp_result use_gateway(otp_service *service, void *gateway) {
+ *   return otp_on_send(service, send_message, gateway, gateway_free);
+ * }
+ * ```
  */
 OTP_NODISCARD otp_result otp_on_send(otp_service *service, otp_send_fn send, void *user_data, otp_drop_fn drop);
 
 /**
- * Sets the function that takes log events up to `max_level`, 1 to 4; 0 is none. An event's members, some of them
- * optional, are told in the opening chapter. `user_data` and `drop`: as for otp_on_send().
+ * Sets the function that takes log events.
  *
- * Results: OTP_OK, OTP_E_ARGUMENT (another `max_level`), OTP_E_STORE.
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `max_level`: the highest level that is wanted, 1 (OTP_LOG_ERROR) to 4 (OTP_LOG_DEBUG); 0 is none.
+ * - `log`: the function. NULL removes the one that is set.
+ * - `user_data`, `drop`: as for otp_on_send().
+ *
+ * "Log events" lists their members.
+ *
+ * Results: OTP_OK; OTP_E_ARGUMENT for another `max_level`; OTP_E_STORE.
+ *
+ * Example:
+ * ```c
+ * static void write_event(void *user_data, int32_t level, const char *event) {
+ *   fprintf((FILE *)user_data, "%d %s\n", (int)level, event);
+ * }
+ *
+ * static otp_result log_to_stderr(otp_service *service) {
+ *   return otp_on_log(service, OTP_LOG_INFO, write_event, stderr, NULL);
+ * }
+ * ```
  */
 OTP_NODISCARD
 otp_result otp_on_log(otp_service *service,
@@ -646,45 +877,71 @@ otp_result otp_on_log(otp_service *service,
                       otp_drop_fn drop);
 
 /**
- * Sets the clock of the service, in place of the host's wall clock: for tests, and for hosts that know the time
- * better. It is read before every change. Setting it back revives no code. `user_data` and `drop`: as for
- * otp_on_send().
+ * Sets the clock of the service, in place of the system's: for tests, and for hosts that know the time better.
+ *
+ * Parameters:
+ * - `service`: see "Parameters".
+ * - `clock`: the function. NULL goes back to the system's clock.
+ * - `user_data`, `drop`: as for otp_on_send().
+ *
+ * The clock is read before every change. Setting it back revives no code.
  *
  * Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_STORE.
+ *
+ * Example:
+ * ```c
+ * static int64_t read_clock(void *user_data) { return *(const int64_t *)user_data; }
+ *
+ * static otp_result use_clock(otp_service *service, int64_t *milliseconds) {
+ *   return otp_on_clock(service, read_clock, milliseconds, NULL);
+ * }
+ * ```
  */
 OTP_NODISCARD otp_result otp_on_clock(otp_service *service, otp_clock_fn clock, void *user_data, otp_drop_fn drop);
 
 /**
- * The name of a result, such as "OTP_NOT_VALID": for logs.
+ * Gives the name of a result, such as "OTP_NOT_VALID", for logs.
  *
- * @return "OTP_UNKNOWN_RESULT" for any other number. The text lives as long as the process.
+ * Parameters:
+ * - `result`: any number.
+ *
+ * Results: a text that lives as long as the process; "OTP_UNKNOWN_RESULT" for a number that is none.
  */
 const char *otp_result_name(otp_result result);
 
 /**
- * One sentence about a result. For a refusal it is the one to show the user; for a failure a short fixed one, where
- * the reply's `message` says more.
+ * Gives one sentence about a result: for a refusal the one to show the user.
  *
- * @return "The code is invalid for unknown reason" for any other number. The text lives as long as the process.
+ * Parameters:
+ * - `result`: any number.
+ *
+ * Results: a text that lives as long as the process; "The code is invalid for unknown reason" for a number that is
+ * none. The reply's `message` says more about a failure.
  */
 const char *otp_result_message(otp_result result);
 
 /**
- * The HTTP status with which a web service answers a result, such as 410 for OTP_EXPIRED.
+ * Gives the HTTP status with which a web service answers a result, such as 410 for OTP_EXPIRED.
  *
- * @return 200 for OTP_OK alone, 404 for any other number than those above.
+ * Parameters:
+ * - `result`: any number.
+ *
+ * Results: the status; 200 for OTP_OK alone, 404 for a number that is none.
  */
 int32_t otp_result_http_status(otp_result result);
 
 /**
- * Reads a number from a reply, message or event: true is 1 and false is 0.
+ * Reads a whole number from a reply, message or event. True is 1 and false is 0.
  *
- * `field` is the name of a member; dots lead into objects and arrays, as in "delivery.steps.1.at", arrays counting
- * from 0.
+ * Parameters:
+ * - `reply`: a JSON text, nested 16 deep at most.
+ * - `field`: the name of a member. Dots lead into objects and arrays, whose items count from 0: "delivery.steps.1.at".
+ * - `otherwise`: what to return where there is no such number.
  *
- * Returns `otherwise` where there is no such member, it is no whole number within 64 bits, or anything is NULL or no
- * JSON.
+ * Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits, or a text is
+ * NULL or no JSON.
  *
+ * Example:
  * ```c
  * int64_t seconds = otp_reply_integer(reply, "retryAfterSeconds", 60);
  * ```
@@ -692,15 +949,18 @@ int32_t otp_result_http_status(otp_result result);
 int64_t otp_reply_integer(const char *reply, const char *field, int64_t otherwise);
 
 /**
- * Reads a text from a reply, message or event, like snprintf(): numbers and booleans as they stand there. `field`: as
- * for otp_reply_integer().
+ * Reads a text from a reply, message or event, as snprintf() writes one. Numbers and booleans are given as text.
  *
- * At most `text_size` bytes are written to `text`, a NUL at the end among them; a text that is too long is cut at a
- * character. `text` may be NULL when `text_size` is 0. It may lie in `reply`.
+ * Parameters:
+ * - `reply`, `field`: as for otp_reply_integer().
+ * - `text`: receives at most `text_size` bytes, the NUL at the end among them. A text that is too long is cut at a
+ *   character. It may lie in `reply`. NULL only with size 0.
+ * - `text_size`: bytes of `text`.
  *
- * Returns the length of the whole text in bytes, without the NUL: it was cut if that is not below `text_size`. Where
- * there is no such member, or it is an object or array, or anything is NULL or no JSON: 0 and "".
+ * Results: the length of the whole text in bytes, without the NUL. The text was cut if that is `text_size` or more.
+ * Where there is no such member, it is an object or an array, or a text is NULL or no JSON: 0, and "" in `text`.
  *
+ * Example:
  * ```c
  * char code[32];
  * if (otp_reply_text(reply, "code", code, sizeof code) < sizeof code)
@@ -710,12 +970,20 @@ int64_t otp_reply_integer(const char *reply, const char *field, int64_t otherwis
 size_t otp_reply_text(const char *reply, const char *field, char *text, size_t text_size);
 
 /**
- * Adds a member with a text to the JSON object that is being built in `request`, a buffer of `request_size` bytes;
- * what needs escaping is escaped. To begin, set `request[0]` to 0. `field` is a name, in which dots have no meaning.
+ * Adds a member with a text to the JSON object that is being written in a buffer. It escapes what needs it.
  *
- * Results: OTP_OK. OTP_E_ARGUMENT, and the buffer is as it was: a member of this name is there already, there is no
- * room, the buffer holds something else than an object, or anything is NULL or not UTF-8.
+ * Parameters:
+ * - `request`: the buffer. To begin, set `request[0]` to 0.
+ * - `request_size`: its bytes.
+ * - `field`: the name of the member. Dots have no meaning in it.
+ * - `text`: the value.
  *
+ * Results:
+ * - OTP_OK: added.
+ * - OTP_E_ARGUMENT, and the buffer is as it was: the member is there already, there is no room, the buffer holds
+ *   something else than an object, or a text is NULL or not UTF-8.
+ *
+ * Example:
  * ```c
  * char request[1024] = "";
  * if (otp_request_text(request, sizeof request, "phoneNumber", typed) != OTP_OK)
@@ -725,11 +993,15 @@ size_t otp_reply_text(const char *reply, const char *field, char *text, size_t t
 OTP_NODISCARD otp_result otp_request_text(char *request, size_t request_size, const char *field, const char *text);
 
 /**
- * Adds a text to the `params` of the request that is being built in `request`, as otp_request_text() adds a member:
- * `name` stands in braces in the message. `params` is added with the first one.
+ * Adds a text to the `params` of the request that is being written in a buffer. The first one adds `params`, too.
  *
- * Results: as of otp_request_text(); OTP_E_ARGUMENT too where `params` holds this name already, or is no object.
+ * Parameters:
+ * - `name`: what stands in braces in the message.
+ * - `request`, `request_size`, `text`: as for otp_request_text().
  *
+ * Results: as for otp_request_text(). OTP_E_ARGUMENT also where `params` has this name already, or is no object.
+ *
+ * Example:
  * ```c
  * if (otp_request_param(request, sizeof request, "shop", shop) != OTP_OK)
  *   return refuse();

@@ -26,40 +26,92 @@ export type Failure =
   | 'E_UNSUPPORTED'
   | 'E_INTERNAL';
 
-/** The configuration: every member is optional, and `otp.h` tells of each at `otp_open`. */
+// The test of the options writes these interfaces.
+
+/** The configuration: every member is optional. `otp.h` tells more at `otp_open`. */
 export interface Config {
-  /** `sqlite:PATH`, `json:FOLDER` or `memory:`; default `sqlite:otp.db`. */
+  /**
+   * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts) or "memory:". It is made
+   * when there is none, readable for its owner alone. Any number of processes may open one. Default
+   * "sqlite:otp.db".
+   */
   repository?: string;
-  /** 32 bytes or more in Base64. Without it and `keyFile`, a key file is made together with a new repository. */
+  /**
+   * The key from which all codes follow, in place of `keyFile`. 32 bytes or more, in Base64; default none.
+   */
   key?: string;
+  /**
+   * The file that holds the key. It is made, with mode 0600, only together with a new repository. A file that you
+   * name may be what an orchestrator mounts: a symbolic link, root's, readable by its group; by everybody only if
+   * it is root's on a read-only mount. Default the repository's path and ".key".
+   */
   keyFile?: string;
+  /**
+   * Keys with which older codes still verify. Up to 16; default none.
+   */
   previousKeys?: string[];
+  /**
+   * Tenants that share a repository never see each other's codes, locks or limits. 1 to 64 bytes; default
+   * "default".
+   */
   namespace?: string;
-  /** 4 to 10 digits; default 6. */
+  /**
+   * Digits of a code. 4 to 10; default 6.
+   */
   otpLength?: number;
-  /** Minutes, from 1 second to 1440 minutes, fractions allowed; default 5. */
+  /**
+   * How many minutes a code is good. Fractions are allowed. 1/60 to 1440; default 5.
+   */
   validityTime?: number;
-  /** Wrong codes that a code allows, 1 to 10; default 5. */
+  /**
+   * How many wrong guesses a code allows. 1 to 10; default 5.
+   */
   maxAttempts?: number;
   policy?: Policy;
-  /** A text, or texts by locale; with `{code}`, `{minutes}`, `{brand}` and the names of a request's `params`. */
+  /**
+   * The text to send, or texts by locale. {code}, {minutes}, {brand} and the names in a request's `params` are
+   * filled in. Default "Insert the following code: {code}".
+   */
   message?: string | Record<string, string>;
+  /**
+   * What {brand} stands for. 1 to 64 bytes; default none.
+   */
   brand?: string;
+  /**
+   * Adds a last line to an SMS by which browsers fill the code in on this site (WebOTP). Default none.
+   */
   webOtpDomain?: string;
+  /**
+   * Adds a last line to an SMS by which this Android app finds the code (SMS Retriever). Not together with
+   * `webOtpDomain`. 11 characters of Base64; default none.
+   */
   androidHash?: string;
-  /** Whether a request may bring its own `code`; default false. */
+  /**
+   * Whether a request may bring its own `code`. Default false.
+   */
   ownCodes?: boolean;
-  /** The members that a request may have; default: all. */
+  /**
+   * The members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass on what comes from
+   * outside. Default all.
+   */
   accept?: string[];
-  /** The calling code, such as `'39'`, with which a number without + or 00 is read. */
+  /**
+   * The calling code, such as "39", with which a number without + or 00 is read. Default none.
+   */
   defaultCountry?: string;
-  background?: boolean;
   sender?: Sender;
   workflow?: Step[];
-  webhook?: { signatureSecret?: string; apiKey?: string; applicationId?: string; maxAgeSeconds?: number };
-  /** `full`, the default: what is acknowledged survives a loss of power. `process`: it survives the process. */
-  durability?: 'full' | 'process';
-  /** The tutorial's `nexmo.json`: the sender is `dispatch`. */
+  /**
+   * Whether a thread of the service does what otp_run_due() does: see "Threads". Default false.
+   */
+  background?: boolean;
+  webhook?: WebhookConfig;
+  /**
+   * What an acknowledged change survives: with "full" a loss of power, with "process" the end of the process.
+   * Default "full".
+   */
+  durability?: "full" | "process";
+  /** The tutorial's `nexmo.json` has these here: the sender is `dispatch`. */
   apiKey?: string;
   apiSecret?: string;
   applicationId?: string;
@@ -67,38 +119,138 @@ export interface Config {
 
 /** Limits. */
 export interface Policy {
-  profile?: 'standard' | 'nist' | 'psd2' | 'pci';
-  /** 0 to 3600; default 30. */
+  /**
+   * Tightens the defaults, and refuses options that are weaker: "nist" (NIST SP 800-63B-4) wants 6 digits or more
+   * and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5 failures at most, for `maxAttempts` and
+   * `lockAfter`, and a `context` with every code; "pci" (PCI DSS 4.0.1) `lockAfter` 10 at most and `lockMinutes` 30
+   * or more. Default "standard".
+   */
+  profile?: "standard" | "nist" | "psd2" | "pci";
+  /**
+   * The time between two messages to one recipient. 0 to 3600; default 30.
+   */
   cooldownSeconds?: number;
+  /**
+   * How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}]. Up to 10 of 1 to 1000 in
+   * 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440 minutes.
+   */
   sendLimits?: { count: number; minutes: number }[];
-  subjectFailures?: { lockAfter?: number; lockMinutes?: number; disableAfter?: number };
-  /** Calling codes of the countries that messages go to, such as `'39'`; default: every country. */
+  subjectFailures?: SubjectFailures;
+  /**
+   * Calling codes, or longer beginnings of numbers, that messages go to, such as ["39"]. Any other number is
+   * OTP_REFUSED. 1 to 1000 of 1 to 7 digits; default every country.
+   */
   countries?: string[];
+  /**
+   * How long a code is kept after its end, to answer "used" or "expired". 0 to 43200; default 1440.
+   */
   retentionMinutes?: number;
+}
+
+/** When wrong codes lock a subject. */
+export interface SubjectFailures {
+  /**
+   * After every so many failures in a row a subject is locked for a while. 1 to 100; default 10.
+   */
+  lockAfter?: number;
+  /**
+   * How long that lock lasts. 1 to 1440; default 30.
+   */
+  lockMinutes?: number;
+  /**
+   * After so many failures in a row only otp_unlock() opens the subject again. 1 to 100; default 100.
+   */
+  disableAfter?: number;
 }
 
 /** Who delivers. A function given as the option `sender` takes its place. */
 export interface Sender {
-  type?: 'console' | 'none' | 'messages' | 'dispatch' | 'host';
-  apiKey?: string;
-  apiSecret?: string;
+  /**
+   * Who delivers. "console" prints to standard error, for development. "host" calls the function of otp_on_send().
+   * "none" puts the message into the reply, for you to send. "messages" and "dispatch" are the carrier Vonage.
+   * Default "console".
+   */
+  type?: "console" | "host" | "none" | "messages" | "dispatch";
+  /**
+   * The carrier's application, for requests with a signed token. 1 to 256 visible ASCII characters; default none.
+   */
   applicationId?: string;
-  /** PEM text, or the path of a file. */
+  /**
+   * The application's RSA key: PEM text, also in Base64 as a whole, or the path of a file that holds it. Where a
+   * text may be both, write the path with /, ./ or ../ at its beginning. Default none.
+   */
   privateKey?: string;
-  auth?: 'jwt' | 'basic';
+  /**
+   * The carrier's account, for requests with a password. 1 to 256 visible ASCII characters; default none.
+   */
+  apiKey?: string;
+  /**
+   * The password of that account. 1 to 256 visible ASCII characters; default none.
+   */
+  apiSecret?: string;
+  /**
+   * How requests are authorised. Default "jwt" with a `privateKey`, else "basic".
+   */
+  auth?: "jwt" | "basic";
+  /**
+   * Where requests go. http:// is for this machine alone. Default "https://api.nexmo.com".
+   */
   baseUrl?: string;
+  /**
+   * The time for all requests of one call. 1 to 120; default 10.
+   */
   timeoutSeconds?: number;
 }
 
 /** A step of the workflow. */
 export interface Step {
+  /**
+   * The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
+   * "rcs". 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms".
+   */
   channel: string;
+  /**
+   * The sender's address. With a carrier a step without one is left out, with a warning. 1 to 64 bytes; default
+   * "NEXMO" for SMS.
+   */
   from?: string;
-  /** Seconds; default 120. */
+  /**
+   * How many seconds a step waits for `conditionStatus` before the next one begins. 15 to 86400; default 120.
+   */
   expiryTime?: number;
-  conditionStatus?: string;
+  /**
+   * What makes the next step needless. Default "read"; "delivered" for SMS.
+   */
+  conditionStatus?: "read" | "delivered";
+  /**
+   * A text of the step's own; for WhatsApp through a carrier also the name of an approved template. Default
+   * `message`.
+   */
   template?: string;
 }
+
+/** How webhooks of the carrier are checked. */
+export interface WebhookConfig {
+  /**
+   * The account's secret, by which otp_webhook() checks signatures. Needed for webhooks. 4 to 256 bytes; default
+   * none.
+   */
+  signatureSecret?: string;
+  /**
+   * The only account whose webhooks are taken. Default any.
+   */
+  apiKey?: string;
+  /**
+   * The only application whose webhooks are taken. Default any.
+   */
+  applicationId?: string;
+  /**
+   * How far from now, either way, a webhook may have been signed. 1 to 86400; default 300.
+   */
+  maxAgeSeconds?: number;
+}
+
+// End.
 
 /** What a create asks for. A member that is not known is `E_ARGUMENT`. */
 export interface Request {

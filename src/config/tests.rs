@@ -1,4 +1,5 @@
 mod delivery;
+mod options;
 mod secret;
 mod typed;
 

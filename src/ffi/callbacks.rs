@@ -20,31 +20,65 @@ pub const OTP_LOG_INFO: i32 = 3;
 /// Log level: everything.
 pub const OTP_LOG_DEBUG: i32 = 4;
 
-/// Delivers a message, for sender "host". `message` is a JSON object that lives until the function returns: `token`,
-/// `channel` (such as "sms"), `to`, `from` ("" when the step names none), `text` (what to send), `code`,
-/// `expiresInSeconds`, `locale`. It holds the code: keep it out of logs.
+/// Delivers a message, for sender "host".
 ///
-/// Returns 1: sent. 2: certainly not sent, the next step of the workflow is tried. Any other number, 0 among them:
-/// perhaps sent, the code stays good.
+/// Parameters:
+/// - `user_data`: as given to otp_on_send().
+/// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to`, `from`
+///   ("" when the step names none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (absent without one).
+///   It holds the code: keep it out of logs.
+///
+/// Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
+/// code stays good.
 pub type otp_send_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const c_char) -> i32>;
 
-/// Takes an event, one JSON object without a line feed that lives until the function returns. No event is sent while
-/// the function runs.
+/// Takes a log event.
+///
+/// Parameters:
+/// - `user_data`: as given to otp_on_log().
+/// - `level`: 1 to 4.
+/// - `event`: a JSON object without a line feed, which lives until the function returns: see "Log events".
+///
+/// The library sends no event while the function runs on this thread.
 pub type otp_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, event: *const c_char)>;
 
-/// Tells the time: milliseconds since 1970-01-01T00:00Z, brought into the years 1970 to 9999.
+/// Tells the time: milliseconds since 1970-01-01T00:00Z. Values outside the years 1970 to 9999 count as the nearest
+/// one.
 pub type otp_clock_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i64>;
 
 /// Frees what `user_data` points to: the library will not use it again.
 pub type otp_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Sets the function that delivers messages, for sender "host"; with any other sender it is OTP_E_UNSUPPORTED.
+/// Sets the function that delivers messages, for sender "host".
 ///
-/// NULL for `send` removes it. `user_data` is handed to each call and may be NULL. `drop`, which may be NULL, is called
-/// with it exactly once: when the function is replaced or removed, when the service is freed, or before this returns if
-/// it fails or `send` is NULL. Set callbacks before the service is shared between threads.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `send`: the function. NULL removes the one that is set.
+/// - `user_data`: goes to each call; may be NULL.
+/// - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed, when
+///   the service is freed, or before this returns if it fails or `send` is NULL.
 ///
-/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_UNSUPPORTED.
+/// Set callbacks before other threads use the service.
+///
+/// Results:
+/// - OTP_OK: set.
+/// - OTP_E_UNSUPPORTED: the sender is another one.
+/// - OTP_E_ARGUMENT, OTP_E_STORE.
+///
+/// Example:
+/// ```c
+/// static int32_t send_message(void *user_data, const char *message) {
+///   char to[65], text[1024];
+///   if (otp_reply_text(message, "to", to, sizeof to) >= sizeof to ||
+///       otp_reply_text(message, "text", text, sizeof text) >= sizeof text)
+///     return 2;
+///   return gateway_send(user_data, to, text) == 0 ? 1 : 0;
+/// }
+///
+/// static otp_result use_gateway(otp_service *service, void *gateway) {
+///   return otp_on_send(service, send_message, gateway, gateway_free);
+/// }
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_on_send(
@@ -70,10 +104,28 @@ pub unsafe extern "C" fn otp_on_send(
     })
 }
 
-/// Sets the function that takes log events up to `max_level`, 1 to 4; 0 is none. An event's members, some of them
-/// optional, are told in the opening chapter. `user_data` and `drop`: as for otp_on_send().
+/// Sets the function that takes log events.
 ///
-/// Results: OTP_OK, OTP_E_ARGUMENT (another `max_level`), OTP_E_STORE.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `max_level`: the highest level that is wanted, 1 (OTP_LOG_ERROR) to 4 (OTP_LOG_DEBUG); 0 is none.
+/// - `log`: the function. NULL removes the one that is set.
+/// - `user_data`, `drop`: as for otp_on_send().
+///
+/// "Log events" lists their members.
+///
+/// Results: OTP_OK; OTP_E_ARGUMENT for another `max_level`; OTP_E_STORE.
+///
+/// Example:
+/// ```c
+/// static void write_event(void *user_data, int32_t level, const char *event) {
+///   fprintf((FILE *)user_data, "%d %s\n", (int)level, event);
+/// }
+///
+/// static otp_result log_to_stderr(otp_service *service) {
+///   return otp_on_log(service, OTP_LOG_INFO, write_event, stderr, NULL);
+/// }
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_on_log(
@@ -96,11 +148,25 @@ pub unsafe extern "C" fn otp_on_log(
     })
 }
 
-/// Sets the clock of the service, in place of the host's wall clock: for tests, and for hosts that know the time
-/// better. It is read before every change. Setting it back revives no code. `user_data` and `drop`: as for
-/// otp_on_send().
+/// Sets the clock of the service, in place of the system's: for tests, and for hosts that know the time better.
+///
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `clock`: the function. NULL goes back to the system's clock.
+/// - `user_data`, `drop`: as for otp_on_send().
+///
+/// The clock is read before every change. Setting it back revives no code.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_STORE.
+///
+/// Example:
+/// ```c
+/// static int64_t read_clock(void *user_data) { return *(const int64_t *)user_data; }
+///
+/// static otp_result use_clock(otp_service *service, int64_t *milliseconds) {
+///   return otp_on_clock(service, read_clock, milliseconds, NULL);
+/// }
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_on_clock(

@@ -9,49 +9,58 @@ use crate::ffi::handle::{self, otp_service};
 use crate::ffi::results::otp_result;
 use crate::ffi::strings::{optional_text, text};
 
-/// Draws a code for `token` and has it delivered.
+/// Draws a code for a token and has it delivered.
 ///
-/// `token` is the host's name for what the code is good for, say a login under way: 1 to 256 bytes of UTF-8 without
-/// control characters. Let nobody outside choose it together with an address: whoever does receives its code. A new
-/// code replaces the token's live one. Codes come from the operating system's random numbers, uniformly.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `token`: your name for what the code is good for, such as a login under way: 1 to 256 bytes of UTF-8 without
+///   control characters. A new code replaces the token's live one. Let nobody outside choose both a token and an
+///   address: whoever does receives its code.
+/// - `request`: one JSON object of at most 16 KiB; otp_request_text() helps to write it. NULL only with sender "none".
+///   A member that is unknown or repeated is OTP_E_ARGUMENT.
+/// - `reply`, `reply_size`: see "Replies". With sender "none" the code comes in the reply: then `reply` must not be
+///   NULL.
 ///
-/// `request` is a JSON object of at most 16 KiB; NULL is allowed with sender "none" alone. A member that is unknown or
-/// repeated is OTP_E_ARGUMENT. Members:
-///
-/// - `messengerId`, `phoneNumber`, and other addresses by the name of their channel, if a step of the workflow has it:
-///   at most 64 bytes. A number is read as people write it: `+` or `00`, its calling code (ITU-T E.164) and the number,
-///   with blanks, dashes, `./()`, digits of any script and a `tel:` before it; without `+` or `00` also as a national
-///   one of `defaultCountry`. It must have a length with which a number of that code can receive a message, and no 0
-///   after the code where none belongs there.
-/// - `channels`: an array of channels of the workflow; only steps of these are used, for resends as well.
-/// - `subject`: the account whose failures count together, over all its codes; 1 to 256 bytes. Default: the phone
+/// Members of the request, all optional:
+/// - `phoneNumber`: as people write it: `+` or `00`, the calling code and the number (ITU-T E.164); blanks, dashes,
+///   `./()`, digits of any script and `tel:` do no harm. Without `+` or `00` it may be a national number of
+///   `defaultCountry`. At most 64 bytes.
+/// - `messengerId`, and other addresses by the name of their channel, for steps of the workflow: 1 to 64 bytes.
+/// - `channels`: an array of channels; only their steps are used, also by otp_resend().
+/// - `subject`: the account whose wrong codes count together, over all its tokens: 1 to 256 bytes. By default the phone
 ///   number, else the Messenger id, else the token.
-/// - `context`: what the user approves, say amount and payee; at most 4 KiB. The code is good only together with the
-///   same context, byte for byte: see otp_verify_context().
-/// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646); at most 35 bytes.
-/// - `params`: an object of texts that are filled into the message.
-/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gives the first answer again, whatever became
-///   of the delivery since, and sends nothing; before there is one, OTP_E_IN_DOUBT. With another request it is
-///   OTP_E_ARGUMENT. Use one where a request may come twice.
-/// - `client`: who asks, say an IP address or a session; 1 to 256 bytes.
-/// - `code`: with `ownCodes` alone; 4 to 16 printable ASCII characters, not blanks and `-` alone.
+/// - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
+/// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
+/// - `params`: an object of at most 16 texts, each of at most 256 bytes, for the names in braces in `message`.
+/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
+///   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
+/// - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
+/// - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
 ///
 /// Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
-/// `channel`, `state`}. `state` is "sending", "accepted", "submitted", "delivered", "read", "rejected",
-/// "undeliverable", "failed", "in_doubt", "skipped" or "stopped". When refused: `retryAfterSeconds` (rounded up, at
-/// least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). When sending failed,
-/// what is known of `httpStatus`, `vendorCode`, `vendorTitle`, `retryAfterSeconds`. With sender "none" also the members
-/// of the message (see otp_send_fn), the code among them; there a NULL reply is OTP_E_ARGUMENT.
+/// `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
+/// "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
+/// least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
+/// has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
+/// has the members of the message as well: see otp_send_fn.
 ///
-/// Results: OTP_OK: the code is stored and its message is on its way. OTP_LOCKED, OTP_RATE_LIMITED, OTP_REFUSED:
-/// nothing was drawn or sent, and a live code stays as it was. OTP_CANCELLED: cancelled, erased or replaced while it
-/// was being sent. OTP_E_SEND, and OTP_REFUSED with `delivery` in the reply (the provider does not send to this
-/// recipient): certainly not sent; the code is cancelled. OTP_E_IN_DOUBT: perhaps sent, by this call or by a resend or
-/// a timer meanwhile; the code is good. OTP_E_STORE: it may have been stored; nothing was sent. OTP_E_ARGUMENT,
-/// OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function): nothing was done.
+/// Results:
+/// - OTP_OK: the code is stored, and its message is on its way.
+/// - OTP_RATE_LIMITED, OTP_LOCKED, OTP_REFUSED: nothing was drawn or sent. A live code stays as it was.
+/// - OTP_REFUSED with `delivery` in the reply: the carrier does not send to this recipient. The code is cancelled.
+/// - OTP_E_SEND: the message was certainly not sent. The code is cancelled.
+/// - OTP_E_IN_DOUBT: a message with this code may have been sent. The code is good.
+/// - OTP_CANCELLED: the code was cancelled, erased or replaced while it was being sent.
+/// - OTP_E_STORE: the code may be stored. No message was sent.
+/// - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (sender "host" without a function):
+///   nothing was done.
 ///
+/// Example:
 /// ```c
-/// otp_create(service, session, "{\"phoneNumber\": \"393331234567\"}", reply, sizeof reply)
+/// char request[256] = "", reply[OTP_REPLY_SIZE];
+/// if (otp_request_text(request, sizeof request, "phoneNumber", typed) != OTP_OK ||
+///     otp_create(service, session, request, reply, sizeof reply) != OTP_OK)
+///   return fail(reply);
 /// ```
 #[must_use]
 #[unsafe(no_mangle)]
@@ -73,14 +82,18 @@ pub unsafe extern "C" fn otp_create(
     }
 }
 
-/// Sends the token's code once more: the same code, since messages may arrive out of order, from the first step of the
-/// workflow, within the time it has left. It counts against the send limits.
+/// Sends the token's code again: the same code, from the first step of the workflow, for the time it has left.
 ///
-/// Reply: as of otp_create().
+/// Parameters:
+/// - `service`, `token`, `reply`, `reply_size`: as for otp_create().
 ///
-/// Results: as of otp_create(), but a failure to send leaves the code good; and by the state of the code OTP_UNKNOWN,
-/// OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED. OTP_E_ARGUMENT too, uncounted, where the texts of a newer
-/// configuration want `params` that the request did not have.
+/// It counts against the send limits.
+///
+/// Reply: as for otp_create().
+///
+/// Results: as for otp_create(), except that a code whose message fails stays good. And:
+/// - OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED: the code cannot be sent. Nothing was counted.
+/// - OTP_E_ARGUMENT, uncounted: the text of a newer configuration wants `params` that the request did not have.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_resend(
@@ -100,10 +113,22 @@ pub unsafe extern "C" fn otp_resend(
     }
 }
 
-/// As otp_resend(), but from the first step of the workflow with this channel on: for "send it by SMS instead".
+/// Sends the token's code again from the first step with this channel on: "send it by SMS instead".
 ///
-/// OTP_E_ARGUMENT too, with nothing counted or sent, where no step has the channel, the request brought no address for
-/// it, or its `channels` leave it out.
+/// Parameters:
+/// - `channel`: a channel of the workflow, such as "sms".
+/// - `service`, `token`, `reply`, `reply_size`: as for otp_create().
+///
+/// Reply: as for otp_create().
+///
+/// Results: as for otp_resend(). OTP_E_ARGUMENT, uncounted, also where no step has the channel, the request brought no
+/// address for it, or its `channels` leave it out.
+///
+/// Example:
+/// ```c
+/// if (otp_resend_channel(service, session, "sms", reply, sizeof reply) != OTP_OK)
+///   return fail(reply);
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_resend_channel(
@@ -124,15 +149,24 @@ pub unsafe extern "C" fn otp_resend_channel(
     }
 }
 
-/// With sender "none": says that the message which was handed over last certainly did not leave. The message of the
-/// next step of the workflow for which there is an address comes back, as from otp_create(), and counts against no
-/// limit. A message that may have left must not be given up so: keep its code.
+/// With sender "none": says that the message of the last reply certainly did not leave, and hands over the next one.
 ///
-/// Reply: as of otp_create().
+/// Parameters:
+/// - `service`, `token`: as for otp_create().
+/// - `reply`, `reply_size`: as for otp_create(); `reply` must not be NULL.
 ///
-/// Results: OTP_OK; OTP_E_SEND where no step is left, and the code stays good: otp_cancel() ends it; by the state of the
-/// code OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED; OTP_E_ARGUMENT where no message was handed
-/// over, and where `reply` is NULL; OTP_E_UNSUPPORTED with another sender; OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+/// The next message is that of the next step of the workflow for which there is an address. It counts against no limit.
+/// A message that may have left must not be given up so: keep its code.
+///
+/// Reply: as for otp_create().
+///
+/// Results:
+/// - OTP_OK: the reply holds the next message.
+/// - OTP_E_SEND: no step is left. The code stays good until otp_cancel().
+/// - OTP_UNKNOWN, OTP_CHECKED, OTP_CANCELLED, OTP_LOCKED, OTP_EXPIRED: how the code stands.
+/// - OTP_E_ARGUMENT: no message was handed over that could have failed, or `reply` is NULL.
+/// - OTP_E_UNSUPPORTED: the sender is another one.
+/// - OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_not_sent(
@@ -152,22 +186,33 @@ pub unsafe extern "C" fn otp_not_sent(
     }
 }
 
-/// Checks a code and uses it up: of all calls in all processes, exactly one is told OTP_OK, after that is stored for
-/// good. Compare with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
+/// Checks a code and uses it up. Of all calls in all processes exactly one gets OTP_OK, after that is stored.
 ///
-/// `code` is what the user typed: 1 to 64 bytes, and not blanks and dashes alone, else OTP_E_ARGUMENT, which does not
-/// count. Anything else is a guess and counts, on the code and on its subject, also when the code is used or expired
-/// already. Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and
-/// with digits of any script; other own codes byte for byte. The time that takes does not depend on the codes. The
-/// limits are those of NIST SP 800-63B-4, section 3.2.2, or stricter ones of the configuration.
+/// Parameters:
+/// - `service`, `token`: as for otp_create().
+/// - `code`: what the user typed: 1 to 64 bytes. Nothing but blanks and dashes is OTP_E_ARGUMENT and does not count.
+///   Anything else is a guess and counts, for the code and for its subject, also when the code is used or expired.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// Reply: `attemptsLeft` (absent for an unknown token); when locked `retryAfterSeconds` (absent where waiting does not
+/// Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and with digits
+/// of any script; codes of your own that are not digits alone, byte for byte. The time that takes says nothing about
+/// the code. Limits: NIST SP 800-63B-4, 3.2.2, or stricter ones of the configuration.
+///
+/// Compare the result with OTP_OK and with nothing else: `if (otp_verify(...))` is the wrong way round.
+///
+/// Reply: `attemptsLeft` (absent for an unknown token). When locked `retryAfterSeconds` (absent where waiting does not
 /// help) and `locked`: "code" (ask for a new one), "subject" (wait) or "disabled" (see otp_unlock()).
 ///
-/// Results: OTP_OK. OTP_NOT_VALID: wrong, or no such token. OTP_LOCKED: the code was not looked at. OTP_CHECKED,
-/// OTP_EXPIRED, OTP_CANCELLED: right, but used, too old or replaced, cancelled; told to those alone who know the code.
-/// OTP_E_ARGUMENT, OTP_E_CONFIG (the key of the record is not at hand), OTP_E_STORE, OTP_E_BUSY.
+/// Results:
+/// - OTP_OK: right, and used now.
+/// - OTP_NOT_VALID: wrong, or there is no such token.
+/// - OTP_LOCKED: the code was not looked at.
+/// - OTP_CHECKED, OTP_EXPIRED, OTP_CANCELLED: right, but used, too old or replaced, cancelled. Only who knows the code
+///   learns this.
+/// - OTP_E_CONFIG: the key of the code is not at hand.
+/// - OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_BUSY.
 ///
+/// Example:
 /// ```c
 /// if (otp_verify(service, session, typed, reply, sizeof reply) == OTP_OK)
 ///   let_in();
@@ -190,11 +235,23 @@ pub unsafe extern "C" fn otp_verify(
     }
 }
 
-/// As otp_verify(), for a code that was created with a `context` (Regulation (EU) 2018/389, article 5: dynamic
-/// linking).
+/// Checks a code as otp_verify() does, together with what it approves (Regulation (EU) 2018/389, article 5).
 ///
-/// `context` must be the same, byte for byte; at most 4 KiB. Another one is OTP_NOT_VALID and counts, and so is one
-/// where none was given, and none where one was given. NULL is none, "" is a context.
+/// Parameters:
+/// - `context`: the same bytes that the request of otp_create() had as `context`: at most 4 KiB. NULL is none, "" is a
+///   context.
+/// - `service`, `token`, `code`, `reply`, `reply_size`: as for otp_verify().
+///
+/// Reply: as for otp_verify().
+///
+/// Results: as for otp_verify(). Another context, one where none was given, and none where one was given are
+/// OTP_NOT_VALID, and count.
+///
+/// Example:
+/// ```c
+/// if (otp_verify_context(service, payment, typed, "12.50 EUR to Ann", reply, sizeof reply) == OTP_OK)
+///   let_in();
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_verify_context(
@@ -214,10 +271,18 @@ pub unsafe extern "C" fn otp_verify_context(
     }
 }
 
-/// Cancels the token's code, for good. The reply has no members of its own.
+/// Cancels the token's code, for good.
 ///
-/// Results: OTP_OK, also when it is cancelled already; OTP_UNKNOWN, OTP_CHECKED, OTP_EXPIRED; OTP_E_ARGUMENT,
-/// OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+/// Parameters:
+/// - `service`, `token`: as for otp_create().
+/// - `reply`, `reply_size`: see "Replies".
+///
+/// Reply: no members of its own.
+///
+/// Results:
+/// - OTP_OK: cancelled, now or before.
+/// - OTP_UNKNOWN, OTP_CHECKED, OTP_EXPIRED: there was nothing to cancel.
+/// - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_cancel(
@@ -230,14 +295,29 @@ pub unsafe extern "C" fn otp_cancel(
     unsafe { guard(reply, reply_size, || handle::enter(service)?.cancel(text(token, "token")?)) }
 }
 
-/// Tells how the token's code stands, for the host to see; it sends nothing and counts nothing.
+/// Says how the token's code stands. It sends nothing and counts nothing.
+///
+/// Parameters:
+/// - `service`, `token`: as for otp_create().
+/// - `reply`, `reply_size`: see "Replies".
 ///
 /// Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
-/// `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds), `attemptsLeft`,
-/// `delivery` as of otp_create() with `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}: those
-/// begun, those "skipped" for want of an address, and with sender "messages" those "stopped", once no further one begins.
+/// `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds); `attemptsLeft`;
+/// `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
+/// It lists the steps that began, those "skipped" because there was no address, and with sender "messages" those
+/// "stopped", once no further step begins.
 ///
-/// Results: OTP_OK, whatever the state; OTP_UNKNOWN; OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+/// Results:
+/// - OTP_OK: whatever the state.
+/// - OTP_UNKNOWN: there is no such token.
+/// - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+///
+/// Example:
+/// ```c
+/// char state[16];
+/// if (otp_status(service, session, reply, sizeof reply) == OTP_OK)
+///   otp_reply_text(reply, "delivery.steps.0.status", state, sizeof state);
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_status(

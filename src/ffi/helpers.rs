@@ -9,14 +9,17 @@ use crate::ffi::guard::catch;
 use crate::ffi::strings::text;
 use crate::json::{self, Value};
 
-/// Reads a number from a reply, message or event: true is 1 and false is 0.
+/// Reads a whole number from a reply, message or event. True is 1 and false is 0.
 ///
-/// `field` is the name of a member; dots lead into objects and arrays, as in "delivery.steps.1.at", arrays counting
-/// from 0.
+/// Parameters:
+/// - `reply`: a JSON text, nested 16 deep at most.
+/// - `field`: the name of a member. Dots lead into objects and arrays, whose items count from 0: "delivery.steps.1.at".
+/// - `otherwise`: what to return where there is no such number.
 ///
-/// Returns `otherwise` where there is no such member, it is no whole number within 64 bits, or anything is NULL or no
-/// JSON.
+/// Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits, or a text is
+/// NULL or no JSON.
 ///
+/// Example:
 /// ```c
 /// int64_t seconds = otp_reply_integer(reply, "retryAfterSeconds", 60);
 /// ```
@@ -27,15 +30,18 @@ pub unsafe extern "C" fn otp_reply_integer(reply: *const c_char, field: *const c
     found.ok().flatten().unwrap_or(otherwise)
 }
 
-/// Reads a text from a reply, message or event, like snprintf(): numbers and booleans as they stand there. `field`: as
-/// for otp_reply_integer().
+/// Reads a text from a reply, message or event, as snprintf() writes one. Numbers and booleans are given as text.
 ///
-/// At most `text_size` bytes are written to `text`, a NUL at the end among them; a text that is too long is cut at a
-/// character. `text` may be NULL when `text_size` is 0. It may lie in `reply`.
+/// Parameters:
+/// - `reply`, `field`: as for otp_reply_integer().
+/// - `text`: receives at most `text_size` bytes, the NUL at the end among them. A text that is too long is cut at a
+///   character. It may lie in `reply`. NULL only with size 0.
+/// - `text_size`: bytes of `text`.
 ///
-/// Returns the length of the whole text in bytes, without the NUL: it was cut if that is not below `text_size`. Where
-/// there is no such member, or it is an object or array, or anything is NULL or no JSON: 0 and "".
+/// Results: the length of the whole text in bytes, without the NUL. The text was cut if that is `text_size` or more.
+/// Where there is no such member, it is an object or an array, or a text is NULL or no JSON: 0, and "" in `text`.
 ///
+/// Example:
 /// ```c
 /// char code[32];
 /// if (otp_reply_text(reply, "code", code, sizeof code) < sizeof code)

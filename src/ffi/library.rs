@@ -11,14 +11,17 @@ use crate::ffi::reply::OpenReply;
 use crate::ffi::results::{OTP_ABI_VERSION, otp_result};
 use crate::ffi::strings::optional_text;
 
-/// The version of the library, such as "0.1.0" (semver.org). The text lives as long as the process.
+/// Gives the version of the library, such as "0.1.0" (semver.org).
+///
+/// Results: a text that lives as long as the process.
 #[unsafe(no_mangle)]
 pub extern "C" fn otp_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The version of the interface that the library was built with: where it is loaded at run time, refuse one that is
-/// not OTP_ABI_VERSION.
+/// Gives the version of the interface that the library was built with.
+///
+/// Results: a number. Where you load the library at run time, refuse one that is not OTP_ABI_VERSION.
 #[unsafe(no_mangle)]
 pub extern "C" fn otp_abi_version() -> u32 {
     OTP_ABI_VERSION
@@ -26,65 +29,114 @@ pub extern "C" fn otp_abi_version() -> u32 {
 
 /// Opens a service.
 ///
-/// `config` is a JSON object; NULL means "{}". Every member is optional; one that is unknown, repeated or out of range
-/// is OTP_E_CONFIG and named. Relative paths are those of the working directory at this moment. Members, with their
-/// defaults:
+/// Parameters:
+/// - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option is optional. An option that is
+///   unknown, repeated or out of its range is OTP_E_CONFIG, and `message` names it.
+/// - `service`: receives the service, which otp_close() frees; NULL after any failure. Not NULL.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// - `repository` ("sqlite:otp.db"): "sqlite:PATH", "json:FOLDER" or "memory:". Any number of processes may open the
-///   same one. Made when there is none, readable for this user alone. Files of other users, and files with a second
-///   name (hard link), are OTP_E_STORE; the folder they lie in may be root's.
-/// - `keyFile` (the path of the repository and ".key"), or instead of it `key`: 32 bytes or more in Base64. All codes
-///   are derived from it. A key file is made, with mode 0600, only together with a new repository: a repository whose
-///   key is lost, or is another, is OTP_E_CONFIG. One that is named here may be a symbolic link, root's, and readable
-///   by its group; by everybody only if it is root's on a read-only mount. It is read now and not again. `previousKeys`
-///   (an array of keys) still verify.
-/// - `namespace` ("default"): 1 to 64 bytes. Tenants that share a repository never meet.
-/// - `otpLength` (6): 4 to 10 digits.
-/// - `validityTime` (5): minutes, from 1 second to 1440 minutes; fractions are allowed.
-/// - `maxAttempts` (5): wrong codes for each code, 1 to 10.
-/// - `policy`: `profile` ("standard"; "nist" for NIST SP 800-63B-4, "psd2" for Regulation (EU) 2018/389, "pci" for
-///   PCI DSS 4), `cooldownSeconds` (30), `sendLimits` (an array of {"count": N, "minutes": N}; 5 in 10, 15 in 60, 50 in
-///   1440), `subjectFailures` ({"lockAfter": 10, "lockMinutes": 30, "disableAfter": 100}), `countries` (an array of
-///   calling codes, such as "39"; none: every country), `retentionMinutes` (1440). With a profile other than
-///   "standard", a member that is weaker than it is OTP_E_CONFIG.
-/// - `message` ("Insert the following code: {code}"): a text, or texts by locale; {code}, {minutes}, {brand} and the
-///   names in a request's `params` are filled in. `brand`; `webOtpDomain`, `androidHash`: the last line of an SMS, from
-///   which a browser or an app may take the code.
-/// - `ownCodes` (false): whether a request may bring its own `code`.
-/// - `accept` (all): an array of the members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
-///   on what came from outside, where addresses, `subject`, `channels`, `context` and `client` are theirs to set.
-/// - `defaultCountry` (none): a calling code, such as "39", with which a number without + or 00 is read. One that may be
-///   a national number and an international one is OTP_E_ARGUMENT.
-/// - `sender` ({"type": "console"}): "host", the function given to otp_on_send(); "none", the code comes back in the
-///   reply; "console", to standard error, for development; "messages" or "dispatch", the carrier Vonage, with
-///   `applicationId` and `privateKey` (RSA: PEM text, also in Base64 as a whole, or the path of a file that holds it;
-///   where it may be either, a path begins with `/`, `./` or `../`), or `apiKey` and `apiSecret`; `auth` ("jwt" or
-///   "basic"), `baseUrl` (`https://api.nexmo.com`), `timeoutSeconds` (10) for all requests of one call.
-/// - `workflow` (Messenger, then SMS): 1 to 5 steps {`channel`, `from`, `expiryTime` (120 seconds), `conditionStatus`
-///   ("read"; "delivered" for SMS), `template`}. With "messages" the next step is begun at once when a message is
-///   rejected, and when `conditionStatus` has not come in `expiryTime`, by otp_run_due(), otp_webhook() or `background`;
-///   with "dispatch" the carrier does that by itself. A carrier limits texts: Messenger to 640 characters, SMS and
-///   Viber to 1000. A text that is too long by itself is OTP_E_CONFIG, one that a request makes so OTP_E_ARGUMENT.
-/// - `background` (false): whether a thread of the service does what otp_run_due() does: steps at the moment they are
-///   due, and the removal of old records once a minute. What goes wrong there is a log event "run_due", and is tried
-///   again after some seconds. See "Threads".
-/// - `webhook`: {`signatureSecret`, `apiKey`, `applicationId`, `maxAgeSeconds` (300)}, by which otp_webhook() checks.
-/// - `durability` ("full"): whether what was acknowledged survives a loss of power, or with "process" the end of the
-///   process alone.
+/// A name with a dot is a member of an object: `policy.cooldownSeconds` is {"policy": {"cooldownSeconds": 30}}.
+/// `workflow[]` is a list of steps. Relative paths start at the working directory of this moment.
 ///
-/// A secret (`key`, `previousKeys`, credentials, `signatureSecret`), and `repository`, may be "file:PATH", for what a
-/// regular file of at most 64 KiB holds, less one line feed at its end, or "env:NAME", for a variable of the
-/// environment: as the whole value, read once, now. No error or warning shows any part of a secret.
+/// Options, with ranges and defaults:
 ///
-/// On success `*service` is the service, which otp_close() frees; else it is NULL. A NULL `service` is OTP_E_ARGUMENT.
+/// - `repository` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
+///   for small hosts) or "memory:". It is made when there is none, readable for its owner alone. Any number of
+///   processes may open one.
+/// - `key` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of `keyFile`.
+/// - `keyFile` (default the repository's path and ".key"): The file that holds the key. It is made, with mode 0600,
+///   only together with a new repository. A file that you name may be what an orchestrator mounts: a symbolic link,
+///   root's, readable by its group; by everybody only if it is root's on a read-only mount.
+/// - `previousKeys` (up to 16; default none): Keys with which older codes still verify.
+/// - `namespace` (1 to 64 bytes; default "default"): Tenants that share a repository never see each other's codes,
+///   locks or limits.
+/// - `otpLength` (4 to 10; default 6): Digits of a code.
+/// - `validityTime` (1/60 to 1440; default 5): How many minutes a code is good. Fractions are allowed.
+/// - `maxAttempts` (1 to 10; default 5): How many wrong guesses a code allows.
+/// - `policy.profile` (default "standard"): Tightens the defaults, and refuses options that are weaker: "nist"
+///   (NIST SP 800-63B-4) wants 6 digits or more and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5
+///   failures at most, for `maxAttempts` and `lockAfter`, and a `context` with every code; "pci" (PCI DSS 4.0.1)
+///   `lockAfter` 10 at most and `lockMinutes` 30 or more.
+/// - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient.
+/// - `policy.sendLimits` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
+///   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
+/// - `policy.subjectFailures.lockAfter` (1 to 100; default 10): After every so many failures in a row a subject is
+///   locked for a while.
+/// - `policy.subjectFailures.lockMinutes` (1 to 1440; default 30): How long that lock lasts.
+/// - `policy.subjectFailures.disableAfter` (1 to 100; default 100): After so many failures in a row only
+///   otp_unlock() opens the subject again.
+/// - `policy.countries` (1 to 1000 of 1 to 7 digits; default every country): Calling codes, or longer beginnings of
+///   numbers, that messages go to, such as ["39"]. Any other number is OTP_REFUSED.
+/// - `policy.retentionMinutes` (0 to 43200; default 1440): How long a code is kept after its end, to answer "used"
+///   or "expired".
+/// - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
+///   {minutes}, {brand} and the names in a request's `params` are filled in.
+/// - `brand` (1 to 64 bytes; default none): What {brand} stands for.
+/// - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
+///   (WebOTP).
+/// - `androidHash` (11 characters of Base64; default none): Adds a last line to an SMS by which this Android app
+///   finds the code (SMS Retriever). Not together with `webOtpDomain`.
+/// - `ownCodes` (default false): Whether a request may bring its own `code`.
+/// - `accept` (default all): The members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
+///   on what comes from outside.
+/// - `defaultCountry` (default none): The calling code, such as "39", with which a number without + or 00 is read.
+/// - `sender.type` (default "console"): Who delivers. "console" prints to standard error, for development. "host"
+///   calls the function of otp_on_send(). "none" puts the message into the reply, for you to send. "messages" and
+///   "dispatch" are the carrier Vonage.
+/// - `sender.applicationId` (1 to 256 visible ASCII characters; default none): The carrier's application, for
+///   requests with a signed token.
+/// - `sender.privateKey` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
+///   path of a file that holds it. Where a text may be both, write the path with /, ./ or ../ at its beginning.
+/// - `sender.apiKey` (1 to 256 visible ASCII characters; default none): The carrier's account, for requests with a
+///   password.
+/// - `sender.apiSecret` (1 to 256 visible ASCII characters; default none): The password of that account.
+/// - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
+/// - `sender.baseUrl` (default "https://api.nexmo.com"): Where requests go. http:// is for this machine alone.
+/// - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
+/// - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"):
+///   The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
+///   "rcs".
+/// - `workflow[].from` (1 to 64 bytes; default "NEXMO" for SMS): The sender's address. With a carrier a step
+///   without one is left out, with a warning.
+/// - `workflow[].expiryTime` (15 to 86400; default 120): How many seconds a step waits for `conditionStatus` before
+///   the next one begins.
+/// - `workflow[].conditionStatus` (default "read"; "delivered" for SMS): What makes the next step needless.
+/// - `workflow[].template` (default `message`): A text of the step's own; for WhatsApp through a carrier also the
+///   name of an approved template.
+/// - `background` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".
+/// - `webhook.signatureSecret` (4 to 256 bytes; default none): The account's secret, by which otp_webhook() checks
+///   signatures. Needed for webhooks.
+/// - `webhook.apiKey` (default any): The only account whose webhooks are taken.
+/// - `webhook.applicationId` (default any): The only application whose webhooks are taken.
+/// - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
+///   signed.
+/// - `durability` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
+///   "process" the end of the process.
 ///
-/// Reply: `warnings`, an array of texts about what the configuration should rather not be, such as a key that lies
-/// beside its database; and about what it cannot do: timed steps of "messages" that nothing drives without
-/// `background`, a step that begins when the code has ended, options of `workflow` that do nothing with the sender.
+/// Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
+/// `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,
+/// `webhook.apiKey` and `webhook.applicationId`. The first stands for what a regular file of at most 64 KiB holds, less
+/// one line feed at its end, the second for a variable of the environment. Both are read once, by this call. No error
+/// or warning shows any part of a secret.
 ///
-/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM, OTP_E_UNSUPPORTED (names the
-/// option that this library does not provide).
+/// A repository whose key is lost, or is another one, is OTP_E_CONFIG. Its files must belong to the user of the
+/// process; the folder around them may be root's. A file with a second name (hard link) is OTP_E_STORE.
 ///
+/// With "messages" the library runs the workflow: the next step begins at once when a message is rejected, and when
+/// `conditionStatus` has not come in time. Let otp_run_due(), otp_webhook() or `background` do that. With "dispatch"
+/// the carrier does it by itself. Messenger takes 640 characters, SMS and Viber 1000: a text that is too long by itself
+/// is OTP_E_CONFIG, and one that the `params` of a request make too long is OTP_E_ARGUMENT.
+///
+/// Reply: `warnings`, an array of texts. They name what is allowed and not advisable, such as a key that lies beside
+/// its database, and what cannot work as it is written, such as timed steps that nothing drives.
+///
+/// Results:
+/// - OTP_OK: `*service` is open.
+/// - OTP_E_CONFIG: the configuration or the key is wrong.
+/// - OTP_E_UNSUPPORTED: this build does not have what `message` names.
+/// - OTP_E_ARGUMENT, OTP_E_STORE, OTP_E_BUSY, OTP_E_RANDOM.
+///
+/// Example:
 /// ```c
 /// char reply[OTP_REPLY_SIZE];
 /// otp_service *service;
@@ -118,15 +170,17 @@ pub unsafe extern "C" fn otp_open(
     }
 }
 
-/// Closes a service: waits for calls that run on it in other threads, then frees it and drops its callbacks.
+/// Closes a service: waits for the calls that other threads have in it, frees it, and drops its callbacks.
 ///
-/// Called inside a callback of this service, it returns at once; the service is freed when the outermost call that
-/// runs on it returns. Either way, from now on every call with this handle is OTP_E_ARGUMENT, also in a callback that
-/// is still running. NULL, and a handle that is closed already, are fine. A callback must not wait for a thread that is
-/// in this function.
+/// Parameters:
+/// - `service`: a service. NULL, or one that is closed already, does nothing.
 ///
-/// In a process that was forked off, it closes the child's side alone and counts the calls of the forking thread
-/// alone.
+/// From now on every call with this handle is OTP_E_ARGUMENT. A callback of the service may close it: then this returns
+/// at once, and the service is freed when the outermost call that runs on it returns. A callback must not wait for a
+/// thread that is in this function.
+///
+/// After fork() each process closes the service for itself. In the child only the calls of the thread that forked
+/// count.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_close(service: *mut otp_service) {
     // Nobody to tell: what can fail is a child without fork handlers, where nothing may be touched.

@@ -14,12 +14,20 @@ use crate::json;
 /// The member of a request that holds the values for its text.
 const PARAMS: &str = "params";
 
-/// Adds a member with a text to the JSON object that is being built in `request`, a buffer of `request_size` bytes;
-/// what needs escaping is escaped. To begin, set `request[0]` to 0. `field` is a name, in which dots have no meaning.
+/// Adds a member with a text to the JSON object that is being written in a buffer. It escapes what needs it.
 ///
-/// Results: OTP_OK. OTP_E_ARGUMENT, and the buffer is as it was: a member of this name is there already, there is no
-/// room, the buffer holds something else than an object, or anything is NULL or not UTF-8.
+/// Parameters:
+/// - `request`: the buffer. To begin, set `request[0]` to 0.
+/// - `request_size`: its bytes.
+/// - `field`: the name of the member. Dots have no meaning in it.
+/// - `text`: the value.
 ///
+/// Results:
+/// - OTP_OK: added.
+/// - OTP_E_ARGUMENT, and the buffer is as it was: the member is there already, there is no room, the buffer holds
+///   something else than an object, or a text is NULL or not UTF-8.
+///
+/// Example:
 /// ```c
 /// char request[1024] = "";
 /// if (otp_request_text(request, sizeof request, "phoneNumber", typed) != OTP_OK)
@@ -37,11 +45,15 @@ pub unsafe extern "C" fn otp_request_text(
     unsafe { add((request, request_size), with_member, (field, "field"), text) }
 }
 
-/// Adds a text to the `params` of the request that is being built in `request`, as otp_request_text() adds a member:
-/// `name` stands in braces in the message. `params` is added with the first one.
+/// Adds a text to the `params` of the request that is being written in a buffer. The first one adds `params`, too.
 ///
-/// Results: as of otp_request_text(); OTP_E_ARGUMENT too where `params` holds this name already, or is no object.
+/// Parameters:
+/// - `name`: what stands in braces in the message.
+/// - `request`, `request_size`, `text`: as for otp_request_text().
 ///
+/// Results: as for otp_request_text(). OTP_E_ARGUMENT also where `params` has this name already, or is no object.
+///
+/// Example:
 /// ```c
 /// if (otp_request_param(request, sizeof request, "shop", shop) != OTP_OK)
 ///   return refuse();

@@ -99,26 +99,35 @@ fn texts_of(result: otp_result) -> Option<&'static ResultTexts> {
     TEXTS.get(Outcome::ALL.iter().position(|outcome| outcome.number() == result)?)
 }
 
-/// The name of a result, such as "OTP_NOT_VALID": for logs.
+/// Gives the name of a result, such as "OTP_NOT_VALID", for logs.
 ///
-/// @return "OTP_UNKNOWN_RESULT" for any other number. The text lives as long as the process.
+/// Parameters:
+/// - `result`: any number.
+///
+/// Results: a text that lives as long as the process; "OTP_UNKNOWN_RESULT" for a number that is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn otp_result_name(result: otp_result) -> *const c_char {
     texts_of(result).map_or(UNKNOWN_NAME.as_ptr(), |texts| texts.name.as_ptr().cast())
 }
 
-/// One sentence about a result. For a refusal it is the one to show the user; for a failure a short fixed one, where
-/// the reply's `message` says more.
+/// Gives one sentence about a result: for a refusal the one to show the user.
 ///
-/// @return "The code is invalid for unknown reason" for any other number. The text lives as long as the process.
+/// Parameters:
+/// - `result`: any number.
+///
+/// Results: a text that lives as long as the process; "The code is invalid for unknown reason" for a number that is
+/// none. The reply's `message` says more about a failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn otp_result_message(result: otp_result) -> *const c_char {
     texts_of(result).map_or(UNKNOWN_MESSAGE.as_ptr(), |texts| texts.message.as_ptr().cast())
 }
 
-/// The HTTP status with which a web service answers a result, such as 410 for OTP_EXPIRED.
+/// Gives the HTTP status with which a web service answers a result, such as 410 for OTP_EXPIRED.
 ///
-/// @return 200 for OTP_OK alone, 404 for any other number than those above.
+/// Parameters:
+/// - `result`: any number.
+///
+/// Results: the status; 200 for OTP_OK alone, 404 for a number that is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn otp_result_http_status(result: otp_result) -> i32 {
     Outcome::from_number(result).map_or(UNKNOWN_HTTP_STATUS, |outcome| i32::from(outcome.http_status()))

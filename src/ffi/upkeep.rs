@@ -8,23 +8,39 @@ use crate::ffi::results::otp_result;
 use crate::ffi::strings::{bytes, optional_text, text};
 use crate::limits::BODY_BYTES;
 
-/// Takes in a webhook of the provider: a report on a message, or a message to us.
+/// Takes a webhook of the carrier: a report on a message, or a message from a user.
 ///
-/// `authorization` is the value of the request's header of that name; NULL: it has none. `body` is the body of the
-/// request, `body_size` bytes as they came, at most 64 KiB, which need not end with NUL; it may be NULL when
-/// `body_size` is 0.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `authorization`: the value of the request's Authorization header. NULL: it has none.
+/// - `body`: the body of the request as it came. NUL need not end it. NULL only with size 0.
+/// - `body_size`: its bytes, at most 64 KiB.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// A report is stored first. Then the next step is sent where the message failed, and else one step that is due, if
-/// there is one: the call may take as long as a request to the carrier (`timeoutSeconds`). What comes of that step
-/// changes nothing about the result: see otp_status() and the log.
+/// It checks the signature, stores the report, and then sends the next step if the message failed, or else one step
+/// that is due, if there is one. So the call may take as long as requests to the carrier (`sender.timeoutSeconds`).
+/// What becomes of that step does not change the result.
 ///
-/// Reply: `kind` ("status", "final", "inbound", or "other"), `known`, `duplicate`, `state`; for "inbound" `duplicate`,
-/// `from`, `channel`, `text`. A report counts for the step that its message was sent for, and for no other. "other" is
-/// correctly signed and of no known kind: it is OTP_OK with `known` false, or the carrier would repeat it for a day.
-/// The same "inbound" webhook a second time, within twice `maxAgeSeconds`, is `duplicate`: do not act on it again.
+/// Reply: `kind` ("status", "final", "inbound" or "other"); of a report `known` (whether it is about a delivery of this
+/// repository), `duplicate` (whether it says nothing new) and `state`; of an "inbound" message `duplicate`, `from`,
+/// `channel` and `text`. A report counts only for the step whose message it is about. "other" is correctly signed and
+/// nothing known: `known` is false. An "inbound" message that comes again within twice `maxAgeSeconds` is `duplicate`:
+/// do not act on it again.
 ///
-/// Results: OTP_OK; OTP_E_SIGNATURE, OTP_E_UNSIGNED, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY;
-/// OTP_E_UNSUPPORTED without `webhook` in the configuration. Bounded with otp_result_http_status().
+/// Results: answer the request with otp_result_http_status().
+/// - OTP_OK: taken.
+/// - OTP_E_SIGNATURE: the signature is wrong.
+/// - OTP_E_UNSIGNED: there is none. The carrier tries again.
+/// - OTP_E_UNSUPPORTED: the configuration has no `webhook`.
+/// - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+///
+/// Example:
+/// ```c
+/// static int32_t on_status_webhook(otp_service *service, const char *authorization, const char *body, size_t size) {
+///   char reply[OTP_REPLY_SIZE];
+///   return otp_result_http_status(otp_webhook(service, authorization, body, size, reply, sizeof reply));
+/// }
+/// ```
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_webhook(
@@ -45,33 +61,49 @@ pub unsafe extern "C" fn otp_webhook(
     }
 }
 
-/// Does what is due: steps of deliveries, and the removal of records past their retention. One full round or 100 ms of
-/// work, whichever ends first. Call it now and then, say once a minute, or have it done by `background`; a host that
-/// never does keeps all its promises but the timed steps, and does not grow for ever.
+/// Does what is due: sends steps whose time has come, and removes codes past their retention.
 ///
-/// Of many processes one sends a step. A step that a process had begun when it died is sent by another once a request
-/// cannot be under way any more, unless its message may have left.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// A record that cannot be read, whose key is not at hand or whose text lacks one of its `params`, is passed over and
-/// left to others. Of each there is one log event "run_due" of level 1 in every process. Where time ended before
-/// everything was looked at, `nextDueInMilliseconds` is 0, and the next call goes on there.
+/// It works for one full round or 100 ms, whichever ends first. Call it about once a second with timed steps, once a
+/// minute without, or let `background` do it. A host that never does keeps all its promises except the timed steps, and
+/// its repository does not grow for ever.
 ///
-/// Reply: `ran` (steps), `purged` (records), `nextDueInMilliseconds` (absent when nothing is due). What was done before
-/// a failure is told with OTP_OK, and the failure goes to the log; it is the result where nothing was done before it.
+/// Of many processes one sends a step. A step whose process died is sent by another one, unless its message may have
+/// left. A code that cannot be read, whose key is not at hand, or whose text lacks one of its `params` is left to
+/// others: the log gets one event "run_due" of level 1 for each, in every process.
+///
+/// Reply: `ran` (steps), `purged` (codes), `nextDueInMilliseconds` (absent when nothing is due; 0 when there was no
+/// time to look at everything). Once something was done, a failure does not change the result: it is a log event.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+///
+/// Example:
+/// ```c
+/// static int64_t milliseconds_to_sleep(otp_service *service) {
+///   char reply[OTP_REPLY_SIZE];
+///   if (otp_run_due(service, reply, sizeof reply) != OTP_OK)
+///     return 5000;
+///   return otp_reply_integer(reply, "nextDueInMilliseconds", 60000);
+/// }
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_char, reply_size: usize) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe { guard(reply, reply_size, || handle::enter(service)?.run_due()) }
 }
 
-/// Tells how a subject stands. For operators: never show it to visitors.
+/// Says how a subject stands. For operators: never show it to visitors.
 ///
-/// `subject` is as for otp_unlock(); where it may mean several, the worst is told.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `subject`: as for otp_unlock(). Of several that it may mean, the worst counts.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// Reply: `failures` in a row, 0 for something unknown; `locked` ("subject" or "disabled") and `retryAfterSeconds`
-/// (rounded up, at least 1; absent where waiting does not help).
+/// Reply: `failures` in a row, 0 for a subject that is not known; `locked` ("subject" or "disabled");
+/// `retryAfterSeconds` (rounded up, at least 1; absent where waiting does not help).
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]
@@ -86,13 +118,16 @@ pub unsafe extern "C" fn otp_subject(
     unsafe { guard(reply, reply_size, || handle::enter(service)?.subject(text(subject, "subject")?)) }
 }
 
-/// Forgets the failures of a subject, lifts its lock and enables it again. For operators.
+/// Forgets the failures of a subject, lifts its lock, and enables it again. For operators.
 ///
-/// `subject` is the text it was given or taken from: of a request's `subject`, phone number or Messenger id, or a
-/// token; 1 to 256 bytes. Where it may mean more than one of these, all are cleared. A number may be written as in a
-/// request. What can be nothing of all that, such as "+39 12", is OTP_E_ARGUMENT.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `subject`: a request's `subject`, phone number or Messenger id, or a token: 1 to 256 bytes. Of several that it may
+///   mean, all are cleared. A number may be written as in a request. What can be none of these, such as "+39 12", is
+///   OTP_E_ARGUMENT.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// Reply: `found`, whether there was anything to forget: false is the sign of a text that was mistyped.
+/// Reply: `found`, whether there was anything to forget. If it is false, look at the spelling.
 ///
 /// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
 #[must_use]
@@ -107,18 +142,24 @@ pub unsafe extern "C" fn otp_unlock(
     unsafe { guard(reply, reply_size, || handle::enter(service)?.unlock(text(subject, "subject")?)) }
 }
 
-/// Erases all records with this recipient, a phone number, written as in a request, or another address: at most 64
-/// bytes. Counters and locks, which hold hashes alone, stay until they end, so that erasing lifts no limit. What can be
-/// no address, such as "+39 12", is OTP_E_ARGUMENT. For operators.
+/// Erases every code that was sent to a recipient. For operators.
 ///
-/// Reply: `found`, whether any record was erased: false is the sign of an address that was mistyped.
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes. What can be no address,
+///   such as "+39 12", is OTP_E_ARGUMENT.
+/// - `reply`, `reply_size`: see "Replies".
 ///
-/// It covers the records that were there when it was called, and takes its time: others get their turn meanwhile. A
-/// record that is damaged is passed over, with one log event "erase" of level 1: nobody can tell whose it is. One that
-/// the system did not let be read is OTP_E_STORE, after all others were erased. OTP_E_STORE may come after some were
-/// erased; call it again.
+/// It covers what was there when it was called. Other calls go on meanwhile. Counters and locks stay until they end:
+/// they hold hashes alone, and erasing lifts no limit. A code that is damaged stays, since nobody can tell whose it is:
+/// the log gets one event "erase" of level 1.
 ///
-/// Results: OTP_OK, OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+/// Reply: `found`, whether anything was erased. If it is false, look at the spelling.
+///
+/// Results:
+/// - OTP_OK: done.
+/// - OTP_E_STORE: some may be erased. Call it again.
+/// - OTP_E_ARGUMENT, OTP_E_CONFIG, OTP_E_BUSY: nothing was erased.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otp_erase(

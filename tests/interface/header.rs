@@ -143,3 +143,91 @@ fn a_result_that_is_not_looked_at_is_a_warning() {
     let converted = "#include \"otp.hpp\"\nint f(otp::service &s) { return s.verify(\"t\", \"c\"); }\n";
     assert!(compile("c++", "cpp", "c++11", converted, &["-DCONVERTED"]).is_err());
 }
+
+/// What the examples take for granted.
+const PRELUDE: &str = "#define _GNU_SOURCE\n#include <otp.h>\n#include <stdio.h>\n#include <sys/types.h>\n#include <unistd.h>\n\
+    int fail(const char *reply);\nint refuse(void);\nvoid let_in(void);\nvoid show(const char *text);\n\
+    int gateway_send(void *gateway, const char *to, const char *text);\nvoid gateway_free(void *gateway);\n";
+
+/// The examples, each without the stars before its lines.
+fn examples() -> Vec<String> {
+    let header = std::fs::read_to_string(root("include/otp.h")).unwrap();
+    let parts = header.split(" * ```c\n").skip(1).map(|part| part.split(" * ```\n").next().unwrap());
+    let line = |line: &str| format!("{}\n", line.strip_prefix(" * ").or(line.strip_prefix(" *")).unwrap());
+    parts.map(|part| part.lines().map(line).collect()).collect()
+}
+
+/// Strict C compiles every example: a whole program, functions, or statements of one.
+#[test]
+fn every_example_compiles() {
+    let examples = examples();
+    assert!(examples.len() > 12, "{}", examples.len());
+    for (number, example) in examples.iter().enumerate() {
+        let program = if example.contains("int main(") {
+            example.clone()
+        } else if example.starts_with("static ") {
+            // Whoever defines a function uses it.
+            let names = example.lines().filter(|line| line.starts_with("static "));
+            let names = names.map(|line| line.split('(').next().unwrap().rsplit([' ', '*']).next().unwrap());
+            let used: String = names.map(|name| format!("(void){name};")).collect();
+            format!("{PRELUDE}{example}int main(void) {{ {used} return 0; }}\n")
+        } else {
+            // What the statements do not declare themselves.
+            let declared = [
+                ("otp_service *service", "otp_service *service = NULL;"),
+                ("reply[OTP_REPLY_SIZE]", "char reply[OTP_REPLY_SIZE] = \"{}\";"),
+                ("char request[", "char request[1024] = \"\";"),
+            ];
+            let missing = declared.iter().filter(|(start, _)| !example.contains(start));
+            let early: String = missing.map(|(_, whole)| *whole).collect();
+            let given = "const char *session, const char *payment, const char *typed, const char *shop";
+            let names = ["session", "payment", "typed", "shop", "service", "reply", "request"];
+            let seconds = example.contains("int64_t seconds").then_some("seconds");
+            let used: String = names.into_iter().chain(seconds).map(|name| format!("(void){name};")).collect();
+            format!("{PRELUDE}int example({given});\nint example({given}) {{ {early}\n{example}{used} return 0; }}\n")
+        };
+        compile("cc", "c", "c99", &program, &[&format!("-DEXAMPLE={number}")])
+            .unwrap_or_else(|complaint| panic!("{example}\n{complaint}"));
+    }
+}
+
+/// One line that says it; then parameters, reply, results, example.
+#[test]
+fn every_function_says_the_same_things_in_the_same_order() {
+    let header = std::fs::read_to_string(root("include/otp.h")).unwrap();
+    let (_, functions) = header.split_once("extern \"C\" {").unwrap();
+    let mut count = 0;
+    for part in functions.split("/**\n").skip(1) {
+        let (comment, declaration) = part.split_once(" */\n").unwrap();
+        let declaration = declaration.split_once(';').unwrap().0;
+        let place = |section: &str| comment.find(&format!(" * {section}:"));
+        let (parameters, reply) = (place("Parameters"), place("Reply"));
+        let (results, example) = (place("Results"), place("Example"));
+        let first = comment.lines().next().unwrap();
+        assert!(first.ends_with('.') && comment.lines().nth(1) == Some(" *"), "{declaration}: {first}");
+        assert_eq!(parameters.is_some(), !declaration.contains("(void)"), "{declaration}");
+        assert_eq!(reply.is_some(), declaration.contains("char *reply,") && declaration.contains("reply_size"));
+        assert!(results.is_some() || declaration.contains("void otp_"), "{declaration}");
+        let order: Vec<_> = [parameters, reply, results, example].into_iter().flatten().collect();
+        assert!(order.is_sorted(), "{declaration}");
+        let names = declaration.split_once('(').unwrap().1.split([',', ')']).filter(|name| name.contains(' '));
+        for name in names.map(|name| name.rsplit([' ', '*']).next().unwrap()) {
+            assert!(comment.contains(&format!("`{name}`")), "{declaration}: {name}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 27);
+}
+
+/// Turns of phrase that one has to read twice.
+#[test]
+fn the_manuals_are_in_plain_english() {
+    let turns =
+        ["but for ", "as of ", "those who", "may be told", "has the workflow", "for want of", "whereof", "alike)"];
+    for manual in ["include/otp.h", "include/otp.hpp", "README.md", "docs/options.md", "docs/ARCHITECTURE.md"] {
+        let text = std::fs::read_to_string(root(manual)).unwrap();
+        for turn in turns {
+            assert!(!text.contains(turn), "{manual}: {turn}");
+        }
+    }
+}

@@ -4,3 +4,4 @@ mod c_api;
 mod exports;
 mod ffi;
 mod header;
+mod options;

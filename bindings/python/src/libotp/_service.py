@@ -55,8 +55,7 @@ class Service:
     Every method may raise what :class:`libotp.Error` covers, :class:`TypeError` for an argument of the wrong type, and
     :class:`libotp.ArgumentError` for one that is out of range or has a NUL character, and once the service is closed.
 
-    :param config: the configuration: a mapping with the names of ``otp_open`` in ``otp.h``, or the same as JSON text.
-        None is all defaults.
+    :param config: the configuration: a mapping with the options below, or the same as JSON text. None is all defaults.
     :param sender: delivers messages, and implies sender type "host". None or True returned means sent. Raising
         :class:`libotp.NotSent` means certainly not sent: the next step of the workflow is tried. Any other exception
         means that it may have been sent: the code stays good, and :class:`libotp.SendError` has the exception as its
@@ -66,6 +65,83 @@ class Service:
         :func:`sys.unraisablehook`, and the event is lost.
     :param clock: tells the time in seconds, as :func:`time.time`. What it raises goes to :func:`sys.unraisablehook`,
         and the host's wall clock is read in its place.
+
+    Options, with ranges and defaults:
+
+    * ``repository`` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
+      for small hosts) or "memory:". It is made when there is none, readable for its owner alone. Any number of
+      processes may open one.
+    * ``key`` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of
+      ``keyFile``.
+    * ``keyFile`` (default the repository's path and ".key"): The file that holds the key. It is made, with mode
+      0600, only together with a new repository. A file that you name may be what an orchestrator mounts: a symbolic
+      link, root's, readable by its group; by everybody only if it is root's on a read-only mount.
+    * ``previousKeys`` (up to 16; default none): Keys with which older codes still verify.
+    * ``namespace`` (1 to 64 bytes; default "default"): Tenants that share a repository never see each other's
+      codes, locks or limits.
+    * ``otpLength`` (4 to 10; default 6): Digits of a code.
+    * ``validityTime`` (1/60 to 1440; default 5): How many minutes a code is good. Fractions are allowed.
+    * ``maxAttempts`` (1 to 10; default 5): How many wrong guesses a code allows.
+    * ``policy.profile`` (default "standard"): Tightens the defaults, and refuses options that are weaker: "nist"
+      (NIST SP 800-63B-4) wants 6 digits or more and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5
+      failures at most, for ``maxAttempts`` and ``lockAfter``, and a ``context`` with every code; "pci" (PCI DSS
+      4.0.1) ``lockAfter`` 10 at most and ``lockMinutes`` 30 or more.
+    * ``policy.cooldownSeconds`` (0 to 3600; default 30): The time between two messages to one recipient.
+    * ``policy.sendLimits`` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
+      minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
+    * ``policy.subjectFailures.lockAfter`` (1 to 100; default 10): After every so many failures in a row a subject
+      is locked for a while.
+    * ``policy.subjectFailures.lockMinutes`` (1 to 1440; default 30): How long that lock lasts.
+    * ``policy.subjectFailures.disableAfter`` (1 to 100; default 100): After so many failures in a row only
+      otp_unlock() opens the subject again.
+    * ``policy.countries`` (1 to 1000 of 1 to 7 digits; default every country): Calling codes, or longer beginnings
+      of numbers, that messages go to, such as ["39"]. Any other number is OTP_REFUSED.
+    * ``policy.retentionMinutes`` (0 to 43200; default 1440): How long a code is kept after its end, to answer
+      "used" or "expired".
+    * ``message`` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
+      {minutes}, {brand} and the names in a request's ``params`` are filled in.
+    * ``brand`` (1 to 64 bytes; default none): What {brand} stands for.
+    * ``webOtpDomain`` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
+      (WebOTP).
+    * ``androidHash`` (11 characters of Base64; default none): Adds a last line to an SMS by which this Android app
+      finds the code (SMS Retriever). Not together with ``webOtpDomain``.
+    * ``ownCodes`` (default false): Whether a request may bring its own ``code``.
+    * ``accept`` (default all): The members that a request may have; any other is OTP_E_ARGUMENT. For hosts that
+      pass on what comes from outside.
+    * ``defaultCountry`` (default none): The calling code, such as "39", with which a number without + or 00 is
+      read.
+    * ``sender.type`` (default "console"): Who delivers. "console" prints to standard error, for development. "host"
+      calls the function of otp_on_send(). "none" puts the message into the reply, for you to send. "messages" and
+      "dispatch" are the carrier Vonage.
+    * ``sender.applicationId`` (1 to 256 visible ASCII characters; default none): The carrier's application, for
+      requests with a signed token.
+    * ``sender.privateKey`` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
+      path of a file that holds it. Where a text may be both, write the path with /, ./ or ../ at its beginning.
+    * ``sender.apiKey`` (1 to 256 visible ASCII characters; default none): The carrier's account, for requests with
+      a password.
+    * ``sender.apiSecret`` (1 to 256 visible ASCII characters; default none): The password of that account.
+    * ``sender.auth`` (default "jwt" with a ``privateKey``, else "basic"): How requests are authorised.
+    * ``sender.baseUrl`` (default "https://api.nexmo.com"): Where requests go. http:// is for this machine alone.
+    * ``sender.timeoutSeconds`` (1 to 120; default 10): The time for all requests of one call.
+    * ``workflow[].channel`` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then
+      "sms"): The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with
+      "messages", "rcs".
+    * ``workflow[].from`` (1 to 64 bytes; default "NEXMO" for SMS): The sender's address. With a carrier a step
+      without one is left out, with a warning.
+    * ``workflow[].expiryTime`` (15 to 86400; default 120): How many seconds a step waits for ``conditionStatus``
+      before the next one begins.
+    * ``workflow[].conditionStatus`` (default "read"; "delivered" for SMS): What makes the next step needless.
+    * ``workflow[].template`` (default ``message``): A text of the step's own; for WhatsApp through a carrier also
+      the name of an approved template.
+    * ``background`` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".
+    * ``webhook.signatureSecret`` (4 to 256 bytes; default none): The account's secret, by which otp_webhook()
+      checks signatures. Needed for webhooks.
+    * ``webhook.apiKey`` (default any): The only account whose webhooks are taken.
+    * ``webhook.applicationId`` (default any): The only application whose webhooks are taken.
+    * ``webhook.maxAgeSeconds`` (1 to 86400; default 300): How far from now, either way, a webhook may have been
+      signed.
+    * ``durability`` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
+      "process" the end of the process.
 
     Callbacks run on the thread that called, several at once if several do. They may use the service, and close it.
     KeyboardInterrupt, SystemExit and the like, raised in one, are raised again when the call is over.

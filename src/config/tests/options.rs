@@ -1,0 +1,92 @@
+//! `docs/options.json`, the list from which all manuals are written, against what is read.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn listed() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../../docs/options.json")).unwrap()
+}
+
+/// A configuration with this value of an option, and what it needs beside it.
+fn with(name: &str, value: Value) -> String {
+    let mut config = json!({"repository": "memory:"});
+    let mut wrapped = value;
+    for member in name.split('.').skip(1).collect::<Vec<_>>().into_iter().rev() {
+        wrapped = json!({ member: wrapped });
+    }
+    let beside = match name.split('.').next().unwrap() {
+        "sender" if name != "sender.type" => json!({"type": "messages", "apiKey": "k", "apiSecret": "s"}),
+        "webhook" if name != "webhook.signatureSecret" => {
+            json!({"signatureSecret": "a secret of 32 bytes and more ..."})
+        }
+        "workflow[]" if name != "workflow[].channel" => json!({"channel": "sms", "from": "1"}),
+        _ => Value::Null,
+    };
+    if let (Some(members), Some(more)) = (wrapped.as_object_mut(), beside.as_object()) {
+        for (name, value) in more {
+            members.entry(name).or_insert(value.clone());
+        }
+    }
+    let top = name.split(['.', '[']).next().unwrap();
+    config[top] = if name.contains("[]") { json!([wrapped]) } else { wrapped };
+    config.to_string()
+}
+
+fn detail(config: &str) -> Option<String> {
+    Config::parse(Some(config)).err().map(|error| error.detail().to_owned())
+}
+
+#[test]
+fn every_option_is_read() {
+    for option in listed() {
+        let name = option["name"].as_str().unwrap();
+        let refused = detail(&with(name, json!([[[]]]))).unwrap_or_else(|| panic!("{name} takes anything"));
+        let shown = name.replace("[]", "[0]");
+        assert!(refused.starts_with(&shown) && !refused.ends_with("unknown"), "{name}: {refused}");
+    }
+}
+
+#[test]
+fn every_range_is_kept() {
+    let mut count = 0;
+    for option in listed() {
+        let name = option["name"].as_str().unwrap();
+        let (Some(least), Some(most)) = (option["least"].as_i64(), option["most"].as_i64()) else { continue };
+        for value in [least, most] {
+            assert_eq!(detail(&with(name, json!(value))), None, "{name}: {value}");
+        }
+        for value in [least - 1, most + 1] {
+            assert!(detail(&with(name, json!(value))).is_some(), "{name}: {value}");
+        }
+        assert_eq!(option["range"], format!("{least} to {most}"), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 10);
+}
+
+#[test]
+fn every_default_is_the_one_that_is_listed() {
+    let config = Config::parse(Some(r#"{"repository": "memory:"}"#)).ok().unwrap();
+    let (policy, minute) = (&config.policy, crate::clock::MINUTE_MS);
+    let failures = policy.subject_failures;
+    for (name, value) in [
+        ("otpLength", u64::from(config.otp_length)),
+        ("validityTime", config.validity_ms / minute),
+        ("maxAttempts", config.max_attempts.into()),
+        ("policy.cooldownSeconds", policy.cooldown_ms / 1000),
+        ("policy.subjectFailures.lockAfter", failures.lock_after.into()),
+        ("policy.subjectFailures.lockMinutes", failures.lock_ms / minute),
+        ("policy.subjectFailures.disableAfter", failures.disable_after.into()),
+        ("policy.retentionMinutes", policy.retention_minutes.into()),
+        ("sender.timeoutSeconds", config.timeout_ms / 1000),
+        ("workflow[].expiryTime", config.workflow[0].expiry_seconds.into()),
+    ] {
+        let option = listed().into_iter().find(|option| option["name"] == name).unwrap();
+        assert_eq!(option["default"], value.to_string(), "{name}");
+    }
+    let limits: Vec<_> =
+        policy.send_limits.iter().map(|it| format!("{} in {}", it.count, it.window_ms / minute)).collect();
+    let option = listed().into_iter().find(|option| option["name"] == "policy.sendLimits").unwrap();
+    assert_eq!(option["default"], format!("{} minutes", limits.join(", ")));
+}
