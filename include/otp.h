@@ -378,7 +378,7 @@ uint32_t otp_abi_version(void);
  *   password.
  * - `sender.apiSecret` (1 to 256 visible ASCII characters; default none): The password of that account.
  * - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
- * - `sender.baseUrl` (default "https://api.nexmo.com"): Where requests go. http:// is for this machine alone.
+ * - `sender.baseUrl` (default `https://api.nexmo.com`): Where requests go. http:// is for this machine alone.
  * - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
  * - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"):
  *   The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",

@@ -193,7 +193,7 @@ export interface Sender {
    */
   auth?: "jwt" | "basic";
   /**
-   * Where requests go. http:// is for this machine alone. Default "https://api.nexmo.com".
+   * Where requests go. http:// is for this machine alone. Default `https://api.nexmo.com`.
    */
   baseUrl?: string;
   /**
