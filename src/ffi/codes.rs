@@ -31,7 +31,8 @@ use crate::ffi::strings::{optional_text, text};
 ///   number, else the Messenger id, else the token.
 /// - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
 /// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
-/// - `params`: an object of at most 16 texts, each of at most 256 bytes, for the names in braces in `message`.
+/// - `params`: an object of at most 16 texts of at most 256 bytes each, for the names in braces in `message`: 1 to 32
+///   letters, digits or _.
 /// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
 ///   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
 /// - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
+use crate::compiler::root;
 use crate::{Watchdog, complain, scratch, shared_library, tool};
 
 /// Seconds in which npm or a run of tests must end.
@@ -22,7 +23,7 @@ impl Workspace {
         tool("node").and(tool("npm"))?;
         let root = scratch().join("node");
         let _one = INSTALLING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = root();
         for part in [
             "bindings/node",
             "examples/node",
@@ -83,9 +84,7 @@ pub fn copy(from: &Path, to: &Path) {
         fs::copy(from, to).unwrap();
         return;
     }
-    if !from.exists() {
-        return;
-    }
+    assert!(from.exists(), "{} is missing", from.display());
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (name, target) = (entry.file_name(), to.join(entry.file_name()));

@@ -6,9 +6,9 @@ use std::process::Command;
 use testing::compiler::{root, succeed};
 use testing::{Folder, Watchdog, shared_library, tool};
 
-/// A program of `tests/runtimes`.
+/// A program of `tests/languages/runtimes`.
 fn program(name: &str) -> PathBuf {
-    root().join("tests/runtimes").join(name)
+    root().join("tests/languages/runtimes").join(name)
 }
 
 /// The library under the names by which it is linked and loaded, in a folder of its own.

@@ -269,7 +269,7 @@ fn many_threads_share_connections() {
 #[test]
 fn the_environment_has_no_say_in_proxies() {
     let mut test = Command::new(std::env::current_exe().unwrap());
-    test.args(["--exact", "sender::vonage::tests::lines::many_threads_share_connections"]);
+    test.args(["--exact", "sender::vonage::tests::connections::many_threads_share_connections"]);
     for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"] {
         test.env(name, "http://127.0.0.1:9");
     }
