@@ -357,7 +357,8 @@ uint32_t otp_abi_version(void);
  * - `policy.retentionMinutes` (0 to 43200; default 1440): How long a code is kept after its end, to answer "used"
  *   or "expired".
  * - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
- *   {minutes}, {brand} and the names in a request's `params` are filled in.
+ *   {minutes}, {brand} and the names in a request's `params` are filled in; a name without a value is
+ *   OTP_E_ARGUMENT.
  * - `brand` (1 to 64 bytes; default none): What {brand} stands for.
  * - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
  *   (WebOTP).
@@ -471,7 +472,8 @@ void otp_close(otp_service *service);
  *   number, else the Messenger id, else the token.
  * - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
  * - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
- * - `params`: an object of at most 16 texts, each of at most 256 bytes, for the names in braces in `message`.
+ * - `params`: an object of at most 16 texts of at most 256 bytes each, for the names in braces in `message`: 1 to 32
+ *   letters, digits or _.
  * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
  *   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
  * - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.

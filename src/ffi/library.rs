@@ -70,7 +70,8 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `policy.retentionMinutes` (0 to 43200; default 1440): How long a code is kept after its end, to answer "used"
 ///   or "expired".
 /// - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
-///   {minutes}, {brand} and the names in a request's `params` are filled in.
+///   {minutes}, {brand} and the names in a request's `params` are filled in; a name without a value is
+///   OTP_E_ARGUMENT.
 /// - `brand` (1 to 64 bytes; default none): What {brand} stands for.
 /// - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
 ///   (WebOTP).

@@ -21,7 +21,7 @@ impl Workspace {
     /// None, and said so, where Node or npm is missing.
     pub fn new() -> Option<Self> {
         tool("node").and(tool("npm"))?;
-        let root = scratch().join("node");
+        let made = scratch().join("node");
         let _one = INSTALLING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let source = root();
         for part in [
@@ -33,9 +33,9 @@ impl Workspace {
             "LICENSE-MIT",
             "LICENSE-APACHE",
         ] {
-            copy(&source.join(part), &root.join(part));
+            copy(&source.join(part), &made.join(part));
         }
-        Some(Self(root))
+        Some(Self(made))
     }
 
     pub fn path(&self, part: &str) -> PathBuf {
