@@ -183,6 +183,8 @@ fn one_command_installs_from_a_checkout() {
         "Cargo.toml",
         "Cargo.lock",
         "build.rs",
+        "simulator",
+        "testing",
         "src",
         "include",
         "README.md",
