@@ -2,7 +2,7 @@
 //!
 //! A library for dates was weighed (jiff 0.2, by `opt-level = "s"` and fat LTO): it adds 178 KB to a shared library that
 //! formats and parses one timestamp, against the forty lines here, and the carrier's own spellings of a time would still
-//! have to be read beside it. A well-kept library may be slower, but for this it has to be smaller, too.
+//! have to be read beside it. The smaller one stays.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -207,7 +207,7 @@ impl Sends {
         (until > now).then(|| until.since(now))
     }
 
-    /// What a sweep leaves of them, as of failures.
+    /// What a sweep leaves of them, by the rule for failures.
     pub fn swept(mut self, now: Time) -> Option<Self> {
         if self.times.last().is_some_and(|last| last.since(now) > SWEPT_AHEAD_MS) {
             self.settle(now);

@@ -178,8 +178,7 @@ impl Record {
         self.time(now) < self.end_of(code).plus(self.retention_ms())
     }
 
-    /// When an earlier code is over. No code outlasts by more than its own length the creation of the one after it,
-    /// but for one of a clock that was ahead.
+    /// When an earlier code is over: a day after its creation at the latest, even if a clock was ahead.
     fn end_of(&self, code: &Code) -> Time {
         code.expires.min(self.code.created.plus(LONGEST_VALIDITY_MS))
     }

@@ -73,8 +73,8 @@ impl Reference {
         Self { record: row, delivery: 0, step: None, until }
     }
 
-    /// What a sweep leaves of it: nothing when it is over. No record is kept for longer than the longest, but for one
-    /// of a clock that was ahead.
+    /// What a sweep leaves of it: nothing when it is over. None is kept longer than a record can be, even if a
+    /// clock was ahead.
     pub fn swept(self, now: Time) -> Option<Self> {
         let until = self.until.min(now.plus(LONGEST_KEPT_MS));
         (now < until).then_some(Self { until, ..self })

@@ -163,7 +163,7 @@ impl Carrier {
         self.shared.state().faults.extend(faults);
     }
 
-    /// Has the owner of this phone read all messages on it, by channels that report it. Gives how many there were, when
+    /// The owner of this phone reads all messages on it, by channels that report it. Gives how many there were, when
     /// their webhooks were answered.
     pub fn read_now(&self, address: &str) -> usize {
         phone::read_now(&self.shared, address)

@@ -54,7 +54,7 @@ pub fn take(shared: &Arc<Shared>, path: &str, body: Value, answer: Value) -> Opt
     }))
 }
 
-/// Has all messages on a phone read that were not.
+/// Reads all messages on a phone that were not read.
 pub fn read_now(shared: &Arc<Shared>, address: &str) -> usize {
     let unread = |message: &mut Message| message.address() == address && message.channel != "sms";
     let messages: Vec<_> = shared.state().unread.extract_if(.., unread).collect();
@@ -62,7 +62,7 @@ pub fn read_now(shared: &Arc<Shared>, address: &str) -> usize {
     messages.len()
 }
 
-/// Has a message read, unless it was.
+/// Reads a message, unless it was read.
 fn read(shared: &Arc<Shared>, message: &Message) {
     let first = shared.state().unread.extract_if(.., |unread| unread.uuid == message.uuid).next();
     if first.is_some() {

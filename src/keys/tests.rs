@@ -7,7 +7,7 @@ use crate::clock::Time;
 use crate::config::{Durability, RepositoryUrl};
 use crate::record::CodeState;
 use crate::repository;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use std::os::unix::fs::PermissionsExt;
 
 fn memory() -> Arc<dyn Repository> {
@@ -110,7 +110,7 @@ fn what_is_sealed_opens_only_where_it_was() {
 
 #[test]
 fn a_key_file_is_made_with_the_repository_and_never_again() {
-    let folder = Folder::new("keys");
+    let folder = ScratchFolder::new("keys");
     let path = folder.path().join("otp.key");
     let source = KeySource::Beside(path.clone());
     let from_file = |repository: &dyn Repository| KeyRing::open(repository, source.clone(), vec![], &mut Vec::new());
@@ -139,7 +139,7 @@ fn a_key_file_is_made_with_the_repository_and_never_again() {
 
 #[test]
 fn a_key_file_that_is_named_may_be_what_orchestrators_mount() {
-    let folder = Folder::new("named");
+    let folder = ScratchFolder::new("named");
     let (path, link) = (folder.path().join("otp.key"), folder.path().join("link"));
     let open = |source| {
         let mut warnings = Vec::new();

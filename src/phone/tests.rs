@@ -199,7 +199,7 @@ fn lengths(descriptor: &Descriptor) -> impl Iterator<Item = usize> {
 }
 
 /// The metadata still has Gabon's numbers of before 2019, each in two forms. Ours are those of today, whose 8 digits
-/// begin with no 0 but for the one that is dialled.
+/// begin with no 0 except the one that is dialled.
 const GABON: u16 = 241;
 
 #[test]

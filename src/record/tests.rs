@@ -302,7 +302,7 @@ fn a_sweep_ends_what_a_clock_that_was_ahead_left() {
         // The clock goes further back: then it counts from there.
         let earlier = Time::from_ms(now.ms() - 2 * DAY_MS);
         assert_eq!(swept.clone().swept(earlier).unwrap().kept_from, Some(earlier));
-        // It was right after all: then all is as without a sweep, but for what ended.
+        // It was right after all: then all is as without a sweep, except what ended.
         let ends = ahead.plus(VALIDITY_MS);
         assert_eq!(swept.clone().swept(ends).unwrap().code.state, left);
         assert_eq!(swept.swept(ends.plus(retention_ms)), None);

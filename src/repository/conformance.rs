@@ -13,9 +13,9 @@ const PLAIN: Commit = Commit { synced: false, sweep: None };
 const SYNCED: Commit = Commit { synced: true, sweep: None };
 
 /// A folder that goes away with the test.
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct ScratchFolder(PathBuf);
 
-impl Folder {
+impl ScratchFolder {
     pub(crate) fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -29,7 +29,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -234,7 +234,7 @@ fn memory() {
 #[test]
 fn sqlite() {
     for durability in [Durability::Full, Durability::Process] {
-        let folder = Folder::new("sqlite");
+        let folder = ScratchFolder::new("sqlite");
         let url = RepositoryUrl::Sqlite(folder.path().join("otp.db"));
         suite(&|| super::open(&url, durability, &mut Vec::new()).unwrap(), true);
     }
@@ -243,7 +243,7 @@ fn sqlite() {
 #[test]
 fn json() {
     for durability in [Durability::Full, Durability::Process] {
-        let folder = Folder::new("json");
+        let folder = ScratchFolder::new("json");
         let url = RepositoryUrl::Json(folder.path().join("otp"));
         suite(&|| super::open(&url, durability, &mut Vec::new()).unwrap(), true);
     }

@@ -61,7 +61,7 @@ mod tests {
     use std::os::unix::fs::OpenOptionsExt;
 
     use super::*;
-    use crate::repository::conformance::Folder;
+    use crate::repository::conformance::ScratchFolder;
 
     fn message(text: String) -> Message {
         Message {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_was_printed_decides() {
-        let folder = Folder::new("console");
+        let folder = ScratchFolder::new("console");
         let path = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let open = |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(&path).unwrap();

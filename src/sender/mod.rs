@@ -1,4 +1,4 @@
-//! Delivery: one message at a time, by whoever the configuration names.
+//! Delivery: one message at a time, by the sender that the configuration names.
 
 pub mod console;
 pub mod host;

@@ -31,7 +31,7 @@ impl Core {
         begun
     }
 
-    /// Has the workflow go on when the newest step's condition has not come in time, where the library runs it.
+    /// Sets the time at which the workflow goes on if the newest step's condition has not come, where the library runs it.
     pub(super) fn wait(&self, record: &mut Record, steps: &Steps, now: Time) {
         if self.config.sender == Via::Messages {
             workflow::wait(record, steps, now);

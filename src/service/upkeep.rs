@@ -63,7 +63,7 @@ impl Service {
         })
     }
 
-    /// Has the driver, if there is one, do its rounds so: where a service is not kept alive by references.
+    /// Sets how the driver, if there is one, does its rounds: for a service that references do not keep alive.
     pub(crate) fn set_round(&self, round: impl Fn(bool) -> Option<Duration> + Send + Sync + 'static) {
         if let Some(driver) = &self.driver {
             driver.set_round(Arc::new(round));

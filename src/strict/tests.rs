@@ -2,7 +2,7 @@ use super::{Node, Object, is_host_name, is_name, parse};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 
-/// Calls `each` with texts that are like one of the seeds but for a few bytes, always the same ones.
+/// Calls `each` with texts that are like one of the seeds except for a few bytes, always the same ones.
 pub fn with_mutants(seeds: &[&str], count: usize, mut each: impl FnMut(&str)) {
     let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut below = |limit: usize| {

@@ -16,7 +16,7 @@ use rusqlite::ffi::{sqlite3_syscall_ptr, sqlite3_vfs_find};
 /// The bytes of `-shm` that SQLite locks (`UNIX_SHM_BASE` to `UNIX_SHM_DMS`). Those of a database lie at 1 GiB.
 const INDEX: RangeInclusive<off_t> = 120..=128;
 
-/// As SQLite declares `fcntl`, but for the arguments that it may leave out: here it never does.
+/// As SQLite declares `fcntl`, with the third argument, which SQLite always gives here.
 type Control = unsafe extern "C" fn(c_int, c_int, *mut flock) -> c_int;
 
 /// Has it so in this process. Call it before the first connection is opened.

@@ -268,7 +268,7 @@ static void refused_files(void) {
     if (CHECK(version != NULL))
       version[strcspn(version, "0123456789")] = '9';
   } else {
-    /* An SQLite file that says of itself what libotp says, but for the number of the format. */
+    /* An SQLite file that says of itself what libotp says, except the number of the format. */
     memcpy(after + 60, "\0\0\0\x7f\0\0\0\0lotp", 12);
     CHECK(unlink(beside("-wal")) == 0 && unlink(beside("-shm")) == 0);
   }

@@ -13,7 +13,7 @@ static struct pair {
 static size_t captures, count, used;
 static char captured_texts[32][OTP_REPLY_SIZE], texts[CAPACITY];
 
-/* Where we are, for those who read of a failure. */
+/* Where we are, to say it with a failure. */
 static const char *scenario, *step, *host;
 
 static char last[OTP_REPLY_SIZE], value[OTP_REPLY_SIZE], buffer[OTP_REPLY_SIZE];

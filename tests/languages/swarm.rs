@@ -61,7 +61,7 @@ impl Drop for Worker {
     }
 }
 
-/// A language, and the command that starts a worker in it but for the configuration.
+/// A language, and the command that starts a worker in it, without the configuration.
 struct Language {
     name: &'static str,
     command: Box<dyn Fn() -> Command>,

@@ -2,7 +2,7 @@
 
 Each row times the same calls in C through bare ctypes and through :class:`libotp.Service`, in turns, on a repository
 in memory, and shows the best of many rounds in processor time of the thread, so that neighbours count little. ctypes
-itself is told apart: a call that the library refuses at its first look, for want of room for a reply, costs little
+itself is told apart: a call that the library refuses at its first look, when the reply has no room, costs little
 else. The overhead over the C call is what the service takes on top of ctypes, and ctypes.
 """
 

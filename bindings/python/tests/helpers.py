@@ -27,7 +27,7 @@ def size(small: int, full: int) -> int:
 
 
 def missing(what: str) -> None:
-    """Leaves a test out, for want of something; with ``OTP_TEST_ALL=1`` that is a failure."""
+    """Leaves a test out, when something is missing; with ``OTP_TEST_ALL=1`` that is a failure."""
     if os.environ.get("OTP_TEST_ALL") == "1":
         raise AssertionError(f"{what} is missing, and OTP_TEST_ALL=1 needs it")
     print(f"SKIPPED, since {what} is missing", file=sys.stderr)

@@ -9,7 +9,7 @@ use super::super::{Auth, Config, KeySource, PrivateKey};
 use super::{KEY, here};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use crate::service::Service;
 
 const PEM: &str = include_str!("../../../tests/data/private_key.pem");
@@ -68,7 +68,7 @@ fn a_private_key_as_people_give_it() {
         base64(PEM.as_bytes()).trim_end_matches('=').to_owned(),
         format!("Bag Attributes\n{PEM}"),
     ];
-    let folder = Folder::new("private-keys");
+    let folder = ScratchFolder::new("private-keys");
     let path = folder.path().join("private.key");
     for key in &accepted {
         open(&with_private_key(key)).unwrap_or_else(|error| panic!("{error}: {key}"));
@@ -111,7 +111,7 @@ fn what_is_no_private_key_is_named_and_not_shown() {
         assert!(error.outcome() == Outcome::Config && error.detail().starts_with(expected), "{error} for {key}");
         shows_nothing_of(error.detail(), &key);
     }
-    let folder = Folder::new("no-private-keys");
+    let folder = ScratchFolder::new("no-private-keys");
     let path = folder.path().join("private.key");
     for (held, expected) in [
         (body().as_str(), "sender.privateKey: the file holds no PEM text"),
@@ -129,7 +129,7 @@ fn what_is_no_private_key_is_named_and_not_shown() {
 #[test]
 fn a_secret_in_the_wrong_place_is_not_shown() {
     let secrets = [KEY.to_owned(), base64(PEM.as_bytes()), body(), "aB3dE5gH7jK9mN2p".to_owned()];
-    let folder = Folder::new("wrong-places");
+    let folder = ScratchFolder::new("wrong-places");
     let paths: [&[&str]; 34] = [
         &["repository"],
         &["key"],
@@ -217,7 +217,7 @@ fn check(config: &Value, secret: &str) {
 /// Options that may say where they stand.
 #[test]
 fn secrets_stand_in_files_and_in_the_environment() {
-    let folder = Folder::new("secrets");
+    let folder = ScratchFolder::new("secrets");
     let in_file = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -246,7 +246,7 @@ fn secrets_stand_in_files_and_in_the_environment() {
 
 #[test]
 fn a_reference_is_read_once_and_as_a_whole() {
-    let folder = Folder::new("references-once");
+    let folder = ScratchFolder::new("references-once");
     let path = |name: &str| format!("file:{}", folder.path().join(name).display());
     std::fs::write(folder.path().join("second"), "inner").unwrap();
     std::fs::write(folder.path().join("first"), path("second")).unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::clock::Time;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use crate::repository::{Commit, transact};
 use crate::workflow::Reference;
 
@@ -44,7 +44,7 @@ fn length(path: &Path) -> u64 {
 
 #[test]
 fn the_log_has_room_before_it_is_needed() {
-    let folder = Folder::new("log-room");
+    let folder = ScratchFolder::new("log-room");
     let path = folder.path().join("otp.db");
     let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     put(&*repository, 1);
@@ -56,7 +56,7 @@ fn the_log_has_room_before_it_is_needed() {
 
 #[test]
 fn the_log_goes_into_the_database_when_it_is_long() {
-    let folder = Folder::new("log-end");
+    let folder = ScratchFolder::new("log-end");
     let path = folder.path().join("otp.db");
     let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();
     (0..9000).for_each(|number| put(&*repository, number));
@@ -68,7 +68,7 @@ fn the_log_goes_into_the_database_when_it_is_long() {
 #[test]
 fn zeros_in_the_log_are_no_rows_and_hide_none() {
     for rows in [0, 3] {
-        let folder = Folder::new("log-zeros");
+        let folder = ScratchFolder::new("log-zeros");
         let path = folder.path().join("otp.db");
         let copy = folder.path().join("copy.db");
         let repository = open(&path, Durability::Process, &mut Vec::new()).unwrap();

@@ -117,7 +117,7 @@ fn uuid(bytes: [u8; 16]) -> String {
     format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
 }
 
-/// The current token. It is signed once in its lifetime, by whoever comes first: the others use the old one, or wait
+/// The current token. It is signed once in its lifetime, by the first that needs it: the others use the old one, or wait
 /// for that caller where there is none. No lock is held while it signs, since a program may bring its own provider
 /// for signatures; and nobody waits inside the fork gate.
 #[derive(Default)]

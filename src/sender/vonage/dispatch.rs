@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 #[derive(Serialize)]
 struct Workflow<'a> {
     template: &'static str,
-    workflow: Vec<Message<'a>>,
+    workflow: Vec<WorkflowMessage<'a>>,
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct WorkflowMessage<'a> {
     from: Contact<'a>,
     to: Contact<'a>,
     message: Body<'a>,
@@ -84,7 +84,7 @@ pub fn body(legs: &[Leg<'_>]) -> Result<Zeroizing<Vec<u8>>> {
     to_json(&Workflow { template: "failover", workflow }, legs)
 }
 
-fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> Message<'a> {
+fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> WorkflowMessage<'a> {
     let channel = channel::dispatch_name(leg.channel);
     let of = |address, by_id| match by_id {
         true => Contact { channel, id: Some(address), number: None },
@@ -98,7 +98,7 @@ fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> Message<'a> {
         Condition::Read => "read",
     };
     let failover = (!is_last).then_some(Failover { expiry_time: leg.expiry_seconds, condition_status });
-    Message { from, to, message: content(leg), failover }
+    WorkflowMessage { from, to, message: content(leg), failover }
 }
 
 fn content<'a>(leg: &'a Leg<'a>) -> Body<'a> {

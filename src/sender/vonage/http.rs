@@ -16,7 +16,7 @@ use ureq::{Agent, Body, SendBody};
 
 use crate::error::{Error, Result};
 use crate::fork::{self, lock};
-use connection::Connections;
+use connection::HttpConnections;
 use names::Names;
 
 pub(super) use names::LookUp;
@@ -30,7 +30,7 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Room of a connection for each direction: the head of an answer and more.
 const BUFFER_BYTES: usize = 2 * MAX_HEAD_BYTES;
 
-/// Connections that are kept between requests: one for each of so many threads.
+/// HttpConnections that are kept between requests: one for each of so many threads.
 const MAX_IDLE: usize = 64;
 
 /// How long an idle connection is used again. A carrier that closes one just as a request goes out leaves it in
@@ -174,7 +174,7 @@ impl Http {
             .max_idle_connections_per_host(MAX_IDLE)
             .max_idle_age(MAX_IDLE_AGE)
             .build();
-        let connections = Connections { tls: Arc::new(tls), tcp: TcpConnector::default() };
+        let connections = HttpConnections { tls: Arc::new(tls), tcp: TcpConnector::default() };
         Ok(Agent::with_parts(config, connections, Names::new(self.look_up)))
     }
 }

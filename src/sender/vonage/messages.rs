@@ -7,7 +7,7 @@ use super::{Leg, language, to_json};
 use crate::error::Result;
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct SingleMessage<'a> {
     channel: &'a str,
     to: &'a str,
     from: &'a str,
@@ -73,7 +73,7 @@ enum Parameter<'a> {
 pub fn body(leg: &Leg<'_>, client_ref: &str) -> Result<Zeroizing<Vec<u8>>> {
     let rcs = (leg.channel == "rcs").then_some(Rcs { category: "authentication" });
     let (channel, to, from) = (leg.channel, leg.to, leg.from);
-    to_json(&Message { channel, to, from, client_ref, content: content(leg), rcs }, std::slice::from_ref(leg))
+    to_json(&SingleMessage { channel, to, from, client_ref, content: content(leg), rcs }, std::slice::from_ref(leg))
 }
 
 fn content<'a>(leg: &'a Leg<'a>) -> Content<'a> {

@@ -120,7 +120,7 @@ impl Carrier {
         Ok(Self { access, timeout: Duration::from_millis(timeout_ms) })
     }
 
-    /// Has the carrier run a workflow: the next leg when the condition of one is not met in time. At least one leg.
+    /// Asks the carrier to run a workflow: it sends the next leg when the condition of one is not met in time. At least one leg.
     pub fn dispatch(&self, legs: &[Leg<'_>], now: Time, deadline: Instant) -> Answer {
         let (endpoint, body, secrets) = (&DISPATCH, dispatch::body(legs), secrets(legs));
         self.send(&Post { endpoint, body, secrets, now, deadline }, &mut || true)

@@ -7,7 +7,7 @@ use std::thread;
 use super::faulty::{Fault, Plan, Stage, outcome};
 use super::*;
 use crate::reply::DeliveryState;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use crate::sender::{Message, Sent};
 
 const REQUEST: &str = r#"{"phoneNumber":"393331234567","idempotencyKey":"k"}"#;
@@ -266,7 +266,7 @@ fn a_message_that_may_not_be_let_go_of_leaves_later() {
 
 #[test]
 fn a_service_that_cannot_be_opened_leaves_no_repository() {
-    let folder = Folder::new("unopened");
+    let folder = ScratchFolder::new("unopened");
     let at = folder.path().display();
     let config = format!(
         r#"{{"repository":"sqlite:{at}/otp.db","sender":{{"type":"messages","applicationId":"a","privateKey":"{at}/no.key"}},

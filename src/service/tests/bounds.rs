@@ -11,7 +11,7 @@ use super::*;
 use crate::fork::lock;
 use crate::policy::Failures;
 use crate::repository::Row;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use crate::service::pace::{FIRST, MOST};
 use crate::workflow;
 
@@ -210,7 +210,7 @@ fn what_cannot_be_run_is_passed_over_and_told_once() {
 /// A deployment added `{shop}` to the text; requests from before do not have it.
 #[test]
 fn a_record_whose_text_no_longer_renders_is_passed_over() {
-    let (carrier, folder) = (fixture("messages").1, Folder::new("texts"));
+    let (carrier, folder) = (fixture("messages").1, ScratchFolder::new("texts"));
     let clock = Arc::new(AtomicI64::new(T0));
     let open = |message: &str| open_on("sqlite", &folder, &clock, &carrier, ("default", message));
     let (old, new) = (open("{code}"), open("{shop} {code}"));
@@ -230,7 +230,7 @@ fn a_record_whose_text_no_longer_renders_is_passed_over() {
 /// One of several services of a repository, with this namespace and text.
 fn open_on(
     kind: &str,
-    folder: &Folder,
+    folder: &ScratchFolder,
     clock: &Arc<AtomicI64>,
     carrier: &Carrier,
     (namespace, message): (&str, &str),
@@ -246,7 +246,7 @@ fn open_on(
 
 #[test]
 fn no_tenant_sees_another_s_rows() {
-    let ((_, carrier), folder) = (fixture("messages"), Folder::new("many"));
+    let ((_, carrier), folder) = (fixture("messages"), ScratchFolder::new("many"));
     let clock = Arc::new(AtomicI64::new(T0));
     let open = |namespace: &str| open_on("sqlite", &folder, &clock, &carrier, (namespace, "{code}"));
     let (first, mut second) = (open("first"), open("second"));
@@ -266,7 +266,7 @@ fn no_tenant_sees_another_s_rows() {
 }
 
 /// Breaks the bytes of a row.
-fn damage(kind: &str, folder: &Folder, key: &RowKey) {
+fn damage(kind: &str, folder: &ScratchFolder, key: &RowKey) {
     if kind == "json" {
         let file = folder.path().join(format!("otp/{key}.json"));
         assert!(file.exists());
@@ -279,7 +279,7 @@ fn damage(kind: &str, folder: &Folder, key: &RowKey) {
 #[test]
 fn a_damaged_row_stops_neither_timers_nor_erasing_nor_the_sweep() {
     for kind in ["sqlite", "json"] {
-        let ((_, carrier), folder) = (fixture("messages"), Folder::new("damaged"));
+        let ((_, carrier), folder) = (fixture("messages"), ScratchFolder::new("damaged"));
         let clock = Arc::new(AtomicI64::new(T0));
         let fixture = open_on(kind, &folder, &clock, &carrier, ("default", "{code}"));
         let _ = (fixture.send("bad"), fixture.later(1).send("good"), fixture.later(1).send("other"));
@@ -307,7 +307,7 @@ fn a_damaged_row_stops_neither_timers_nor_erasing_nor_the_sweep() {
 /// Whoever edits the database may leave keys of any length.
 #[test]
 fn what_has_no_key_of_ours_is_in_nobody_s_way() {
-    let ((_, carrier), folder) = (fixture("messages"), Folder::new("keys"));
+    let ((_, carrier), folder) = (fixture("messages"), ScratchFolder::new("keys"));
     let fixture = open_on("sqlite", &folder, &Arc::new(AtomicI64::new(T0)), &carrier, ("default", "{code}"));
     let _ = fixture.send("t");
     let (row, timer) = (fixture.key("t").to_string(), fixture.keys()[0].to_string());

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
-use crate::repository::conformance::Folder;
+use crate::repository::conformance::ScratchFolder;
 use crate::service::deliver::Way;
 use crate::service::plan::Job;
 
@@ -41,7 +41,7 @@ fn step(channel: &str, status: DeliveryState) -> (String, DeliveryState) {
 }
 
 /// One of several services on one database.
-fn open_on(folder: &Folder, clock: &Arc<AtomicI64>, url: &str, channels: &[&str]) -> Fixture {
+fn open_on(folder: &ScratchFolder, clock: &Arc<AtomicI64>, url: &str, channels: &[&str]) -> Fixture {
     let workflow: Vec<_> = channels.iter().map(|channel| json!({"channel": channel, "from": "1"})).collect();
     let config = json!({"repository": format!("sqlite:{}/otp.db", folder.path().display()), "workflow": workflow,
         "sender": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": url}});
@@ -115,7 +115,7 @@ fn an_owner_that_comes_back_too_late_begins_nothing() {
 /// A new version of the host comes with another workflow while an old one's claim stands.
 #[test]
 fn a_claimed_step_that_is_no_longer_configured_is_called_off() {
-    let ((_, carrier), folder) = (fixture("messages"), Folder::new("workflows"));
+    let ((_, carrier), folder) = (fixture("messages"), ScratchFolder::new("workflows"));
     let clock = Arc::new(AtomicI64::new(T0));
     let open = |channels: &[&str]| open_on(&folder, &clock, &carrier.url(), channels);
     let (old, new) = (open(&["messenger", "sms"]), open(&["messenger", "whatsapp", "sms"]));
@@ -163,7 +163,7 @@ fn what_was_read_while_its_sms_was_claimed_needs_none() {
 /// The message of a claimed step never left: that is a failure like any other, and ends the claim.
 #[test]
 fn a_claim_ends_where_the_carrier_is_not_reached() {
-    let ((_, carrier), folder) = (fixture("messages"), Folder::new("unreachable"));
+    let ((_, carrier), folder) = (fixture("messages"), ScratchFolder::new("unreachable"));
     let clock = Arc::new(AtomicI64::new(T0));
     // Nobody listens on this port.
     let open = |url: &str| open_on(&folder, &clock, url, &["messenger", "sms"]);

@@ -307,7 +307,7 @@ fn a_webhook_is_genuine_or_changes_nothing() {
 #[test]
 fn no_tenant_runs_or_holds_up_another_s_timers() {
     let carrier = Carrier::start();
-    let folder = crate::repository::conformance::Folder::new("tenants");
+    let folder = crate::repository::conformance::ScratchFolder::new("tenants");
     let messages = json!({"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": carrier.url()});
     let open = |namespace: &str, sender: &Value| {
         let config = json!({

@@ -47,7 +47,7 @@ fn a_report_of_an_older_delivery_moves_no_step_of_the_newest() {
 #[test]
 fn a_tenant_s_report_moves_no_other_s_delivery() {
     let (fixture, carrier) = fixture("messages");
-    let folder = crate::repository::conformance::Folder::new("references");
+    let folder = crate::repository::conformance::ScratchFolder::new("references");
     let open = |namespace: &str| {
         let config = json!({
             "repository": format!("sqlite:{}/otp.db", folder.path().display()), "namespace": namespace,
@@ -140,7 +140,7 @@ fn a_report_of_dispatch_counts_for_its_own_message() {
 /// An address is erased also when the workflow does not have its channel any more.
 #[test]
 fn erase_finds_addresses_of_channels_that_are_gone() {
-    let folder = crate::repository::conformance::Folder::new("channels");
+    let folder = crate::repository::conformance::ScratchFolder::new("channels");
     let open = |channel: &str| {
         let config = json!({"repository": format!("sqlite:{}/otp.db", folder.path().display()),
             "sender": {"type": "none"}, "workflow": [{"channel": channel, "from": "A"}, {"channel": "sms"}]});

@@ -10,7 +10,7 @@ use crate::trace::say;
 use crate::trace::subject::{Place, Subject, Voice, WRONG, cramp};
 use crate::trace::world::World;
 
-/// The phases, by name. Each begins with the repository of [`template`], but for the first, which makes one.
+/// The phases, by name. Each begins with the repository of [`template`]; the first makes one.
 pub const PHASES: [&str; 16] = [
     "make",
     "open",

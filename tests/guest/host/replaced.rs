@@ -85,7 +85,7 @@ fn a_database_has_one_name() {
     let (mut here, other) = (hosts.opened(&home), Place::named(home.folder.path().join("other.db")));
     let code = here.create(0, "token");
     fs::hard_link(&home.place.database, &other.database).unwrap();
-    // The key would be another one, but for this.
+    // Without this the key would be another one.
     fs::copy(home.place.beside(".key"), other.beside(".key")).unwrap();
     let mut there = hosts.c.start(&other);
     refused(&mut there, "more than one name");

@@ -1,4 +1,4 @@
-// A host in Node that uses better-sqlite3: the commands of worker.c, but for a copy of the library and for fork.
+// A host in Node that uses better-sqlite3: the commands of worker.c, except a copy of the library and fork.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-"""A host in Python that uses the module ``sqlite3``: the commands of ``worker.c``, but for a copy of the library."""
+"""A host in Python that uses the module ``sqlite3``: the commands of ``worker.c``, except a copy of the library."""
 
 import os
 import sqlite3

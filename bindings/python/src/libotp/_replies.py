@@ -94,7 +94,7 @@ class Delivery(_Reply):
     channel: Optional[str] = None
     message_uuid: Optional[str] = None
     dispatch_uuid: Optional[str] = None
-    #: Empty but for ``status``.
+    #: Empty except in ``status``.
     steps: Tuple[Step, ...] = ()
 
 

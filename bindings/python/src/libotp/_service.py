@@ -264,7 +264,7 @@ class Service:
     def verify(self, token: str, code: str, context: Optional[str] = None) -> bool:
         """Whether the code is right, which uses it up: of all calls in all processes, one alone is told True.
 
-        Anything of 1 to 64 bytes is a guess and counts, but for blanks and dashes alone: there is no code in those, and
+        Anything of 1 to 64 bytes is a guess and counts, except blanks and dashes alone: there is no code in those, and
         the answer is False. :meth:`check` tells why not.
 
         :param context: the one that the code was created with, if it was.

@@ -18,7 +18,7 @@ fn both(path: &Path) -> Arc<GroupCommit<Sqlite, Readers>> {
 #[test]
 fn side_files_that_are_deleted_are_opened_anew() {
     for suffix in ["-wal", "-shm"] {
-        let folder = Folder::new(&format!("outside{suffix}"));
+        let folder = ScratchFolder::new(&format!("outside{suffix}"));
         let path = folder.path().join("otp.db");
         let (first, second) = (both(&path), both(&path));
         put(&*first, 1);
@@ -35,7 +35,7 @@ fn side_files_that_are_deleted_are_opened_anew() {
 
 #[test]
 fn a_side_file_that_is_replaced_during_a_transaction_is_no_success() {
-    let folder = Folder::new("outside-during");
+    let folder = ScratchFolder::new("outside-during");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -53,7 +53,7 @@ fn a_side_file_that_is_replaced_during_a_transaction_is_no_success() {
 /// Any close of a file ends the locks that belong to the process.
 #[test]
 fn a_transaction_keeps_its_lock_when_somebody_here_reads_the_index() {
-    let folder = Folder::new("outside-index");
+    let folder = ScratchFolder::new("outside-index");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -73,7 +73,7 @@ fn a_transaction_keeps_its_lock_when_somebody_here_reads_the_index() {
 #[test]
 fn a_log_that_is_deleted_is_brought_home_unless_the_database_was_restored() {
     for restored in [false, true] {
-        let folder = Folder::new("outside-log");
+        let folder = ScratchFolder::new("outside-log");
         let path = folder.path().join("otp.db");
         let repository = both(&path);
         put(&*repository, 1);
@@ -95,7 +95,7 @@ fn a_log_that_is_deleted_is_brought_home_unless_the_database_was_restored() {
 
 #[test]
 fn another_database_at_the_path_is_refused_also_by_who_only_reads() {
-    let folder = Folder::new("outside-replaced");
+    let folder = ScratchFolder::new("outside-replaced");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -110,7 +110,7 @@ fn another_database_at_the_path_is_refused_also_by_who_only_reads() {
 /// The number of a deleted file is given to the next one, unless something holds it.
 #[test]
 fn a_database_is_pinned_while_no_connection_is_open() {
-    let folder = Folder::new("outside-pinned");
+    let folder = ScratchFolder::new("outside-pinned");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -125,7 +125,7 @@ fn a_database_is_pinned_while_no_connection_is_open() {
 
 #[test]
 fn a_second_name_is_refused() {
-    let folder = Folder::new("outside-name");
+    let folder = ScratchFolder::new("outside-name");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -143,7 +143,7 @@ fn a_second_name_is_refused() {
 
 #[test]
 fn a_database_that_left_wal_mode_is_brought_back() {
-    let folder = Folder::new("outside-mode");
+    let folder = ScratchFolder::new("outside-mode");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 1);
@@ -168,7 +168,7 @@ fn a_database_that_left_wal_mode_is_brought_back() {
 
 #[test]
 fn a_reader_that_never_ends_is_known_by_the_length_of_the_log() {
-    let folder = Folder::new("outside-reader");
+    let folder = ScratchFolder::new("outside-reader");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 0);
@@ -190,7 +190,7 @@ fn a_reader_that_never_ends_is_known_by_the_length_of_the_log() {
 /// Nobody needs it any more: it goes into the database, and all works again.
 #[test]
 fn a_log_that_grew_to_its_limit_is_emptied_when_its_reader_has_ended() {
-    let folder = Folder::new("outside-limit");
+    let folder = ScratchFolder::new("outside-limit");
     let path = folder.path().join("otp.db");
     let repository = both(&path);
     put(&*repository, 0);
@@ -229,7 +229,7 @@ fn a_deleted_log_is_brought_home_whatever_comes_in_between() {
         ("nothing", |_, _| {}),
     ];
     for (name, between) in between {
-        let folder = Folder::new(&format!("outside-between-{name}"));
+        let folder = ScratchFolder::new(&format!("outside-between-{name}"));
         let path = folder.path().join("otp.db");
         let repository = both(&path);
         put(&*repository, 1);
@@ -246,7 +246,7 @@ fn a_deleted_log_is_brought_home_whatever_comes_in_between() {
 
 #[test]
 fn a_deleted_log_waits_for_a_foreign_reader_to_end() {
-    let folder = Folder::new("outside-waits");
+    let folder = ScratchFolder::new("outside-waits");
     let path = folder.path().join("otp.db");
     let mut engine = super::recovery::engine(&path);
     super::recovery::write(&mut engine, 1).unwrap();
@@ -265,7 +265,7 @@ fn a_deleted_log_waits_for_a_foreign_reader_to_end() {
 /// As a process leaves it that died while it switched the database to WAL mode: SQLite needs it alone to go on.
 #[test]
 fn a_rollback_journal_that_was_left_keeps_nobody_out() {
-    let folder = Folder::new("outside-journal");
+    let folder = ScratchFolder::new("outside-journal");
     let path = folder.path().join("otp.db");
     put(&*both(&path), 1);
     std::fs::write(folder.path().join("otp.db-journal"), [7; 1024]).unwrap();

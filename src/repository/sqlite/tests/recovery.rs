@@ -33,7 +33,7 @@ fn leave_due(engine: &mut Sqlite) {
 
 #[test]
 fn a_due_sync_empties_the_log_into_the_database() {
-    let folder = Folder::new("recovery-due");
+    let folder = ScratchFolder::new("recovery-due");
     let path = folder.path().join("otp.db");
     let (mut writer, mut other) = (engine(&path), engine(&path));
     (0..50).for_each(|number| write(&mut writer, number).unwrap());
@@ -51,7 +51,7 @@ fn a_due_sync_empties_the_log_into_the_database() {
 
 #[test]
 fn a_due_sync_waits_for_a_reader_that_needs_the_log() {
-    let folder = Folder::new("recovery-reader");
+    let folder = ScratchFolder::new("recovery-reader");
     let path = folder.path().join("otp.db");
     let mut writer = engine(&path);
     (0..10).for_each(|number| write(&mut writer, number).unwrap());
@@ -75,7 +75,7 @@ fn a_due_sync_waits_for_a_reader_that_needs_the_log() {
 /// What the disk did not take may be read back as it was before.
 #[test]
 fn pages_that_cannot_be_read_back_are_not_believed() {
-    let folder = Folder::new("recovery-damage");
+    let folder = ScratchFolder::new("recovery-damage");
     let path = folder.path().join("otp.db");
     let mut writer = engine(&path);
     (0..30).for_each(|number| write(&mut writer, number).unwrap());
@@ -98,7 +98,7 @@ fn pages_that_cannot_be_read_back_are_not_believed() {
 
 #[test]
 fn the_log_is_read_as_far_as_its_checksums_hold() {
-    let folder = Folder::new("recovery-frames");
+    let folder = ScratchFolder::new("recovery-frames");
     let path = folder.path().join("otp.db");
     let mut writer = engine(&path);
     (0..20).for_each(|number| write(&mut writer, number).unwrap());

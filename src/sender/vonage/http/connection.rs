@@ -1,6 +1,6 @@
 //! A connection: TCP, and TLS where the URL asks for it.
 //!
-//! ureq's own TLS would do but for two things. It hides a write that fails, so that a body is asked for after a head
+//! ureq's own TLS lacks two things. It hides a write that fails, so that a body is asked for after a head
 //! that never left, and a message that was certainly not sent looks like one that may have been. And it takes an end
 //! without TLS's own notice for the end of an answer.
 
@@ -17,20 +17,20 @@ use ureq::unversioned::transport::{
 };
 
 /// Makes connections.
-pub struct Connections {
+pub struct HttpConnections {
     /// What TLS trusts and speaks.
     pub tls: Arc<ClientConfig>,
     /// Plain TCP.
     pub tcp: TcpConnector,
 }
 
-impl Connections {
-    fn open(&self, details: &ConnectionDetails<'_>) -> Result<Connection, Error> {
+impl HttpConnections {
+    fn open(&self, details: &ConnectionDetails<'_>) -> Result<HttpConnection, Error> {
         let Some(Either::B(tcp)) = Connector::<()>::connect(&self.tcp, details, None)? else {
             return Err(Error::ConnectionFailed);
         };
         if !details.needs_tls() {
-            return Ok(Connection::Plain(tcp.boxed()));
+            return Ok(HttpConnection::Plain(tcp.boxed()));
         }
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host).map_err(|_| Error::Tls("not a name for a certificate"))?;
@@ -39,7 +39,7 @@ impl Connections {
         stream.set_timeout(left(details));
         session.complete_io(&mut stream)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Connection::Tls { stream: Box::new(StreamOwned::new(session, stream)), buffers })
+        Ok(HttpConnection::Tls { stream: Box::new(StreamOwned::new(session, stream)), buffers })
     }
 }
 
@@ -65,27 +65,27 @@ impl FromTls for Error {
     }
 }
 
-impl Connector for Connections {
-    type Out = Connection;
+impl Connector for HttpConnections {
+    type Out = HttpConnection;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<HttpConnection>, Error> {
         self.open(details).map(Some)
     }
 }
 
-impl fmt::Debug for Connections {
+impl fmt::Debug for HttpConnections {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Connections")
+        formatter.write_str("HttpConnections")
     }
 }
 
 /// A connection to the carrier.
-pub enum Connection {
+pub enum HttpConnection {
     Plain(Box<dyn Transport>),
     Tls { stream: Box<StreamOwned<ClientConnection, TransportAdapter>>, buffers: LazyBuffers },
 }
 
-impl Transport for Connection {
+impl Transport for HttpConnection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         match self {
             Self::Plain(transport) => transport.buffers(),
@@ -138,8 +138,8 @@ fn cut_short(cause: io::Error) -> io::Error {
     }
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for HttpConnection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Connection")
+        formatter.write_str("HttpConnection")
     }
 }
