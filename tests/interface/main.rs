@@ -1,5 +1,6 @@
 //! The interface to C: its headers, what the library exports, programs that use it, and misuse.
 
+mod architecture;
 mod c_api;
 mod exports;
 mod ffi;
