@@ -112,8 +112,9 @@ pub fn is_remembered(keys: &KeyRing, row: &RowKey, codes: &[Code], text: &str) -
 /// A code as somebody typed it: as it stands, and as the digits that it means, if it means digits alone.
 ///
 /// Codes of digits are compared with the latter, so that blanks, dashes and digits of other scripts do no harm; other
-/// own codes with the former, byte for byte. Which of both a code is, is not kept: always both are compared. That adds
-/// no guess, since no code of digits is equal to two texts of digits.
+/// own codes with the former, byte for byte. Which of both a code is, is not kept: both are compared, where they differ.
+/// That adds no guess, since no code of digits is equal to two texts of digits, and its time depends on what was typed
+/// alone.
 pub struct TypedCode {
     exact: Zeroizing<String>,
     digits: Zeroizing<String>,
@@ -189,7 +190,8 @@ fn is_replaced(key: &Key, row: &RowKey, code: &Code, typed: &TypedCode) -> Choic
 }
 
 fn in_both_forms(typed: &TypedCode, is_equal: impl Fn(&str) -> Choice) -> Choice {
-    is_equal(&typed.exact) | is_equal(&typed.digits)
+    let exact = is_equal(&typed.exact);
+    if typed.exact == typed.digits { exact } else { exact | is_equal(&typed.digits) }
 }
 
 fn is_kept(code: &Code, mac: &Mac) -> Choice {
