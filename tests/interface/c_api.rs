@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testing::compiler::{Compiler, root, succeed, text, valgrind};
+use testing::compiler::{Compiler, root, succeed, valgrind};
 use testing::{shared_library, size, tool};
 
 const C_STANDARDS: [&str; 4] = ["-std=c99", "-std=c11", "-std=c17", "-std=c2x"];
@@ -33,7 +33,7 @@ const PROGRAMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Not programs of checks by themselves: see the tests that name them, and `vectors.rs`.
-const OTHERS: [&str; 5] = ["header", "unchecked", "faulty", "vectors", "beside_sqlite"];
+const OTHERS: [&str; 4] = ["types", "faulty", "vectors", "beside_sqlite"];
 
 fn c_file(name: &str) -> PathBuf {
     root().join("tests/c").join(name).with_extension("c")
@@ -59,19 +59,10 @@ fn every_program_is_run() {
 }
 
 #[test]
-fn the_header_compiles_alone_by_every_standard() {
-    let Some(compiler) = Compiler::new("cc", "header") else { return };
-    for standard in C_STANDARDS {
-        let compile = |name| {
-            let mut call = compiler.call(&[standard, "-c"]);
-            call.arg(c_file(name)).arg("-o").arg(compiler.folder.path().join("object.o"));
-            call
-        };
-        succeed(&mut compile("header"));
-        // A result that decides something cannot be ignored.
-        let output = compile("unchecked").output().unwrap();
-        assert!(!output.status.success() && text(&output.stderr).contains("unused-result"), "{}", text(&output.stderr));
-    }
+fn every_function_has_the_type_that_programs_are_written_against() {
+    let Some(compiler) = Compiler::new("cc", "types") else { return };
+    let object = compiler.folder.path().join("object.o");
+    succeed(compiler.call(&[C_STANDARDS[0], "-c"]).arg(c_file("types")).arg("-o").arg(object));
 }
 
 #[test]

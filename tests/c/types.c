@@ -18,8 +18,11 @@ on_two *const verify_ = otp_verify;
 typedef otp_result on_three(otp_service *, const char *, const char *, const char *, char *, size_t);
 on_three *const verify_context_ = otp_verify_context;
 on_token *const resend_ = otp_resend;
+on_two *const resend_channel_ = otp_resend_channel;
+on_token *const not_sent_ = otp_not_sent;
 on_token *const cancel_ = otp_cancel;
 on_token *const status_ = otp_status;
+on_token *const subject_ = otp_subject;
 on_token *const unlock_ = otp_unlock;
 on_token *const erase_ = otp_erase;
 otp_result (*const webhook_)(otp_service *, const char *, const char *, size_t, char *, size_t) = otp_webhook;
@@ -33,6 +36,7 @@ int32_t (*const result_http_status_)(otp_result) = otp_result_http_status;
 int64_t (*const reply_integer_)(const char *, const char *, int64_t) = otp_reply_integer;
 size_t (*const reply_text_)(const char *, const char *, char *, size_t) = otp_reply_text;
 otp_result (*const request_text_)(char *, size_t, const char *, const char *) = otp_request_text;
+otp_result (*const request_param_)(char *, size_t, const char *, const char *) = otp_request_param;
 
 /* Numbers that are part of the interface, for the preprocessor too. */
 #if OTP_REPLY_SIZE != 4096 || OTP_ABI_VERSION != 0 || OTP_OK != 0 || OTP_UNKNOWN != 8 || OTP_E_INTERNAL != -11
