@@ -358,7 +358,7 @@ uint32_t otp_abi_version(void);
  *   or "expired".
  * - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
  *   {minutes}, {brand} and the names in a request's `params` are filled in; a name without a value is
- *   OTP_E_ARGUMENT.
+ *   OTP_E_ARGUMENT. {code} must be there.
  * - `brand` (1 to 64 bytes; default none): What {brand} stands for.
  * - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
  *   (WebOTP).

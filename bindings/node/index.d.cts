@@ -70,7 +70,8 @@ export interface Config {
   policy?: Policy;
   /**
    * The text to send, or texts by locale. {code}, {minutes}, {brand} and the names in a request's `params` are
-   * filled in; a name without a value is OTP_E_ARGUMENT. Default "Insert the following code: {code}".
+   * filled in; a name without a value is OTP_E_ARGUMENT. {code} must be there. Default "Insert the following code:
+   * {code}".
    */
   message?: string | Record<string, string>;
   /**
