@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::fork;
-use crate::keys::MacKey;
+use crate::mac::MacKey;
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,

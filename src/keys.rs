@@ -5,14 +5,13 @@
 //! by which tokens, subjects and recipients are hashed, is random, lives in the repository sealed under the newest
 //! key, and never changes: rotation moves no row.
 
-use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{hkdf, hmac};
+use ring::hkdf;
 use zeroize::Zeroizing;
 
 use crate::block::{BLOCK_BYTES, Block, KeyId, KeySlot, Mac};
@@ -21,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::file::Failure;
 use crate::files;
 use crate::limits::{KEY_BYTES, MOST_KEYS};
+use crate::mac::{Bytes32, MacKey};
 use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, Repository, Row, transact};
@@ -28,48 +28,6 @@ use crate::tenant::Tenant;
 
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
-
-type Bytes32 = Zeroizing<[u8; 32]>;
-
-/// A key of HMAC-SHA256 that is wiped on drop.
-pub struct MacKey(hmac::Key);
-
-impl MacKey {
-    /// A copy of these bytes as a key.
-    pub fn new(bytes: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
-    }
-
-    /// HMAC-SHA256 of a message as it is.
-    pub fn sign(&self, message: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.0, message)
-    }
-
-    /// Whether the tag is the message's, in a time that does not depend on where it differs.
-    pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
-        hmac::verify(&self.0, message, tag).is_ok()
-    }
-
-    /// HMAC-SHA256 over the label and the fields, each preceded by its length, so that no two inputs meet.
-    fn mac(&self, label: &str, fields: &[&[u8]]) -> Bytes32 {
-        let mut context = hmac::Context::with_key(&self.0);
-        for field in std::iter::once(label.as_bytes()).chain(fields.iter().copied()) {
-            context.update(&(field.len() as u64).to_be_bytes());
-            context.update(field);
-        }
-        let tag = context.sign();
-        let mut bytes = Zeroizing::new([0; 32]);
-        bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        bytes
-    }
-}
-
-impl Drop for MacKey {
-    fn drop(&mut self) {
-        self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[]);
-        black_box(&self.0); // or the store would be left out as dead
-    }
-}
 
 /// What is derived from one key of the configuration.
 pub struct Key {
@@ -350,7 +308,7 @@ impl KeyFile {
     }
 
     fn error(&self, cause: &str) -> Error {
-        Error::config(format!("keyFile {:?} {cause}", self.path))
+        Error::config(format!("keyFile: {:?} {cause}", self.path))
     }
 }
 

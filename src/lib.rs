@@ -51,6 +51,7 @@ mod json;
 mod jwt;
 mod keys;
 mod limits;
+mod mac;
 mod message;
 mod outcome;
 mod phone;

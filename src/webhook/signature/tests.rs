@@ -181,7 +181,7 @@ fn base64_is_that_of_the_url_without_padding() {
     assert_eq!(outcome(Some(&format!("{message}.{rest}{next}")), BODY), Outcome::Signature);
 
     // Signed as it stands, yet padded or of the other alphabet.
-    let mac = crate::keys::MacKey::new(SECRET.as_bytes());
+    let mac = crate::mac::MacKey::new(SECRET.as_bytes());
     let padded_claims = format!("{claims}{}", " ".repeat(2 - (claims.len() + 1) % 3));
     assert!(URL_SAFE.encode(&padded_claims).ends_with('='));
     for message in [
