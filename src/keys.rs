@@ -199,7 +199,7 @@ impl KeyRing {
                 None => None,
             };
             let mut warnings = Vec::new();
-            let current = Key::derive(&load(source, known.is_none(), &mut warnings)?)?;
+            let current = Key::derive(&load(&source, known.is_none(), &mut warnings)?)?;
             let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
             let before = known.clone();
             let (ring, meta) = match known {
@@ -259,12 +259,12 @@ impl KeyRing {
 }
 
 /// The bytes of the current key. A file is made only together with a new repository.
-fn load(source: KeySource, new_repository: bool, warnings: &mut Vec<String>) -> Result<Zeroizing<Vec<u8>>> {
+fn load(source: &KeySource, new_repository: bool, warnings: &mut Vec<String>) -> Result<Zeroizing<Vec<u8>>> {
     let file = match source {
-        KeySource::Given(key) => return Ok(key),
+        KeySource::Given(key) => return Ok(key.clone()),
         KeySource::None => return Ok(Zeroizing::new(random::<KEY_BYTES>()?.to_vec())),
-        KeySource::File(path) => KeyFile { path, is_named: true },
-        KeySource::Beside(path) => KeyFile { path, is_named: false },
+        KeySource::File(path) => KeyFile { path: path.clone(), is_named: true },
+        KeySource::Beside(path) => KeyFile { path: path.clone(), is_named: false },
     };
     if let Some(key) = file.read(warnings)? {
         if new_repository {

@@ -266,7 +266,7 @@ fn add_sweep(sweep: &mut Option<(usize, Sweeper)>, commit: Commit) {
 
 /// Runs one piece of work. An error outside fails the batch; one inside is the work's own, and has left no trace.
 fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
-    let operation = match pending.work {
+    let mut operation = match pending.work {
         Work::Run(operation) => operation,
         Work::Sweep(limit, sweeper) => return sweep_for_a_while(engine, limit, &sweeper.judge()).map(Ok),
     };

@@ -51,7 +51,7 @@ fn moment(time: Time) -> Moment {
 
 fn put(repository: &dyn Repository, commit: Commit, number: u8, row: Row) {
     transact(repository, commit, move |transaction| {
-        transaction.put(&key(number), row);
+        transaction.put(&key(number), row.clone());
         Ok(())
     })
     .unwrap();
@@ -130,7 +130,7 @@ fn scans_page_by_page(repository: &dyn Repository) {
     let numbered = |number: u128| RowKey::new((30 << 120 | number).to_be_bytes());
     let change = |numbers: Vec<u128>, row: Option<Row>| {
         let changed = transact(repository, PLAIN, move |transaction| {
-            for number in numbers {
+            for &number in &numbers {
                 match &row {
                     Some(row) => transaction.put(&numbered(number), row.clone()),
                     None => transaction.delete(&numbered(number)),

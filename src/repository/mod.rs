@@ -18,7 +18,7 @@ mod sqlite;
 mod sweeper;
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,7 @@ use crate::block::{BLOCK_BYTES, KeyId, KeySlot, RowKey};
 use crate::clock::{Moment, Time};
 use crate::config::{Durability, RepositoryUrl};
 use crate::error::{Error, Result};
+use crate::fork::lock;
 use crate::hex;
 use crate::policy::{Failures, Sends};
 use crate::record::Record;
@@ -133,8 +134,9 @@ impl std::fmt::Debug for Moment {
     }
 }
 
-/// One read-modify-write. It may run on another thread, and must leave no trace when it fails. It is run once.
-pub type Operation = Box<dyn FnOnce(&mut dyn Transaction) -> Result<()> + Send>;
+/// One read-modify-write. It may run on another thread, and must leave no trace when it fails. It may run several times,
+/// each time on what is there then: the last run counts.
+pub type Operation = Box<dyn FnMut(&mut dyn Transaction) -> Result<()> + Send>;
 
 /// Result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,21 +205,24 @@ pub fn open(url: &RepositoryUrl, durability: Durability, warnings: &mut Vec<Stri
     })
 }
 
-/// Runs an operation that has a result.
+/// Runs an operation that has a result: that of its last run.
 pub fn transact<T: Send + 'static>(
     repository: &dyn Repository,
     commit: Commit,
-    operation: impl FnOnce(&mut dyn Transaction) -> Result<T> + Send + 'static,
+    mut operation: impl FnMut(&mut dyn Transaction) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let result = Arc::new(Mutex::new(None));
+    let kept = result.clone();
     repository.update(
         commit,
         Box::new(move |transaction| {
             let value = operation(transaction)?;
-            sender.try_send(value).map_err(|_| Error::internal("an operation ran twice"))
+            *lock(&kept) = Some(value);
+            Ok(())
         }),
     )?;
-    receiver.try_recv().map_err(|_| Error::internal("an operation did not run"))
+    let value = lock(&result).take();
+    value.ok_or_else(|| Error::internal("an operation did not run"))
 }
 
 #[cfg(test)]

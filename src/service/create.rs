@@ -52,7 +52,7 @@ impl Service {
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
             let decision = transact(&*self.core.repository, commit, move |transaction| {
-                core.begin_create(transaction, order, moment.now())
+                core.begin_create(transaction, &order, moment.now())
             })?;
             Ok(self.finish(decision, way.as_ref())?)
         });
@@ -71,13 +71,13 @@ impl Service {
 }
 
 impl Core {
-    fn begin_create(&self, transaction: &mut dyn Transaction, order: Order, now: Time) -> Result<Decision> {
+    fn begin_create(&self, transaction: &mut dyn Transaction, order: &Order, now: Time) -> Result<Decision> {
         let before = rows::record(transaction, &order.row, now)?;
         let timer = before.as_ref().and_then(|record| workflow::timer(&order.row, record));
         let mut older = before.clone();
         if let (Some(before), Some(record)) = (&before, &mut older) {
             record.settle(now);
-            if let Some(reply) = self.replay(&order, record, now)? {
+            if let Some(reply) = self.replay(order, record, now)? {
                 rows::put_record(transaction, &order.row, before, record.clone(), now);
                 return Decision::answered(reply);
             }
@@ -93,16 +93,17 @@ impl Core {
             Ok(sends) => sends,
             Err(reply) => return Decision::answered(reply),
         };
-        let (record, code) = self.draw(&order, older, now)?;
-        let Order { token, row, envelope, .. } = order;
+        let (record, code) = self.draw(order, older, now)?;
+        let Order { token, envelope, .. } = order;
+        let row = order.row;
         let left_ms = self.config.validity_ms;
-        let steps = self.plan(&Contents { token: &token, envelope: &envelope, code: &code, left_ms, first: 0 })?;
+        let steps = self.plan(&Contents { token, envelope, code: &code, left_ms, first: 0 })?;
         rows::put_new_record(transaction, &row, timer, &record);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
         Ok(Decision::Deliver(Box::new(Job {
             row,
             record,
-            locale: envelope.locale,
+            locale: envelope.locale.clone(),
             steps,
             now,
             occasion: Occasion::First,

@@ -190,7 +190,7 @@ impl Service {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         // A step that begins must not be forgotten: it would begin a second time.
         transact(&*self.core.repository, if begins { DURABLE } else { RELAXED }, move |transaction| {
-            core.store(transaction, result, moment.now())
+            core.store(transaction, &result, moment.now())
         })
     }
 
@@ -222,7 +222,7 @@ impl Service {
 }
 
 impl Core {
-    fn store(&self, transaction: &mut dyn Transaction, result: StepResult, now: Time) -> Result<Stored> {
+    fn store(&self, transaction: &mut dyn Transaction, result: &StepResult, now: Time) -> Result<Stored> {
         let row = result.step.row;
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Stored::Gone) };
         let meanwhile = result.step.meanwhile(&before);
@@ -231,10 +231,10 @@ impl Core {
         match meanwhile {
             Meanwhile::Gone => return Ok(Stored::Gone),
             Meanwhile::Superseded => {}
-            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, &result, now),
+            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, result, now),
         }
-        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, &result, now);
-        let answer = if begun { None } else { Some(conclude(&mut record, &result, meanwhile)) };
+        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, result, now);
+        let answer = if begun { None } else { Some(conclude(&mut record, result, meanwhile)) };
         let stored = Box::new(record.clone());
         rows::put_record(transaction, &row, &before, record, now);
         Ok(match answer {

@@ -49,7 +49,7 @@ impl Pace {
     pub fn transact<T: Send + 'static>(
         &mut self,
         repository: &dyn Repository,
-        operation: impl FnOnce(&mut dyn Transaction) -> Result<T> + Send + 'static,
+        mut operation: impl FnMut(&mut dyn Transaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let timed = move |transaction: &mut dyn Transaction| {
             // From here on others wait.

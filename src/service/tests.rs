@@ -9,6 +9,7 @@ mod faulty;
 mod flow;
 mod people;
 mod references;
+mod twice;
 mod watched;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::repository::{Transaction, transact};
 
 const T0: i64 = 1_700_000_000_000;
 
-/// A service over memory whose messages come back in the reply and whose clock stands still.
+/// A service over memory whose messages come back in the reply and whose clock stands still. Every operation runs twice.
 struct Fixture {
     service: Service,
     clock: Arc<AtomicI64>,
@@ -34,7 +35,8 @@ impl Fixture {
 
     fn with(sender: &str, options: &str) -> Self {
         let config = format!(r#"{{"repository":"memory:","sender":{sender}{options}}}"#);
-        let service = Service::open(Some(&config)).unwrap().0;
+        let mut service = Service::open(Some(&config)).unwrap().0;
+        twice::run_twice(&mut service);
         let clock = Arc::new(AtomicI64::new(T0));
         let time = clock.clone();
         service.on_clock(Some(Arc::new(move || time.load(Ordering::Relaxed)))).unwrap();

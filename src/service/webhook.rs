@@ -106,7 +106,7 @@ impl Service {
 
     fn store_report<T: Send + 'static>(
         &self,
-        store: impl FnOnce(&Core, &mut dyn Transaction, Time) -> Result<T> + Send + 'static,
+        mut store: impl FnMut(&Core, &mut dyn Transaction, Time) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         transact(&*self.core.repository, DURABLE, move |transaction| store(&core, transaction, moment.now()))

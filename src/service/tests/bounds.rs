@@ -58,7 +58,7 @@ impl Fixture {
     /// Changes rows as an operator or a broken disk does.
     fn put(&self, rows: Vec<(RowKey, Row)>) {
         let put = transact(&*self.service.core.repository, RELAXED, move |transaction| {
-            rows.into_iter().for_each(|(key, row)| transaction.put(&key, row));
+            rows.iter().for_each(|(key, row)| transaction.put(key, row.clone()));
             Ok(())
         });
         put.unwrap();

@@ -45,16 +45,21 @@ pub(super) fn watch(fixture: &mut Fixture) -> Arc<Watch> {
 }
 
 impl Repository for Watched {
-    fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
+    fn update(&self, commit: Commit, mut operation: Operation) -> Result<()> {
         if let Some(left) = &mut *lock(&self.watch.busy_after) {
             *left = left.checked_sub(1).ok_or_else(|| Error::busy("planted"))?;
         }
         std::thread::sleep(*lock(&self.watch.delay));
         let watch = self.watch.clone();
+        // Of an operation that runs several times the last run counts.
+        let mut place = None;
         let watched = move |transaction: &mut dyn Transaction| {
             let mut watched = Touched { transaction, keys: BTreeSet::new() };
             let done = operation(&mut watched);
-            lock(&watch.transactions).push(watched.keys);
+            let mut transactions = lock(&watch.transactions);
+            let place = *place.get_or_insert(transactions.len());
+            transactions.truncate(place);
+            transactions.push(watched.keys);
             done
         };
         self.repository.update(commit, Box::new(watched))

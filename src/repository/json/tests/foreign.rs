@@ -12,9 +12,10 @@ const COMMIT: Commit = Commit { synced: true, sweep: None };
 /// Says yes once, as a verification does, and leaves `mark`. `meanwhile` runs in the transaction, by a thread of its
 /// own.
 fn use_once(repository: &dyn Repository, mark: u32, meanwhile: impl FnOnce() + Send + 'static) -> Result<bool> {
+    let mut meanwhile = Some(meanwhile);
     transact(repository, COMMIT, move |transaction| {
         let before = transaction.get(&key(1))?;
-        std::thread::spawn(meanwhile).join().unwrap();
+        meanwhile.take().into_iter().for_each(|meanwhile| std::thread::spawn(meanwhile).join().unwrap());
         transaction.put(&key(1), failures(mark).unwrap());
         Ok(before.is_none())
     })
