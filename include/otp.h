@@ -317,7 +317,7 @@ uint32_t otp_abi_version(void);
  * Opens a service.
  *
  * Parameters:
- * - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option is optional. An option that is
+ * - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option may be left out, except those that say "needed in". An option that is
  *   unknown, repeated or out of its range is OTP_E_CONFIG, and `message` names it.
  * - `service`: receives the service, which otp_close() frees; NULL after any failure. Not NULL.
  * - `reply`, `reply_size`: see "Replies".
@@ -328,12 +328,13 @@ uint32_t otp_abi_version(void);
  * Options, with ranges and defaults:
  *
  * - `repository` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
- *   for small hosts) or "memory:". It is made when there is none, readable for its owner alone. Any number of
- *   processes may open one.
+ *   for small hosts) or "memory:". A file or folder is made when there is none, readable for its owner alone, and
+ *   any number of processes may open it. "memory:" belongs to the process.
  * - `key` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of `keyFile`.
- * - `keyFile` (default the repository's path and ".key"): The file that holds the key. It is made, with mode 0600,
- *   only together with a new repository. A file that you name may be what an orchestrator mounts: a symbolic link,
- *   root's, readable by its group; by everybody only if it is root's on a read-only mount.
+ * - `keyFile` (default the repository's path and ".key"; none for "memory:"): The file that holds the key. It is
+ *   made, with mode 0600, only together with a new repository. A file that you name may be what an orchestrator
+ *   mounts: a symbolic link, root's, readable by its group; by everybody only if it is root's on a read-only
+ *   mount.
  * - `previousKeys` (up to 16; default none): Keys with which older codes still verify.
  * - `namespace` (1 to 64 bytes; default "default"): Tenants that share a repository never see each other's codes,
  *   locks or limits.
@@ -368,9 +369,9 @@ uint32_t otp_abi_version(void);
  * - `accept` (default all): The members that a request may have; any other is OTP_E_ARGUMENT. For hosts that pass
  *   on what comes from outside.
  * - `defaultCountry` (default none): The calling code, such as "39", with which a number without + or 00 is read.
- * - `sender.type` (default "console"): Who delivers. "console" prints to standard error, for development. "host"
- *   calls the function of otp_on_send(). "none" puts the message into the reply, for you to send. "messages" and
- *   "dispatch" are the carrier Vonage.
+ * - `sender.type` (default "console" without `sender`; needed in it): Who delivers. "console" prints to standard
+ *   error, for development. "host" calls the function of otp_on_send(). "none" puts the message into the reply,
+ *   for you to send. "messages" and "dispatch" are the carrier Vonage.
  * - `sender.applicationId` (1 to 256 visible ASCII characters; default none): The carrier's application, for
  *   requests with a signed token.
  * - `sender.privateKey` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
@@ -381,19 +382,19 @@ uint32_t otp_abi_version(void);
  * - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
  * - `sender.baseUrl` (default `https://api.nexmo.com`): Where requests go. http:// is for this machine alone.
  * - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
- * - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"):
- *   The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
- *   "rcs".
- * - `workflow[].from` (1 to 64 bytes; default "NEXMO" for SMS): The sender's address. With a carrier a step
- *   without one is left out, with a warning.
+ * - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms";
+ *   needed in a step): The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or,
+ *   with "messages", "rcs".
+ * - `workflow[].from` (1 to 64 bytes; default "NEXMO" for SMS with a carrier, else none): The sender's address.
+ *   With a carrier a step without one is left out, with a warning.
  * - `workflow[].expiryTime` (15 to 86400; default 120): How many seconds a step waits for `conditionStatus` before
  *   the next one begins.
  * - `workflow[].conditionStatus` (default "read"; "delivered" for SMS): What makes the next step needless.
  * - `workflow[].template` (default `message`): A text of the step's own; for WhatsApp through a carrier also the
  *   name of an approved template.
  * - `background` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".
- * - `webhook.signatureSecret` (4 to 256 bytes; default none): The account's secret, by which otp_webhook() checks
- *   signatures. Needed for webhooks.
+ * - `webhook.signatureSecret` (4 to 256 bytes; default none; needed in `webhook`): The account's secret, by which
+ *   otp_webhook() checks signatures.
  * - `webhook.apiKey` (default any): The only account whose webhooks are taken.
  * - `webhook.applicationId` (default any): The only application whose webhooks are taken.
  * - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
@@ -432,7 +433,11 @@ uint32_t otp_abi_version(void);
  *   return fail(reply);
  * ```
  */
-OTP_NODISCARD otp_result otp_open(const char *config, otp_service **service, char *reply, size_t reply_size);
+OTP_NODISCARD
+otp_result otp_open(const char *config,
+                    otp_service **service,
+                    char *reply,
+                    size_t reply_size);
 
 /**
  * Closes a service: waits for the calls that other threads have in it, frees it, and drops its callbacks.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::channel::OWN_MEMBERS;
+use crate::channel::{AddressKind, OWN_MEMBERS};
 use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::{Error, Result};
 use crate::message::Texts;
@@ -225,6 +225,13 @@ impl Config {
         warnings
     }
 
+    /// Whether requests can bring no address, though somebody needs one.
+    fn takes_no_address(&self) -> bool {
+        let member = |step: &StepConfig| AddressKind::of(&step.channel).member().to_owned();
+        let accepts = |member: &String| self.accept.as_ref().is_none_or(|accepted| accepted.contains(member));
+        self.sender != Via::None && !self.workflow.iter().map(member).any(|member| accepts(&member))
+    }
+
     fn refuse_unsupported(&self) -> Result<()> {
         let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
         match self.repository {
@@ -253,6 +260,11 @@ impl Config {
             (self.max_attempts > rules::PSD2_FAILURES, "maxAttempts: more than 5"),
             (failures.lock_after > rules::PCI_FAILURES, "policy.subjectFailures.lockAfter: more than 10"),
             (failures.lock_ms < rules::PCI_LOCK_MS, "policy.subjectFailures.lockMinutes: fewer than 30"),
+            (
+                failures.disable_after < failures.lock_after,
+                "policy.subjectFailures.lockAfter: no lock comes before disableAfter disables the subject",
+            ),
+            (self.takes_no_address(), "accept: no request can bring an address"),
             (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
             (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
         ];

@@ -31,9 +31,9 @@ export type Failure =
 /** The configuration: every member is optional. `otp.h` tells more at `otp_open`. */
 export interface Config {
   /**
-   * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts) or "memory:". It is made
-   * when there is none, readable for its owner alone. Any number of processes may open one. Default
-   * "sqlite:otp.db".
+   * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts) or "memory:". A file or
+   * folder is made when there is none, readable for its owner alone, and any number of processes may open it.
+   * "memory:" belongs to the process. Default "sqlite:otp.db".
    */
   repository?: string;
   /**
@@ -43,7 +43,7 @@ export interface Config {
   /**
    * The file that holds the key. It is made, with mode 0600, only together with a new repository. A file that you
    * name may be what an orchestrator mounts: a symbolic link, root's, readable by its group; by everybody only if
-   * it is root's on a read-only mount. Default the repository's path and ".key".
+   * it is root's on a read-only mount. Default the repository's path and ".key"; none for "memory:".
    */
   keyFile?: string;
   /**
@@ -169,7 +169,7 @@ export interface Sender {
   /**
    * Who delivers. "console" prints to standard error, for development. "host" calls the function of otp_on_send().
    * "none" puts the message into the reply, for you to send. "messages" and "dispatch" are the carrier Vonage.
-   * Default "console".
+   * Default "console" without `sender`; needed in it.
    */
   type?: "console" | "host" | "none" | "messages" | "dispatch";
   /**
@@ -207,12 +207,13 @@ export interface Sender {
 export interface Step {
   /**
    * The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
-   * "rcs". 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms".
+   * "rcs". 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"; needed in a
+   * step.
    */
   channel: string;
   /**
    * The sender's address. With a carrier a step without one is left out, with a warning. 1 to 64 bytes; default
-   * "NEXMO" for SMS.
+   * "NEXMO" for SMS with a carrier, else none.
    */
   from?: string;
   /**
@@ -233,8 +234,8 @@ export interface Step {
 /** How webhooks of the carrier are checked. */
 export interface WebhookConfig {
   /**
-   * The account's secret, by which otp_webhook() checks signatures. Needed for webhooks. 4 to 256 bytes; default
-   * none.
+   * The account's secret, by which otp_webhook() checks signatures. 4 to 256 bytes; default none; needed in
+   * `webhook`.
    */
   signatureSecret?: string;
   /**

@@ -317,9 +317,25 @@ fn warnings() {
         ("", r#", "subjectFailures": {"lockMinutes": 29}"#, "policy.subjectFailures.lockMinutes: "),
         ("", r#", "sendLimits": []"#, "policy.sendLimits: "),
         ("", r#", "cooldownSeconds": 0"#, "policy.cooldownSeconds: "),
+        (
+            "",
+            r#", "subjectFailures": {"lockAfter": 10, "disableAfter": 9}"#,
+            "policy.subjectFailures.lockAfter: no lock comes before disableAfter disables the subject",
+        ),
     ] {
         let warnings = with(options, policy);
         assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
+    }
+    for (sender, accept, is_warned) in [
+        ("host", r#"["params"]"#, true),
+        ("host", "[]", true),
+        ("host", r#"["params", "phoneNumber"]"#, false),
+        ("host", r#"["messengerId"]"#, false),
+        ("none", "[]", false),
+    ] {
+        let json = format!(r#"{{"repository": "memory:", "sender": {{"type": "{sender}"}}, "accept": {accept}}}"#);
+        let warnings = config(&json).warnings;
+        assert_eq!(warnings.iter().any(|warning| warning.starts_with("accept: ")), is_warned, "{json}: {warnings:?}");
     }
     let defaults = config("{}").warnings;
     assert_eq!(defaults.len(), 4, "{defaults:?}");

@@ -1,5 +1,6 @@
-//! One list of the options, `docs/options.json`, from which every place that lists them is written: the header, README,
-//! the types of the Node package, the docstring of the Python one.
+//! One list of the options, `docs/options.json`, from which every place that lists them is written: the header,
+//! `docs/options.md`, the types of the Node package, the docstring of the Python one. Whether it is true, the tests of
+//! `config` ask.
 
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,7 @@ fn the_header_lists_them() {
 }
 
 #[test]
-fn readme_lists_them() {
+fn the_manual_lists_them() {
     let row = |option: &Described| {
         let cell = |text: &str| text.replace('|', "\\|");
         format!("| `{}` | {} | {} |\n", option.name, cell(&option.bounds), cell(&option.text))

@@ -69,13 +69,14 @@ class Service:
     Options, with ranges and defaults:
 
     * ``repository`` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
-      for small hosts) or "memory:". It is made when there is none, readable for its owner alone. Any number of
-      processes may open one.
+      for small hosts) or "memory:". A file or folder is made when there is none, readable for its owner alone, and
+      any number of processes may open it. "memory:" belongs to the process.
     * ``key`` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of
       ``keyFile``.
-    * ``keyFile`` (default the repository's path and ".key"): The file that holds the key. It is made, with mode
-      0600, only together with a new repository. A file that you name may be what an orchestrator mounts: a symbolic
-      link, root's, readable by its group; by everybody only if it is root's on a read-only mount.
+    * ``keyFile`` (default the repository's path and ".key"; none for "memory:"): The file that holds the key. It is
+      made, with mode 0600, only together with a new repository. A file that you name may be what an orchestrator
+      mounts: a symbolic link, root's, readable by its group; by everybody only if it is root's on a read-only
+      mount.
     * ``previousKeys`` (up to 16; default none): Keys with which older codes still verify.
     * ``namespace`` (1 to 64 bytes; default "default"): Tenants that share a repository never see each other's
       codes, locks or limits.
@@ -111,9 +112,9 @@ class Service:
       pass on what comes from outside.
     * ``defaultCountry`` (default none): The calling code, such as "39", with which a number without + or 00 is
       read.
-    * ``sender.type`` (default "console"): Who delivers. "console" prints to standard error, for development. "host"
-      calls the function of otp_on_send(). "none" puts the message into the reply, for you to send. "messages" and
-      "dispatch" are the carrier Vonage.
+    * ``sender.type`` (default "console" without ``sender``; needed in it): Who delivers. "console" prints to
+      standard error, for development. "host" calls the function of otp_on_send(). "none" puts the message into the
+      reply, for you to send. "messages" and "dispatch" are the carrier Vonage.
     * ``sender.applicationId`` (1 to 256 visible ASCII characters; default none): The carrier's application, for
       requests with a signed token.
     * ``sender.privateKey`` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
@@ -125,18 +126,18 @@ class Service:
     * ``sender.baseUrl`` (default ``https://api.nexmo.com``): Where requests go. http:// is for this machine alone.
     * ``sender.timeoutSeconds`` (1 to 120; default 10): The time for all requests of one call.
     * ``workflow[].channel`` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then
-      "sms"): The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with
-      "messages", "rcs".
-    * ``workflow[].from`` (1 to 64 bytes; default "NEXMO" for SMS): The sender's address. With a carrier a step
-      without one is left out, with a warning.
+      "sms"; needed in a step): The channel of a step. With a carrier "messenger", "sms", "whatsapp",
+      "viber_service" or, with "messages", "rcs".
+    * ``workflow[].from`` (1 to 64 bytes; default "NEXMO" for SMS with a carrier, else none): The sender's address.
+      With a carrier a step without one is left out, with a warning.
     * ``workflow[].expiryTime`` (15 to 86400; default 120): How many seconds a step waits for ``conditionStatus``
       before the next one begins.
     * ``workflow[].conditionStatus`` (default "read"; "delivered" for SMS): What makes the next step needless.
     * ``workflow[].template`` (default ``message``): A text of the step's own; for WhatsApp through a carrier also
       the name of an approved template.
     * ``background`` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".
-    * ``webhook.signatureSecret`` (4 to 256 bytes; default none): The account's secret, by which otp_webhook()
-      checks signatures. Needed for webhooks.
+    * ``webhook.signatureSecret`` (4 to 256 bytes; default none; needed in ``webhook``): The account's secret, by
+      which otp_webhook() checks signatures.
     * ``webhook.apiKey`` (default any): The only account whose webhooks are taken.
     * ``webhook.applicationId`` (default any): The only application whose webhooks are taken.
     * ``webhook.maxAgeSeconds`` (1 to 86400; default 300): How far from now, either way, a webhook may have been
