@@ -35,10 +35,7 @@ typedef void (*otp_log_fn)(void *user_data, int32_t level, const char *event);
 typedef int64_t (*otp_clock_fn)(void *user_data);
 const char *otp_version(void);
 uint32_t otp_abi_version(void);
-otp_result otp_open(const char *config,
-                    otp_service **service,
-                    char *reply,
-                    size_t reply_size);
+otp_result otp_open(const char *config, otp_service **service, char *reply, size_t reply_size);
 void otp_close(otp_service *service);
 otp_result otp_create(otp_service *service,
                       const char *token,

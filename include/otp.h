@@ -63,7 +63,8 @@
  * the child and in the parent; each closes it for itself, and `drop` runs once in each, in the child only for callbacks
  * that no other thread was in. fork() waits for a commit, never for a callback or the carrier. In the child the thread
  * of `background` starts with the first call. A program that execs must open a service again. OTP_E_STORE is the result
- * of every call in a child that a raw clone() made, and in a child with the repository "memory:".
+ * of every call in a child that a raw clone() made, and of every call that needs the repository in a child with
+ * "memory:".
  *
  * ```c
  * static int serve_in_child(otp_service *service, const char *token, const char *code) {
@@ -96,7 +97,8 @@
  * A "send" that failed has `cause` and what is known of `httpStatus` and `vendorCode`. `size`: of an event "store", the
  * bytes of the repository's `-wal`, which cannot be reused while another program reads the database without end; the
  * event comes at 64 MiB and at each doubling, and from 256 MiB on nothing more is written. What strangers can cause is
- * a warning: OTP_E_ARGUMENT, OTP_E_SIGNATURE, OTP_E_UNSIGNED. No event holds a code, a token, a recipient or a key.
+ * a warning: OTP_E_ARGUMENT, OTP_E_SIGNATURE, OTP_E_UNSIGNED. Parameters that cannot be read at all make no event. No
+ * event holds a code, a token, a recipient or a key.
  * Members may be added.
  */
 #if defined(__cplusplus) && __cplusplus >= 201703L
@@ -163,9 +165,10 @@ typedef int32_t otp_result;
  *
  * Parameters:
  * - `user_data`: as given to otp_on_send().
- * - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to`, `from`
- *   ("" when the step names none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (absent without one).
- *   It holds the code: keep it out of logs.
+ * - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
+ *   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `text` (what to send),
+ *   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text). It holds the code:
+ *   keep it out of logs.
  *
  * Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
  * code stays good.
@@ -317,8 +320,9 @@ uint32_t otp_abi_version(void);
  * Opens a service.
  *
  * Parameters:
- * - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option may be left out, except those that say "needed in". An option that is
- *   unknown, repeated or out of its range is OTP_E_CONFIG, and `message` names it.
+ * - `config`: the configuration, one JSON object in UTF-8. NULL is "{}". Every option may be left out, except those
+ *   that say "needed in". An option that is unknown, repeated or out of its range is OTP_E_CONFIG, and `message`
+ *   names it.
  * - `service`: receives the service, which otp_close() frees; NULL after any failure. Not NULL.
  * - `reply`, `reply_size`: see "Replies".
  *
@@ -345,7 +349,8 @@ uint32_t otp_abi_version(void);
  *   (NIST SP 800-63B-4) wants 6 digits or more and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5
  *   failures at most, for `maxAttempts` and `lockAfter`, and a `context` with every code; "pci" (PCI DSS 4.0.1)
  *   `lockAfter` 10 at most and `lockMinutes` 30 or more.
- * - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient.
+ * - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient, also after
+ *   one that failed.
  * - `policy.sendLimits` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
  *   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
  * - `policy.subjectFailures.lockAfter` (1 to 100; default 10): After every so many failures in a row a subject is
@@ -357,9 +362,10 @@ uint32_t otp_abi_version(void);
  *   numbers, that messages go to, such as ["39"]. Any other number is OTP_REFUSED.
  * - `policy.retentionMinutes` (0 to 43200; default 1440): How long a code is kept after its end, to answer "used"
  *   or "expired".
- * - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
- *   {minutes}, {brand} and the names in a request's `params` are filled in; a name without a value is
- *   OTP_E_ARGUMENT. {code} must be there.
+ * - `message` (default "Insert the following code: {code}"): The text to send, or texts by locale: {"en": "...",
+ *   "it": "..."}, of which the request's, its language's, the English or the first one is taken. {code}, {minutes}
+ *   (those left, rounded up), {brand} and the names in a request's `params` are filled in; a name without a value
+ *   is OTP_E_ARGUMENT. {code} must be there.
  * - `brand` (1 to 64 bytes; default none): What {brand} stands for.
  * - `webOtpDomain` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
  *   (WebOTP).
@@ -396,7 +402,8 @@ uint32_t otp_abi_version(void);
  * - `webhook.signatureSecret` (4 to 256 bytes; default none; needed in `webhook`): The account's secret, by which
  *   otp_webhook() checks signatures.
  * - `webhook.apiKey` (default any): The only account whose webhooks are taken.
- * - `webhook.applicationId` (default any): The only application whose webhooks are taken.
+ * - `webhook.applicationId` (default any): A webhook that names another application is refused; one that names
+ *   none is taken.
  * - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
  *   signed.
  * - `durability` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
@@ -433,11 +440,7 @@ uint32_t otp_abi_version(void);
  *   return fail(reply);
  * ```
  */
-OTP_NODISCARD
-otp_result otp_open(const char *config,
-                    otp_service **service,
-                    char *reply,
-                    size_t reply_size);
+OTP_NODISCARD otp_result otp_open(const char *config, otp_service **service, char *reply, size_t reply_size);
 
 /**
  * Closes a service: waits for the calls that other threads have in it, frees it, and drops its callbacks.
@@ -467,7 +470,7 @@ void otp_close(otp_service *service);
  * - `reply`, `reply_size`: see "Replies". With sender "none" the code comes in the reply: then `reply` must not be
  *   NULL.
  *
- * Members of the request, all optional:
+ * Members of the request. It needs an address for at least one step of the workflow, except with sender "none":
  * - `phoneNumber`: as people write it: `+` or `00`, the calling code and the number (ITU-T E.164); blanks, dashes,
  *   `./()`, digits of any script and `tel:` do no harm. Without `+` or `00` it may be a national number of
  *   `defaultCountry`. At most 64 bytes.
@@ -478,9 +481,9 @@ void otp_close(otp_service *service);
  * - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
  * - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
  * - `params`: an object of at most 16 texts of at most 256 bytes each, for the names in braces in `message`: 1 to 32
- *   letters, digits or _.
- * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
- *   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
+ *   letters, digits or _, but not code, minutes or brand. Braces in a value are not filled in again.
+ * - `idempotencyKey`: 1 to 256 bytes. The same key with the same request for the same token gets the first answer
+ *   again and sends nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
  * - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
  * - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
  *
@@ -586,7 +589,8 @@ OTP_NODISCARD otp_result otp_not_sent(otp_service *service, const char *token, c
  * Parameters:
  * - `service`, `token`: as for otp_create().
  * - `code`: what the user typed: 1 to 64 bytes. Nothing but blanks and dashes is OTP_E_ARGUMENT and does not count.
- *   Anything else is a guess and counts, for the code and for its subject, also when the code is used or expired.
+ *   Anything else is a guess. One that is not right counts, for the code and for its subject, also when the code is
+ *   used or expired; a right one never counts.
  * - `reply`, `reply_size`: see "Replies".
  *
  * Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and with digits
@@ -685,7 +689,7 @@ OTP_NODISCARD otp_result otp_cancel(otp_service *service, const char *token, cha
  * ```c
  * char state[16];
  * if (otp_status(service, session, reply, sizeof reply) == OTP_OK)
- *   otp_reply_text(reply, "delivery.steps.0.status", state, sizeof state);
+ *   otp_reply_text(reply, "delivery.state", state, sizeof state);
  * ```
  */
 OTP_NODISCARD otp_result otp_status(otp_service *service, const char *token, char *reply, size_t reply_size);
@@ -700,15 +704,17 @@ OTP_NODISCARD otp_result otp_status(otp_service *service, const char *token, cha
  * - `body_size`: its bytes, at most 64 KiB.
  * - `reply`, `reply_size`: see "Replies".
  *
- * It checks the signature, stores the report, and then sends the next step if the message failed, or else one step
- * that is due, if there is one. So the call may take as long as requests to the carrier (`sender.timeoutSeconds`).
- * What becomes of that step does not change the result.
+ * It checks the signature: the header must be "Bearer" and a JWT (RFC 7519), signed by HS256 with the bytes of
+ * `webhook.signatureSecret`, with the claims `iss` "Vonage", `iat`, `jti` (1 to 256 bytes) and `payload_hash`, the
+ * SHA-256 of the body in hexadecimal. It stores the report, and then sends the next step if the message failed, or
+ * else one step that is due, if there is one. So the call may take as long as requests to the carrier
+ * (`sender.timeoutSeconds`). What becomes of that step does not change the result.
  *
  * Reply: `kind` ("status", "final", "inbound" or "other"); of a report `known` (whether it is about a delivery of this
- * repository), `duplicate` (whether it says nothing new) and `state`; of an "inbound" message `duplicate`, `from`,
- * `channel` and `text`. A report counts only for the step whose message it is about. "other" is correctly signed and
- * nothing known: `known` is false. An "inbound" message that comes again within twice `maxAgeSeconds` is `duplicate`:
- * do not act on it again.
+ * repository), and if it is, `duplicate` (whether it says nothing new) and `state`; of an "inbound" message
+ * `duplicate`, `from`, `channel` and `text`. A report counts only for the step whose message it is about. "other" is
+ * correctly signed and nothing known: `known` is false. An "inbound" message that comes again within twice
+ * `maxAgeSeconds` is `duplicate`: do not act on it again.
  *
  * Results: answer the request with otp_result_http_status().
  * - OTP_OK: taken.
@@ -785,9 +791,9 @@ OTP_NODISCARD otp_result otp_subject(otp_service *service, const char *subject, 
  *
  * Parameters:
  * - `service`: see "Parameters".
- * - `subject`: a request's `subject`, phone number or Messenger id, or a token: 1 to 256 bytes. Of several that it may
- *   mean, all are cleared. A number may be written as in a request. What can be none of these, such as "+39 12", is
- *   OTP_E_ARGUMENT.
+ * - `subject`: what failures were counted on: a request's `subject`, or where it had none its phone number, Messenger
+ *   id or token. 1 to 256 bytes. Of several that it may mean, all are cleared. A number may be written as in a
+ *   request. What can be none of these, such as "+39 12", is OTP_E_ARGUMENT.
  * - `reply`, `reply_size`: see "Replies".
  *
  * Reply: `found`, whether there was anything to forget. If it is false, look at the spelling.
@@ -825,8 +831,8 @@ OTP_NODISCARD otp_result otp_erase(otp_service *service, const char *recipient, 
  * - `service`: see "Parameters".
  * - `send`: the function. NULL removes the one that is set.
  * - `user_data`: goes to each call; may be NULL.
- * - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed, when
- *   the service is freed, or before this returns if it fails or `send` is NULL.
+ * - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed and no
+ *   thread is in it any more, when the service is freed, or before this returns if it fails or `send` is NULL.
  *
  * Set callbacks before other threads use the service.
  *
@@ -945,8 +951,8 @@ int32_t otp_result_http_status(otp_result result);
  * - `field`: the name of a member. Dots lead into objects and arrays, whose items count from 0: "delivery.steps.1.at".
  * - `otherwise`: what to return where there is no such number.
  *
- * Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits, or a text is
- * NULL or no JSON.
+ * Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits written without
+ * "." or "e", or a text is NULL or no JSON.
  *
  * Example:
  * ```c
@@ -956,7 +962,10 @@ int32_t otp_result_http_status(otp_result result);
 int64_t otp_reply_integer(const char *reply, const char *field, int64_t otherwise);
 
 /**
- * Reads a text from a reply, message or event, as snprintf() writes one. Numbers and booleans are given as text.
+ * Reads a text from a reply, message or event, as snprintf() writes one.
+ *
+ * Booleans and whole numbers within 64 bits are given as they stand, other numbers as the nearest double. A text may
+ * hold a NUL: then the length says more than strlen().
  *
  * Parameters:
  * - `reply`, `field`: as for otp_reply_integer().

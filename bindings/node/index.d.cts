@@ -69,9 +69,10 @@ export interface Config {
   maxAttempts?: number;
   policy?: Policy;
   /**
-   * The text to send, or texts by locale. {code}, {minutes}, {brand} and the names in a request's `params` are
-   * filled in; a name without a value is OTP_E_ARGUMENT. {code} must be there. Default "Insert the following code:
-   * {code}".
+   * The text to send, or texts by locale: {"en": "...", "it": "..."}, of which the request's, its language's, the
+   * English or the first one is taken. {code}, {minutes} (those left, rounded up), {brand} and the names in a
+   * request's `params` are filled in; a name without a value is OTP_E_ARGUMENT. {code} must be there. Default
+   * "Insert the following code: {code}".
    */
   message?: string | Record<string, string>;
   /**
@@ -128,7 +129,7 @@ export interface Policy {
    */
   profile?: "standard" | "nist" | "psd2" | "pci";
   /**
-   * The time between two messages to one recipient. 0 to 3600; default 30.
+   * The time between two messages to one recipient, also after one that failed. 0 to 3600; default 30.
    */
   cooldownSeconds?: number;
   /**
@@ -243,7 +244,7 @@ export interface WebhookConfig {
    */
   apiKey?: string;
   /**
-   * The only application whose webhooks are taken. Default any.
+   * A webhook that names another application is refused; one that names none is taken. Default any.
    */
   applicationId?: string;
   /**

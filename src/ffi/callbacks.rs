@@ -24,9 +24,10 @@ pub const OTP_LOG_DEBUG: i32 = 4;
 ///
 /// Parameters:
 /// - `user_data`: as given to otp_on_send().
-/// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to`, `from`
-///   ("" when the step names none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (absent without one).
-///   It holds the code: keep it out of logs.
+/// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
+///   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `text` (what to send),
+///   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text). It holds the code:
+///   keep it out of logs.
 ///
 /// Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
 /// code stays good.
@@ -55,8 +56,8 @@ pub type otp_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// - `service`: see "Parameters".
 /// - `send`: the function. NULL removes the one that is set.
 /// - `user_data`: goes to each call; may be NULL.
-/// - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed, when
-///   the service is freed, or before this returns if it fails or `send` is NULL.
+/// - `drop`: frees `user_data`; may be NULL. It is called exactly once: when the function is replaced or removed and no
+///   thread is in it any more, when the service is freed, or before this returns if it fails or `send` is NULL.
 ///
 /// Set callbacks before other threads use the service.
 ///

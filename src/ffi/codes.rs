@@ -21,7 +21,7 @@ use crate::ffi::strings::{optional_text, text};
 /// - `reply`, `reply_size`: see "Replies". With sender "none" the code comes in the reply: then `reply` must not be
 ///   NULL.
 ///
-/// Members of the request, all optional:
+/// Members of the request. It needs an address for at least one step of the workflow, except with sender "none":
 /// - `phoneNumber`: as people write it: `+` or `00`, the calling code and the number (ITU-T E.164); blanks, dashes,
 ///   `./()`, digits of any script and `tel:` do no harm. Without `+` or `00` it may be a national number of
 ///   `defaultCountry`. At most 64 bytes.
@@ -32,9 +32,9 @@ use crate::ffi::strings::{optional_text, text};
 /// - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
 /// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
 /// - `params`: an object of at most 16 texts of at most 256 bytes each, for the names in braces in `message`: 1 to 32
-///   letters, digits or _.
-/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request gets the first answer again and sends
-///   nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
+///   letters, digits or _, but not code, minutes or brand. Braces in a value are not filled in again.
+/// - `idempotencyKey`: 1 to 256 bytes. The same key with the same request for the same token gets the first answer
+///   again and sends nothing; until there is one, OTP_E_IN_DOUBT. With another request it is OTP_E_ARGUMENT.
 /// - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
 /// - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
 ///
@@ -192,7 +192,8 @@ pub unsafe extern "C" fn otp_not_sent(
 /// Parameters:
 /// - `service`, `token`: as for otp_create().
 /// - `code`: what the user typed: 1 to 64 bytes. Nothing but blanks and dashes is OTP_E_ARGUMENT and does not count.
-///   Anything else is a guess and counts, for the code and for its subject, also when the code is used or expired.
+///   Anything else is a guess. One that is not right counts, for the code and for its subject, also when the code is
+///   used or expired; a right one never counts.
 /// - `reply`, `reply_size`: see "Replies".
 ///
 /// Codes of digits are compared without white space, dashes (Unicode Pd) and invisible characters (Cf), and with digits
@@ -317,7 +318,7 @@ pub unsafe extern "C" fn otp_cancel(
 /// ```c
 /// char state[16];
 /// if (otp_status(service, session, reply, sizeof reply) == OTP_OK)
-///   otp_reply_text(reply, "delivery.steps.0.status", state, sizeof state);
+///   otp_reply_text(reply, "delivery.state", state, sizeof state);
 /// ```
 #[must_use]
 #[unsafe(no_mangle)]

@@ -16,8 +16,8 @@ use crate::json::{self, Value};
 /// - `field`: the name of a member. Dots lead into objects and arrays, whose items count from 0: "delivery.steps.1.at".
 /// - `otherwise`: what to return where there is no such number.
 ///
-/// Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits, or a text is
-/// NULL or no JSON.
+/// Results: the number. `otherwise` where there is no such member, it is no whole number within 64 bits written without
+/// "." or "e", or a text is NULL or no JSON.
 ///
 /// Example:
 /// ```c
@@ -30,7 +30,10 @@ pub unsafe extern "C" fn otp_reply_integer(reply: *const c_char, field: *const c
     found.ok().flatten().unwrap_or(otherwise)
 }
 
-/// Reads a text from a reply, message or event, as snprintf() writes one. Numbers and booleans are given as text.
+/// Reads a text from a reply, message or event, as snprintf() writes one.
+///
+/// Booleans and whole numbers within 64 bits are given as they stand, other numbers as the nearest double. A text may
+/// hold a NUL: then the length says more than strlen().
 ///
 /// Parameters:
 /// - `reply`, `field`: as for otp_reply_integer().

@@ -17,15 +17,17 @@ use crate::limits::BODY_BYTES;
 /// - `body_size`: its bytes, at most 64 KiB.
 /// - `reply`, `reply_size`: see "Replies".
 ///
-/// It checks the signature, stores the report, and then sends the next step if the message failed, or else one step
-/// that is due, if there is one. So the call may take as long as requests to the carrier (`sender.timeoutSeconds`).
-/// What becomes of that step does not change the result.
+/// It checks the signature: the header must be "Bearer" and a JWT (RFC 7519), signed by HS256 with the bytes of
+/// `webhook.signatureSecret`, with the claims `iss` "Vonage", `iat`, `jti` (1 to 256 bytes) and `payload_hash`, the
+/// SHA-256 of the body in hexadecimal. It stores the report, and then sends the next step if the message failed, or
+/// else one step that is due, if there is one. So the call may take as long as requests to the carrier
+/// (`sender.timeoutSeconds`). What becomes of that step does not change the result.
 ///
 /// Reply: `kind` ("status", "final", "inbound" or "other"); of a report `known` (whether it is about a delivery of this
-/// repository), `duplicate` (whether it says nothing new) and `state`; of an "inbound" message `duplicate`, `from`,
-/// `channel` and `text`. A report counts only for the step whose message it is about. "other" is correctly signed and
-/// nothing known: `known` is false. An "inbound" message that comes again within twice `maxAgeSeconds` is `duplicate`:
-/// do not act on it again.
+/// repository), and if it is, `duplicate` (whether it says nothing new) and `state`; of an "inbound" message
+/// `duplicate`, `from`, `channel` and `text`. A report counts only for the step whose message it is about. "other" is
+/// correctly signed and nothing known: `known` is false. An "inbound" message that comes again within twice
+/// `maxAgeSeconds` is `duplicate`: do not act on it again.
 ///
 /// Results: answer the request with otp_result_http_status().
 /// - OTP_OK: taken.
@@ -122,9 +124,9 @@ pub unsafe extern "C" fn otp_subject(
 ///
 /// Parameters:
 /// - `service`: see "Parameters".
-/// - `subject`: a request's `subject`, phone number or Messenger id, or a token: 1 to 256 bytes. Of several that it may
-///   mean, all are cleared. A number may be written as in a request. What can be none of these, such as "+39 12", is
-///   OTP_E_ARGUMENT.
+/// - `subject`: what failures were counted on: a request's `subject`, or where it had none its phone number, Messenger
+///   id or token. 1 to 256 bytes. Of several that it may mean, all are cleared. A number may be written as in a
+///   request. What can be none of these, such as "+39 12", is OTP_E_ARGUMENT.
 /// - `reply`, `reply_size`: see "Replies".
 ///
 /// Reply: `found`, whether there was anything to forget. If it is false, look at the spelling.

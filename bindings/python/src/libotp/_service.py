@@ -87,7 +87,8 @@ class Service:
       (NIST SP 800-63B-4) wants 6 digits or more and 10 minutes at most; "psd2" (Regulation (EU) 2018/389) 5
       failures at most, for ``maxAttempts`` and ``lockAfter``, and a ``context`` with every code; "pci" (PCI DSS
       4.0.1) ``lockAfter`` 10 at most and ``lockMinutes`` 30 or more.
-    * ``policy.cooldownSeconds`` (0 to 3600; default 30): The time between two messages to one recipient.
+    * ``policy.cooldownSeconds`` (0 to 3600; default 30): The time between two messages to one recipient, also after
+      one that failed.
     * ``policy.sendLimits`` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
       minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
     * ``policy.subjectFailures.lockAfter`` (1 to 100; default 10): After every so many failures in a row a subject
@@ -99,9 +100,10 @@ class Service:
       of numbers, that messages go to, such as ["39"]. Any other number is OTP_REFUSED.
     * ``policy.retentionMinutes`` (0 to 43200; default 1440): How long a code is kept after its end, to answer
       "used" or "expired".
-    * ``message`` (default "Insert the following code: {code}"): The text to send, or texts by locale. {code},
-      {minutes}, {brand} and the names in a request's ``params`` are filled in; a name without a value is
-      OTP_E_ARGUMENT. {code} must be there.
+    * ``message`` (default "Insert the following code: {code}"): The text to send, or texts by locale: {"en": "...",
+      "it": "..."}, of which the request's, its language's, the English or the first one is taken. {code}, {minutes}
+      (those left, rounded up), {brand} and the names in a request's ``params`` are filled in; a name without a
+      value is OTP_E_ARGUMENT. {code} must be there.
     * ``brand`` (1 to 64 bytes; default none): What {brand} stands for.
     * ``webOtpDomain`` (default none): Adds a last line to an SMS by which browsers fill the code in on this site
       (WebOTP).
@@ -139,7 +141,8 @@ class Service:
     * ``webhook.signatureSecret`` (4 to 256 bytes; default none; needed in ``webhook``): The account's secret, by
       which otp_webhook() checks signatures.
     * ``webhook.apiKey`` (default any): The only account whose webhooks are taken.
-    * ``webhook.applicationId`` (default any): The only application whose webhooks are taken.
+    * ``webhook.applicationId`` (default any): A webhook that names another application is refused; one that names
+      none is taken.
     * ``webhook.maxAgeSeconds`` (1 to 86400; default 300): How far from now, either way, a webhook may have been
       signed.
     * ``durability`` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
