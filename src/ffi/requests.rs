@@ -42,7 +42,7 @@ pub unsafe extern "C" fn otp_request_text(
     text: *const c_char,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { add((request, request_size), with_member, (field, "field"), text) }
+    unsafe { add(Buffer { request, request_size }, with_member, "field", field, text) }
 }
 
 /// Adds a text to the `params` of the request that is being written in a buffer. The first one adds `params`, too.
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn otp_request_param(
     text: *const c_char,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { add((request, request_size), with_param, (name, "name"), text) }
+    unsafe { add(Buffer { request, request_size }, with_param, "name", name, text) }
 }
 
 /// A text that changes at its end: how much of it stays, and what follows that, with a NUL. It may hold a code: the
@@ -77,13 +77,21 @@ struct Addition {
     added: Zeroizing<Vec<u8>>,
 }
 
-/// Changes the request in its buffer. The name comes with that of its parameter.
+/// Where the host writes a request.
+struct Buffer {
+    request: *mut c_char,
+    request_size: usize,
+}
+
+/// Changes the request in its buffer. `title` is what the parameter with the name is called.
 unsafe fn add(
-    (request, size): (*mut c_char, usize),
+    buffer: Buffer,
     change: fn(&str, &str, &str) -> Result<Addition>,
-    (name, title): (*const c_char, &str),
+    title: &str,
+    name: *const c_char,
     value: *const c_char,
 ) -> otp_result {
+    let Buffer { request, request_size: size } = buffer;
     let added = catch(|| {
         // SAFETY: pointers are NULL or what the header asks for.
         let (name, value) = unsafe { (text(name, title)?, text(value, "text")?) };

@@ -1,12 +1,15 @@
 //! Sending a code again: from the first step, from one that is asked for, or, where the host delivers, from the one
 //! after a message that did not leave.
 
+use std::sync::Arc;
+
 use super::create::Decision;
-use super::plan::{Job, Occasion};
+use super::plan::{Job, Occasion, Steps};
 use super::replies::locked_reply;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::record::{Record, Via};
@@ -122,14 +125,7 @@ impl Core {
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
         rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
-        Ok(Decision::Deliver(Box::new(Job {
-            row,
-            record,
-            locale: envelope.locale,
-            steps,
-            now,
-            occasion: Occasion::Again,
-        })))
+        Ok(again(row, record, (envelope, steps), now))
     }
 
     /// Whether the token's code may be sent again.
@@ -181,14 +177,7 @@ impl Core {
         }
         rows::put_record(transaction, &row, &before, record.clone(), now);
         match planned {
-            Some((envelope, steps)) => Ok(Decision::Deliver(Box::new(Job {
-                row,
-                record,
-                locale: envelope.locale,
-                steps,
-                now,
-                occasion: Occasion::Again,
-            }))),
+            Some(planned) => Ok(again(row, record, planned, now)),
             None => {
                 let mut reply = self.sent_reply(Outcome::Send, &record, now);
                 let detail = "the message was not sent, and no step is left".to_owned();
@@ -197,4 +186,10 @@ impl Core {
             }
         }
     }
+}
+
+/// To deliver a code once more, by what was planned for it.
+fn again(row: RowKey, record: Record, (envelope, steps): (Envelope, Arc<Steps>), now: Time) -> Decision {
+    let job = Job { row, record, locale: envelope.locale, steps, now, occasion: Occasion::Again };
+    Decision::Deliver(Box::new(job))
 }

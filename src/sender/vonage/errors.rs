@@ -34,7 +34,7 @@ enum Verdict {
 }
 
 /// The table's first half: HTTP statuses. Documented are 202, 400, 401, 402, 404, 422, 429 and 500.
-fn fate_of_status(status: u16) -> Verdict {
+fn verdict_of_status(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Taken,
         429 => Verdict::NotTakenNow,
@@ -46,7 +46,7 @@ fn fate_of_status(status: u16) -> Verdict {
 
 /// The table's second half: the carrier's codes (Messages and Dispatch error list) that say more than a 4xx or 429
 /// does. Every other code, known today or not, leaves it at what the status says.
-fn fate_of_code(code: &str) -> Option<Verdict> {
+fn verdict_of_code(code: &str) -> Option<Verdict> {
     match code {
         // Throttled: the account's capacity for the moment.
         "1000" => Some(Verdict::NotTakenNow),
@@ -65,18 +65,18 @@ fn fate_of_code(code: &str) -> Option<Verdict> {
 /// stands, however it is spelled, is withheld, and a code dropped.
 pub fn judge(host: &str, reply: &HttpReply, uuid_member: &str, secrets: &[&str]) -> (Answer, Again) {
     let problem = reply.body.as_deref().and_then(|body| Problem::read(body, uuid_member)).unwrap_or_default();
-    let mut fate = fate_of_status(reply.status);
-    if fate == Verdict::Taken
+    let mut verdict = verdict_of_status(reply.status);
+    if verdict == Verdict::Taken
         && let Some(uuid) = problem.uuid
     {
         return (Answer::Accepted { uuid: Some(uuid) }, Again::Never);
     }
     let is_open = |text: &String| !secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret));
     let vendor_code = problem.code.filter(is_open);
-    if matches!(fate, Verdict::NotTaken | Verdict::NotTakenNow) {
-        fate = vendor_code.as_deref().and_then(fate_of_code).unwrap_or(fate);
+    if matches!(verdict, Verdict::NotTaken | Verdict::NotTakenNow) {
+        verdict = vendor_code.as_deref().and_then(verdict_of_code).unwrap_or(verdict);
     }
-    let detail = match (&vendor_code, fate) {
+    let detail = match (&vendor_code, verdict) {
         (_, Verdict::Taken) => format!("{host}: status {}: the answer names no message", reply.status),
         (Some(code), _) => format!("{host}: status {}: code {code}", reply.status),
         (None, _) => format!("{host}: status {}", reply.status),
@@ -88,7 +88,7 @@ pub fn judge(host: &str, reply: &HttpReply, uuid_member: &str, secrets: &[&str])
         vendor_title: problem.title.map(|title| shown_without(secrets, title)),
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
-    match fate {
+    match verdict {
         Verdict::NotTaken => (Answer::NotTaken(failure), Again::Never),
         Verdict::NotTakenNow => (Answer::NotTaken(failure), Again::Later(reply.retry_after.map(Duration::from_secs))),
         Verdict::Refused => (Answer::Refused(failure), Again::Never),
