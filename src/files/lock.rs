@@ -58,6 +58,11 @@ impl FileLock {
         Err(Error::store(format!("lock {:?} was replaced or removed while it was held", self.path)))
     }
 
+    /// Which file it is, while it is open.
+    pub fn identity(&self) -> Option<Identity> {
+        self.file.as_ref().map(|(_, identity)| *identity)
+    }
+
     /// The file, while it is open: for what only the holder of the lock writes down.
     pub fn file(&self) -> Option<&File> {
         self.file.as_ref().map(|(file, _)| file)

@@ -1,10 +1,12 @@
 //! Group commit: operations of many threads in one transaction and one sync.
 //!
 //! Callers queue. The first to come leads: it takes the lock between processes, runs all that is queued in one
-//! transaction, commits once, hands the lead to the next in the queue and answers. Leading lasts one batch, so no
-//! caller works for others for long.
+//! transaction, commits once, hands the lead to the next in the queue, has the storage synced where an operation asks
+//! for it, and answers. Leading lasts one batch, so no caller works for others for long, and while one batch is being
+//! synced the next one runs.
 
-use std::collections::{BTreeMap, VecDeque};
+mod batch;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,20 +14,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::engine::{Engine, Reader};
-use super::{Commit, Judge, Operation, Repository, Row, Scan, Sweeper, Swept, Transaction};
+use self::batch::run_batch;
+use super::engine::{Engine, Reader, Settle};
+use super::{Commit, Operation, Repository, Row, Scan, Sweeper, Swept};
 use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware, lock};
 use crate::outcome::Outcome;
 use crate::sys;
-
-/// Rows that are swept before it is asked whether it took too long.
-const SWEPT_AT_ONCE: usize = 16;
-
-/// How long a transaction sweeps. Reading a row may be slow, where it is a file.
-const SWEEP_TIME: Duration = Duration::from_millis(5);
 
 /// Pause between two tries to get the lock from another process. Constant: doubling pauses starve the slowest.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -73,7 +70,20 @@ enum Turn {
     Answered(Result<Swept>),
 }
 
-type Answers = Vec<(Arc<Caller>, Result<Swept>)>;
+/// An answer, and for whom.
+struct Answer {
+    caller: Arc<Caller>,
+    /// Whether it is given only when the storage is synced.
+    synced: bool,
+    result: Result<Swept>,
+}
+
+/// What came of a batch.
+struct Batch {
+    answers: Vec<Answer>,
+    /// What some answers wait for.
+    settle: Option<Settle>,
+}
 
 impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     pub(super) fn new(engine: E, reader: R, durability: Durability) -> Result<Arc<Self>> {
@@ -151,8 +161,8 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     fn lead(&self, caller: &Arc<Caller>, deadline: Instant) -> Result<Swept> {
         loop {
             // Where the disk or a limit of the process ends, the answer is an error.
-            if let Some(answers) = fork::shared(|| sys::without_write_signals(|| self.try_batch())) {
-                return answer(answers, caller);
+            if let Some(batch) = fork::shared(|| sys::without_write_signals(|| self.try_batch())) {
+                return self.answer(batch, caller);
             }
             if Instant::now() >= deadline {
                 fork::shared(|| {
@@ -167,35 +177,57 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     }
 
     /// One try to get the lock and run what is queued. `None` when somebody else has the lock.
-    fn try_batch(&self) -> Option<Answers> {
+    fn try_batch(&self) -> Option<Batch> {
         let mut engine = lock(&self.engine);
-        // The queue stands still while the transaction begins: what is in it decides whether that will be synced.
-        let mut queue = lock(&self.queue);
-        let size = queue.waiting.len().min(E::BATCH);
-        let asked = queue.waiting.iter().take(size).any(|pending| pending.commit.synced);
-        let synced = asked && self.durability == Durability::Full;
-        let begun = catch_unwind(AssertUnwindSafe(|| engine.try_begin(synced))).unwrap_or_else(|_| Err(broken()));
+        let begun = catch_unwind(AssertUnwindSafe(|| engine.try_begin())).unwrap_or_else(|_| Err(broken()));
         if let Ok(false) = begun {
             return None;
         }
+        let mut queue = lock(&self.queue);
+        let size = queue.waiting.len().min(E::BATCH);
         let batch: Vec<_> = queue.waiting.drain(..size).collect();
         drop(queue);
-        let callers: Vec<_> = batch.iter().map(|pending| pending.caller.clone()).collect();
-        let answers = begun.and_then(|_| {
-            let run = AssertUnwindSafe(|| run_batch(&mut *engine, batch));
+        let durable = self.durability == Durability::Full;
+        let callers: Vec<_> =
+            batch.iter().map(|pending| (pending.caller.clone(), durable && pending.commit.synced)).collect();
+        let done = begun.and_then(|_| {
+            let run = AssertUnwindSafe(|| run_batch(&mut *engine, batch, durable));
             catch_unwind(run).map_err(|_| broken())
         });
-        let answers = match answers {
-            Ok(answers) => callers.into_iter().zip(answers).collect(),
-            Err(error) => {
-                engine.close();
-                callers.into_iter().map(|caller| (caller, Err(error.clone()))).collect()
-            }
-        };
+        let (results, settle) = done.unwrap_or_else(|error| {
+            engine.close();
+            (vec![Err(error); size], None)
+        });
         self.log_bytes.store(engine.log_bytes(), Ordering::Relaxed);
         drop(engine);
         lock(&self.queue).hand_over();
-        Some(answers)
+        let answers =
+            callers.into_iter().zip(results).map(|((caller, synced), result)| Answer { caller, synced, result });
+        Some(Batch { answers: answers.collect(), settle })
+    }
+
+    /// Gives every caller its answer, when what it asked for is on the disk, and returns that of `own`.
+    fn answer(&self, batch: Batch, own: &Arc<Caller>) -> Result<Swept> {
+        let mut mine = Err(broken());
+        let mut give = |answer: Answer| {
+            if Arc::ptr_eq(&answer.caller, own) {
+                mine = answer.result;
+            } else {
+                *lock(&answer.caller.turn) = Turn::Answered(answer.result);
+                answer.caller.thread.unpark();
+            }
+        };
+        let (wait, done): (Vec<_>, _) =
+            batch.answers.into_iter().partition(|answer| answer.synced && batch.settle.is_some());
+        done.into_iter().for_each(&mut give);
+        if let Some(settle) = batch.settle.filter(|_| !wait.is_empty()) {
+            let settled = fork::shared(|| sys::without_write_signals(settle)).map_err(in_doubt);
+            for mut answer in wait {
+                answer.result = settled.clone().and(answer.result);
+                give(answer);
+            }
+        }
+        mine
     }
 }
 
@@ -209,113 +241,6 @@ impl Queue {
             }
             None => self.led = false,
         }
-    }
-}
-
-/// Gives every caller its answer, and returns that of `own`.
-fn answer(answers: Answers, own: &Arc<Caller>) -> Result<Swept> {
-    let mut mine = Err(broken());
-    for (caller, answer) in answers {
-        if Arc::ptr_eq(&caller, own) {
-            mine = answer;
-        } else {
-            *lock(&caller.turn) = Turn::Answered(answer);
-            caller.thread.unpark();
-        }
-    }
-    mine
-}
-
-/// Runs the batch in the transaction that has begun, and ends it.
-fn run_batch<E: Engine>(engine: &mut E, batch: Vec<Pending>) -> Vec<Result<Swept>> {
-    let mut answers = Vec::with_capacity(batch.len());
-    let size = batch.len();
-    let mut sweep = None;
-    let run = || -> Result<()> {
-        for pending in batch {
-            add_sweep(&mut sweep, pending.commit);
-            answers.push(run_one(engine, pending)?);
-        }
-        match sweep {
-            Some((limit, sweeper)) => sweep_for_a_while(engine, limit, &sweeper.judge()).map(|_| ()),
-            None => Ok(()),
-        }
-    };
-    let ended = match run() {
-        // Whatever kind of failure it is: the transaction may stand.
-        Ok(()) => engine.commit().map_err(|error| Error::store(error.detail())),
-        Err(error) => {
-            engine.rollback();
-            Err(error)
-        }
-    };
-    if let Err(error) = ended {
-        answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(error.clone()));
-        answers.resize(size, Err(error));
-    }
-    answers
-}
-
-/// What the operations of a batch sweep besides, they sweep together, when all have run.
-fn add_sweep(sweep: &mut Option<(usize, Sweeper)>, commit: Commit) {
-    if let Some((limit, sweeper)) = commit.sweep {
-        let before = sweep.map_or(0, |(limit, _)| limit);
-        *sweep = Some((before + limit, sweeper));
-    }
-}
-
-/// Runs one piece of work. An error outside fails the batch; one inside is the work's own, and has left no trace.
-fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Result<Swept>> {
-    let mut operation = match pending.work {
-        Work::Run(operation) => operation,
-        Work::Sweep(limit, sweeper) => return sweep_for_a_while(engine, limit, &sweeper.judge()).map(Ok),
-    };
-    let mut staged = Overlay { engine, writes: BTreeMap::new() };
-    let done = catch_unwind(AssertUnwindSafe(|| operation(&mut staged)));
-    let Overlay { engine, writes } = staged;
-    if let Err(error) = done.unwrap_or_else(|_| Err(broken())) {
-        return if engine.in_transaction() { Ok(Err(error)) } else { Err(error) };
-    }
-    for (key, row) in &writes {
-        engine.write(key, row.as_ref())?;
-    }
-    Ok(Ok(Swept::default()))
-}
-
-/// Sweeps `limit` rows, or as many as there is time for.
-fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge) -> Result<Swept> {
-    let begun = Instant::now();
-    let (mut all, mut left) = (Swept::default(), limit);
-    while left > 0 && !all.wrapped {
-        let rows = left.min(SWEPT_AT_ONCE);
-        let swept = engine.sweep(rows, judge)?;
-        all = Swept { purged: all.purged + swept.purged, wrapped: swept.wrapped };
-        left = if begun.elapsed() < SWEEP_TIME { left - rows } else { 0 };
-    }
-    Ok(all)
-}
-
-/// An operation's view: its own writes before what the engine has. They reach the engine when it succeeds.
-struct Overlay<'a, E> {
-    engine: &'a mut E,
-    writes: BTreeMap<RowKey, Option<Row>>,
-}
-
-impl<E: Engine> Transaction for Overlay<'_, E> {
-    fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
-        match self.writes.get(key) {
-            Some(row) => Ok(row.clone()),
-            None => self.engine.get(key),
-        }
-    }
-
-    fn put(&mut self, key: &RowKey, row: Row) {
-        debug_assert!(row.is_valid(), "a row is written that reading will refuse");
-        self.writes.insert(*key, Some(row));
-    }
-
-    fn delete(&mut self, key: &RowKey) {
-        self.writes.insert(*key, None);
     }
 }
 
@@ -367,6 +292,11 @@ impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
     }
 }
 
+/// Whatever kind of failure it is: the transaction may stand.
+fn in_doubt(error: Error) -> Error {
+    Error::store(error.detail())
+}
+
 fn busy() -> Error {
     Error::busy(format!("the repository was busy for {} seconds", PATIENCE.as_secs()))
 }
@@ -375,6 +305,3 @@ fn busy() -> Error {
 fn broken() -> Error {
     Error::internal("an operation of the repository panicked")
 }
-
-#[cfg(test)]
-mod tests;

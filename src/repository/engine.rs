@@ -10,6 +10,10 @@ use crate::tenant;
 /// Rows that a scan reads at once.
 pub const PAGE: usize = 256;
 
+/// What is left to do before an answer may tell of a transaction: returns when it is on the disk. An error says that it
+/// may not be, and that what was committed may be lost.
+pub type Settle = Box<dyn FnOnce() -> Result<()> + Send>;
+
 /// Storage that one thread at a time works with. [`super::commit::GroupCommit`] adds threads, waiting and fork.
 pub trait Engine: Send {
     /// Most operations in one transaction: bounds how long a fork, and other processes, wait.
@@ -19,8 +23,8 @@ pub trait Engine: Send {
     fn place(&self) -> String;
 
     /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
-    /// handles out. `false` when somebody else has it. `synced` says whether the commit must survive a power cut.
-    fn try_begin(&mut self, synced: bool) -> Result<bool>;
+    /// handles out. `false` when somebody else has it.
+    fn try_begin(&mut self) -> Result<bool>;
 
     /// Whether the transaction still stands. An error of the storage may have ended it.
     fn in_transaction(&self) -> bool {
@@ -36,9 +40,10 @@ pub trait Engine: Send {
     /// Looks at the next `limit` rows and removes those that are over; inside a transaction. Keeps its own cursor.
     fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept>;
 
-    /// Commits and gives the lock back. After an error the fate of the transaction is not known, everything is
-    /// closed, and the next `try_begin` opens anew.
-    fn commit(&mut self) -> Result<()>;
+    /// Commits and gives the lock back. With `synced` the change must survive a power cut. Neither it nor what was read
+    /// may be on the disk before that which is given, if something is, has been done, without the lock. After an error
+    /// the fate of the transaction is not known, everything is closed, and the next `try_begin` opens anew.
+    fn commit(&mut self, synced: bool) -> Result<Option<Settle>>;
 
     /// Undoes the transaction and gives the lock back. Closes what cannot be undone.
     fn rollback(&mut self);

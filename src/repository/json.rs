@@ -10,6 +10,7 @@
 //! A file is only ever replaced as a whole. A change of one file is committed when the file is replaced, a change of
 //! several when the journal is in place; whoever takes the lock next completes what the journal says.
 
+mod due;
 mod folder;
 mod format;
 mod scan;
@@ -23,8 +24,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::commit::GroupCommit;
-use super::engine::{Engine, Reader};
-use super::{Fate, Judge, Page, Repository, Row, Swept, due};
+use super::engine::{Engine, Reader, Settle};
+use super::{Fate, Judge, Page, Repository, Row, Swept};
 use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::Result;
@@ -49,8 +50,6 @@ struct Json {
     /// Whether what was synced once must survive a power cut during any later change. It says so also of changes that
     /// need not be synced themselves: a file must not take the place of another before its content is on the disk.
     durable: bool,
-    /// Whether the transaction that runs must survive a power cut.
-    synced: bool,
     rows: BTreeMap<RowKey, Staged>,
     /// Where the sweep is. Its cost does not depend on how many rows there are.
     cursor: Option<ReadDir>,
@@ -72,7 +71,6 @@ impl Json {
             lock: FileLock::new(folder.lock_file()),
             folder,
             durable: durability == Durability::Full,
-            synced: false,
             rows: BTreeMap::new(),
             cursor: None,
             #[cfg(test)]
@@ -132,26 +130,27 @@ impl Json {
         is_over
     }
 
-    fn store(&mut self) -> Result<()> {
+    /// Writes what changed. With `synced` it must survive a power cut.
+    fn store(&mut self, synced: bool) -> Result<()> {
         let changed = self.rows.iter().filter(|(_, row)| row.now != row.before);
         let changed = changed.filter_map(|(key, row)| Some((key, row.now.as_ref().ok()?)));
         let changes: Vec<_> = changed.map(|(key, row)| Change::new(key, row.as_ref())).collect::<Result<_>>()?;
-        if self.synced && !changes.is_empty() {
+        if synced && !changes.is_empty() {
             due::note(&self.lock, true)?;
         }
         match changes.as_slice() {
             [] => return Ok(()),
             [change] => {
                 self.apply(change)?;
-                self.sync(self.synced)?;
+                self.sync(synced)?;
             }
             _ => {
                 self.replace(&self.folder.journal_file(), &format::journal_text(&changes)?)?;
-                self.sync(self.synced)?;
-                self.carry_out(&changes, self.synced)?;
+                self.sync(synced)?;
+                self.carry_out(&changes, synced)?;
             }
         }
-        if self.synced {
+        if synced {
             // If it stays, the next one syncs once more.
             let _ = due::note(&self.lock, false);
         }
@@ -218,8 +217,7 @@ impl Engine for Json {
         self.folder.place()
     }
 
-    fn try_begin(&mut self, synced: bool) -> Result<bool> {
-        self.synced = synced;
+    fn try_begin(&mut self) -> Result<bool> {
         self.folder.check()?;
         if !self.lock.try_lock()? {
             return Ok(false);
@@ -267,16 +265,16 @@ impl Engine for Json {
         Ok(swept)
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, synced: bool) -> Result<Option<Settle>> {
         // Before, so that nothing is written where others are at work; and after, so that no code is
         // accepted here that may be accepted there as well.
-        let stored = self.check().and_then(|()| self.store()).and_then(|()| self.check());
+        let stored = self.check().and_then(|()| self.store(synced)).and_then(|()| self.check());
         if stored.is_err() {
             self.close();
         } else {
             self.rollback();
         }
-        stored
+        stored.map(|()| None)
     }
 
     fn rollback(&mut self) {

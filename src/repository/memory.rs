@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::commit::GroupCommit;
-use super::engine::{Engine, PAGE, Reader, Rest};
+use super::engine::{Engine, PAGE, Reader, Rest, Settle};
 use super::{Fate, Judge, Page, Repository, Row, Swept};
 use crate::block::RowKey;
 use crate::config::Durability;
@@ -56,7 +56,7 @@ impl Engine for MemoryEngine {
         "memory:".to_owned()
     }
 
-    fn try_begin(&mut self, _synced: bool) -> Result<bool> {
+    fn try_begin(&mut self) -> Result<bool> {
         check_process(self.process)?;
         self.undo.clear();
         Ok(true)
@@ -95,9 +95,9 @@ impl Engine for MemoryEngine {
         Ok(Swept { purged, wrapped })
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, _synced: bool) -> Result<Option<Settle>> {
         self.undo.clear();
-        Ok(())
+        Ok(None)
     }
 
     fn rollback(&mut self) {

@@ -7,7 +7,6 @@ mod codec;
 mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
-mod due;
 mod engine;
 mod json;
 mod memory;

@@ -9,30 +9,35 @@ mod connection;
 mod database;
 mod frames;
 mod guard;
+mod ledger;
 mod log;
 mod parted;
 mod readers;
 mod recovery;
 mod shared;
 mod sides;
+mod syncer;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, params};
 
-use self::checkpoint::checkpoint;
-use self::connection::{Kind, is_busy, is_full};
+use self::connection::Kind;
 use self::database::Database;
+use self::ledger::{Ledger, Standing};
 use self::readers::Readers;
 use self::shared::{Lease, Shared};
+use self::transaction::{Running, empty};
 use super::commit::GroupCommit;
-use super::engine::{Engine, PAGE};
-use super::{Fate, Judge, Page, Repository, Row, Swept, codec, due};
+use super::engine::{Engine, PAGE, Settle};
+use super::{Fate, Judge, Page, Repository, Row, Swept, codec};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -46,6 +51,10 @@ const TRIES: u32 = 3;
 /// How long the recovery from a failed sync waits for readers, and between two tries.
 const RECOVERY_PATIENCE: Duration = Duration::from_secs(1);
 const RECOVERY_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection that is to be opened waits until nobody owes a sync, and between two looks.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(250);
+const DRAIN_PAUSE: Duration = Duration::from_micros(20);
 
 /// After how many tries in a row at which the database is busy, though nobody of ours can have it, all connections are
 /// opened anew: SQLite keeps what it could not unlock as its own.
@@ -68,10 +77,8 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
 struct Sqlite {
     shared: Arc<Shared>,
     lock: FileLock,
-    /// The connection of the transaction that runs.
-    writer: Option<Lease>,
-    /// Whether the transaction has changed something.
-    changed: bool,
+    /// The transaction that runs.
+    running: Option<Running>,
     /// Pages in the log after the last commit.
     pages: u64,
     /// Tries in a row at which the database was busy.
@@ -86,21 +93,35 @@ impl Sqlite {
     fn new(shared: Arc<Shared>) -> Result<Self> {
         let lock = FileLock::new(shared.database.beside("-lock"));
         let cursor = RowKey::new(random()?);
-        Ok(Self { shared, lock, writer: None, changed: false, pages: 0, busy: 0, waits: None, cursor })
+        Ok(Self { shared, lock, running: None, pages: 0, busy: 0, waits: None, cursor })
     }
 
     fn run<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.writer.as_ref().ok_or_else(no_transaction)?.run(work)
+        self.running.as_ref().ok_or_else(no_transaction)?.writer.run(work)
+    }
+
+    /// The ledger in the lock file. The lock must be held.
+    fn ledger(&self) -> Result<Arc<Ledger>> {
+        let file = self.lock.identity().ok_or_else(|| Error::internal("the lock is not held"))?;
+        self.shared.ledger(file)
     }
 
     /// Begins a transaction, the lock being held. `false` when that has to wait.
-    fn begin(&mut self, synced: bool) -> Result<bool> {
+    fn begin(&mut self) -> Result<bool> {
         for _ in 0..TRIES {
-            if due::is_due(&self.lock)? && !self.recover()? {
-                return Ok(false);
+            let ledger = self.ledger()?;
+            let mut standing = ledger.standing()?;
+            if !self.shared.is_ready(&standing) {
+                standing = drained(&ledger)?;
             }
-            match self.lease()? {
-                Some(writer) if writer.is_current()? => return self.begin_with(writer, synced),
+            if standing.failed {
+                if !self.recover(&ledger, &standing)? {
+                    return Ok(false);
+                }
+                standing = ledger.standing()?;
+            }
+            match self.lease(&ledger)? {
+                Some(writer) if writer.is_current()? => return self.begin_with(writer, ledger, standing),
                 Some(writer) => writer.give_back(),
                 None if self.shared.is_parted()? => {}
                 None => return Ok(false),
@@ -114,14 +135,14 @@ impl Sqlite {
 
     /// Brings to the disk what a sync that failed may have left in memory. `false` when that has to wait: it is tried now
     /// and then, and no longer than a while.
-    fn recover(&mut self) -> Result<bool> {
+    fn recover(&mut self, ledger: &Ledger, standing: &Standing) -> Result<bool> {
         let now = Instant::now();
         if self.waits.is_some_and(|(_, next)| now < next) {
             return Ok(false);
         }
         if recovery::recover(&self.shared)? {
             self.waits = None;
-            due::note(&self.lock, false)?;
+            ledger.bring_home(standing.next())?;
             return Ok(true);
         }
         let since = self.waits.map_or(now, |(since, _)| since);
@@ -134,36 +155,40 @@ impl Sqlite {
     }
 
     /// A connection to write with; `None` when that has to wait.
-    fn lease(&self) -> Result<Option<Lease>> {
+    fn lease(&self, ledger: &Ledger) -> Result<Option<Lease>> {
         if let Some(writer) = self.shared.lease_idle(Kind::Writer) {
             return Ok(Some(writer));
         }
         // Making the table is a change like any other.
-        due::note(&self.lock, true)?;
+        ledger.mark_section(true)?;
         let writer = match self.shared.lease(Kind::Writer) {
             Err(error) if error.outcome() == Outcome::Busy => None,
             writer => Some(writer?),
         };
         files::sync_folder(files::parent(&self.shared.database.path))?;
-        due::note(&self.lock, false)?;
+        ledger.mark_section(false)?;
         Ok(writer)
     }
 
-    fn begin_with(&mut self, mut writer: Lease, synced: bool) -> Result<bool> {
-        if writer.connection()?.log().is_full() && !self.empty(&mut writer)? {
+    fn begin_with(&mut self, mut writer: Lease, ledger: Arc<Ledger>, standing: Standing) -> Result<bool> {
+        if writer.connection()?.log().is_full() && !empty(&mut writer, &ledger)? {
             writer.discard();
             let path = self.shared.database.beside("-wal");
             return Err(Error::store(format!("{path:?} has grown to its limit: a program that reads keeps it in use")));
         }
+        let syncer = match ledger.take_place()? {
+            true => Some(self.shared.syncer(writer.connection()?.sides(), &standing)?),
+            false => None,
+        };
         let connection = writer.connection()?;
-        let level = connection.set_synced(synced).map_err(|cause| self.shared.database.failed(&cause));
+        let level = connection.set_synced(syncer.is_none()).map_err(|cause| self.shared.database.failed(&cause));
         let begun = level.and_then(|()| {
             writer.run(|connection| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(|_| ()))
         });
         match begun {
             Ok(()) => {
-                (self.changed, self.busy) = (false, 0);
-                self.writer = Some(writer);
+                self.busy = 0;
+                self.running = Some(Running { writer, ledger, standing, syncer, changed: false });
                 Ok(true)
             }
             Err(error) if error.outcome() == Outcome::Busy => {
@@ -180,59 +205,21 @@ impl Sqlite {
             }
         }
     }
-
-    /// Brings all of the log into the database and empties it. `false` when somebody needs it.
-    fn empty(&self, writer: &mut Lease) -> Result<bool> {
-        due::note(&self.lock, true)?;
-        let done = checkpoint(writer, "TRUNCATE")?;
-        due::note(&self.lock, false)?;
-        if !done.is_busy() {
-            writer.connection()?.set_pages(0);
-        }
-        Ok(!done.is_busy())
-    }
-
-    /// Commits. Afterwards a sync is due only if one failed, or may have. `false` when the files were replaced meanwhile.
-    fn commit_with(&mut self, writer: &mut Lease) -> Result<bool> {
-        if self.changed {
-            let connection = writer.connection()?;
-            let sides = connection.sides().clone();
-            connection.log().make_room(sides.log().0);
-            sides.make_room(connection.log().pages())?;
-            due::note(&self.lock, true)?;
-            // Who replaced the lock would not find the note.
-            self.lock.check()?;
-        }
-        let committed =
-            writer.connection()?.sqlite().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-        if let Err(cause) = committed {
-            if is_full(&cause) {
-                due::note(&self.lock, false)?;
-            }
-            return Err(self.shared.database.failed(&cause));
-        }
-        self.pages = writer.connection()?.log().pages();
-        if self.changed && bring_in(writer).is_ok() {
-            // If it stays, all is brought to the disk once more.
-            let _ = due::note(&self.lock, false);
-        }
-        writer.is_current()
-    }
 }
 
-/// Brings a long log into the database file, as far as no reader needs it where it is. When that fails it is known
-/// from the note, and the commit before it is as good as it was.
-fn bring_in(writer: &mut Lease) -> Result<()> {
-    if !writer.connection()?.log().is_long() {
-        return Ok(());
-    }
-    let connection = writer.connection()?;
-    connection.log().tried();
-    let done = connection.sqlite().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    writer.touch_log();
-    match done {
-        Err(cause) if !is_busy(&cause) && !is_full(&cause) => writer.run(|_| Err(cause)),
-        _ => Ok(()),
+/// How things stand when nobody owes a sync any more: what is opened now will tell of every error to come. The lock must
+/// be held: nothing more is written meanwhile. Who takes longer than a while is taken for one that failed.
+fn drained(ledger: &Ledger) -> Result<Standing> {
+    let begun = Instant::now();
+    loop {
+        let standing = ledger.standing()?;
+        if standing.due <= standing.synced || standing.failed {
+            return Ok(standing);
+        }
+        if begun.elapsed() > DRAIN_PATIENCE {
+            return Ok(Standing { failed: true, ..standing });
+        }
+        thread::sleep(DRAIN_PAUSE);
     }
 }
 
@@ -246,11 +233,11 @@ impl Engine for Sqlite {
         self.shared.database.path.display().to_string()
     }
 
-    fn try_begin(&mut self, synced: bool) -> Result<bool> {
+    fn try_begin(&mut self) -> Result<bool> {
         if !self.lock.try_lock()? {
             return Ok(false);
         }
-        let begun = self.begin(synced);
+        let begun = self.begin();
         match &begun {
             Ok(true) => {}
             Ok(false) => self.lock.unlock(),
@@ -268,8 +255,9 @@ impl Engine for Sqlite {
     }
 
     fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()> {
-        self.changed = true;
-        self.run(|connection| {
+        let running = self.running.as_mut().ok_or_else(no_transaction)?;
+        running.changed = true;
+        running.writer.run(|connection| {
             match row {
                 Some(row) => connection
                     .prepare_cached("INSERT OR REPLACE INTO item (k, v) VALUES (?1, ?2)")?
@@ -310,20 +298,30 @@ impl Engine for Sqlite {
         Ok(Swept { purged, wrapped: last.is_none() })
     }
 
-    fn commit(&mut self) -> Result<()> {
-        let mut writer = self.writer.take().ok_or_else(no_transaction)?;
-        let committed = self.commit_with(&mut writer);
+    fn commit(&mut self, synced: bool) -> Result<Option<Settle>> {
+        let mut running = self.running.take().ok_or_else(no_transaction)?;
+        let committed = running.commit(&self.lock, synced).and_then(|due| match running.writer.is_current()? {
+            true => Ok(due),
+            false => Err(self.shared.replaced()),
+        });
+        self.pages = running.writer.connection()?.log().pages();
+        let Running { writer, ledger, standing, syncer, .. } = running;
         match &committed {
             Ok(_) if !log::is_stuck(self.pages) => writer.give_back(),
             // Or what keeps the log in use is a lock of ours that could not be given back.
             _ => writer.discard(),
         }
+        if committed.is_err() {
+            ledger.fail();
+        }
         self.lock.unlock();
-        if committed? { Ok(()) } else { Err(self.shared.replaced()) }
+        let due = committed?;
+        let syncer = syncer.filter(|_| due > standing.synced);
+        Ok(syncer.map(|syncer| -> Settle { Box::new(move || syncer.settle(due)) }))
     }
 
     fn rollback(&mut self) {
-        if let Some(writer) = self.writer.take() {
+        if let Some(Running { writer, .. }) = self.running.take() {
             match writer.run(|connection| connection.prepare_cached("ROLLBACK")?.execute([])) {
                 Ok(_) => writer.give_back(),
                 Err(_) => writer.discard(),
@@ -337,7 +335,7 @@ impl Engine for Sqlite {
     }
 
     fn close(&mut self) {
-        self.writer = None;
+        self.running = None;
         // What is in a log that was deleted is lost with the last connection.
         if self.shared.is_parted().is_ok_and(|parted| parted) && self.lock.try_lock().is_ok_and(|held| held) {
             let _ = parted::rejoin(&self.shared);
@@ -367,8 +365,9 @@ impl Sqlite {
             writer.give_back();
             return Ok(());
         }
-        if !due::is_due(&self.lock)? {
-            self.empty(&mut writer)?;
+        let ledger = self.ledger()?;
+        if !ledger.standing()?.failed {
+            empty(&mut writer, &ledger)?;
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Engines whose rows take their time, or whose commits fail.
 
+use super::batch::{SWEEP_TIME, SWEPT_AT_ONCE, sweep_for_a_while};
 use super::*;
 use crate::clock::Time;
 use crate::repository::engine::Rest;
-use crate::repository::{Page, transact};
+use crate::repository::{Judge, Page, transact};
 
 /// Keeps nothing.
 struct Odd {
@@ -18,7 +19,7 @@ impl Engine for Odd {
         "odd:".to_owned()
     }
 
-    fn try_begin(&mut self, _synced: bool) -> Result<bool> {
+    fn try_begin(&mut self) -> Result<bool> {
         Ok(true)
     }
 
@@ -36,8 +37,8 @@ impl Engine for Odd {
         Ok(Swept { purged: 1, wrapped: false })
     }
 
-    fn commit(&mut self) -> Result<()> {
-        self.failure.map_or(Ok(()), |failure| Err(failure("cause")))
+    fn commit(&mut self, _synced: bool) -> Result<Option<Settle>> {
+        self.failure.map_or(Ok(None), |failure| Err(failure("cause")))
     }
 
     fn rollback(&mut self) {}

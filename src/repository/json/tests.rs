@@ -107,15 +107,15 @@ fn record() -> Option<Row> {
 }
 
 fn commit(engine: &mut Json, changes: &Changes, synced: bool) -> Result<()> {
-    assert!(engine.try_begin(synced)?, "somebody else has the lock");
+    assert!(engine.try_begin()?, "somebody else has the lock");
     for (key, row) in changes {
         engine.write(key, row.as_ref())?;
     }
-    engine.commit()
+    engine.commit(synced).map(drop)
 }
 
 fn state(engine: &mut Json) -> Result<State> {
-    assert!(engine.try_begin(false)?, "somebody else has the lock");
+    assert!(engine.try_begin()?, "somebody else has the lock");
     let rows = rows(engine);
     engine.rollback();
     rows?.into_iter().map(|(key, row)| Ok((key, row?))).collect()
@@ -245,7 +245,7 @@ fn damaged_files_are_reported_by_name() {
         fs::write(&path, text).unwrap();
         let error = engine.folder.read(&key(1)).unwrap_err();
         assert!(error.detail().contains(&name) && !error.detail().contains("123456"), "{error}");
-        assert!(engine.try_begin(true).unwrap());
+        assert!(engine.try_begin().unwrap());
         assert_store_error(engine.get(&key(1)), &name);
         let [(damaged, why), second] = rows(&engine).unwrap().try_into().unwrap();
         assert_eq!((damaged, second), (key(1), (key(2), Ok(failures(2).unwrap()))));
@@ -269,30 +269,30 @@ fn another_folder_at_the_path_is_noticed() {
     commit(&mut engine, &vec![(key(1), failures(1))], true).unwrap();
     engine.close();
     fs::remove_dir_all(scratch.path()).unwrap();
-    assert_store_error(engine.try_begin(true), "no longer");
+    assert_store_error(engine.try_begin(), "no longer");
     let mut another = scratch.engine();
-    assert_store_error(engine.try_begin(true), "no longer");
+    assert_store_error(engine.try_begin(), "no longer");
     assert_store_error(engine.folder.read(&key(1)), "no longer");
-    assert!(another.try_begin(true).unwrap());
+    assert!(another.try_begin().unwrap());
 }
 
 #[test]
 fn only_one_handle_at_a_time() {
     let scratch = Scratch::new("handles");
     let (mut first, mut second) = (scratch.engine(), scratch.engine());
-    assert!(first.try_begin(true).unwrap());
+    assert!(first.try_begin().unwrap());
     first.write(&key(1), failures(1).as_ref()).unwrap();
-    assert!(!second.try_begin(true).unwrap());
+    assert!(!second.try_begin().unwrap());
     assert_eq!(second.folder.read(&key(1)).unwrap(), None);
-    first.commit().unwrap();
-    assert!(second.try_begin(true).unwrap());
+    first.commit(true).unwrap();
+    assert!(second.try_begin().unwrap());
     assert_eq!(second.get(&key(1)).unwrap(), failures(1));
     second.write(&key(1), None).unwrap();
     second.rollback();
     assert_eq!(state(&mut first).unwrap(), State::from([(key(1), failures(1).unwrap())]));
     second.write(&key(2), failures(1).as_ref()).unwrap();
     second.close();
-    assert!(first.try_begin(true).unwrap());
+    assert!(first.try_begin().unwrap());
     assert_eq!(first.get(&key(2)).unwrap(), None);
 }
 
@@ -310,9 +310,9 @@ fn nothing_changed_nothing_written() {
 
 /// Sweeps in a transaction of its own.
 fn sweep(engine: &mut Json, limit: usize, now: Time) -> Swept {
-    assert!(engine.try_begin(false).unwrap());
+    assert!(engine.try_begin().unwrap());
     let swept = engine.sweep(limit, &now.into()).unwrap();
-    engine.commit().unwrap();
+    engine.commit(false).unwrap();
     swept
 }
 
@@ -353,7 +353,7 @@ fn sweep_is_part_of_the_transaction() {
     let end = Time::from_ms(1 + DAY_MS);
     let rows = vec![(key(1), sends(1)), (key(2), sends(1)), (key(3), sends(2))];
     commit(&mut engine, &rows, true).unwrap();
-    assert!(engine.try_begin(true).unwrap());
+    assert!(engine.try_begin().unwrap());
     engine.write(&key(1), sends(2).as_ref()).unwrap();
     engine.write(&key(3), sends(1).as_ref()).unwrap();
     assert_eq!(engine.sweep(100, &end.into()).unwrap(), Swept { purged: 2, wrapped: true });

@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, Weak};
 use super::connection::{Connection, Kind};
 use super::database::Database;
 use super::guard::Guard;
+use super::ledger::{Ledger, Standing};
 use super::sides::Sides;
+use super::syncer::Syncer;
 use crate::error::{Error, Result};
+use crate::files::Identity;
 use crate::fork::{self, lock};
 use crate::outcome::Outcome;
 use crate::sys;
@@ -24,6 +27,14 @@ static DATABASES: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 pub struct Shared {
     pub database: Database,
     state: Mutex<State>,
+    syncs: Mutex<Syncs>,
+}
+
+/// What is owed to the disk, and how it is paid. Both live as long as a handle of this process uses the database.
+#[derive(Default)]
+struct Syncs {
+    ledger: Option<Arc<Ledger>>,
+    syncer: Option<Arc<Syncer>>,
 }
 
 #[derive(Default)]
@@ -68,10 +79,15 @@ impl Shared {
             if let Some(known) = known.find(|known| known.database.identity() == database.identity()) {
                 return known;
             }
-            let made = Arc::new(Self { database, state: Mutex::default() });
+            let made = Self::apart(database);
             databases.push(Arc::downgrade(&made));
             made
         })
+    }
+
+    /// A place that no other handle of this process has a part in: what another process has.
+    pub fn apart(database: Database) -> Arc<Self> {
+        Arc::new(Self { database, state: Mutex::default(), syncs: Mutex::default() })
     }
 
     /// A connection for one caller, opened if none is idle.
@@ -162,6 +178,7 @@ impl Shared {
         // Those of the repository that ends: its engine and its reader.
         if Arc::strong_count(self) <= 2 && state.open == 0 {
             (state.sides, state.guard) = (None, None);
+            *lock(&self.syncs) = Syncs::default();
         }
     }
 
@@ -169,6 +186,55 @@ impl Shared {
     pub fn in_child(&self) {
         let mut state = lock(&self.state);
         (state.sides, state.guard) = (None, None);
+        *lock(&self.syncs) = Syncs::default();
+    }
+
+    /// The ledger in the lock file, which is this one. The lock must be held.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when it cannot be opened; `Busy` when another file is at its path.
+    pub fn ledger(&self, lock_file: Identity) -> Result<Arc<Ledger>> {
+        let mut syncs = lock(&self.syncs);
+        if let Some(ledger) = syncs.ledger.as_ref().filter(|ledger| ledger.identity() == lock_file) {
+            return Ok(ledger.clone());
+        }
+        let ledger = Arc::new(Ledger::open(self.database.beside("-lock"))?);
+        if ledger.identity() != lock_file {
+            return Err(Error::busy(format!("the lock of {:?} was replaced", self.database.path)));
+        }
+        *syncs = Syncs { ledger: Some(ledger.clone()), syncer: None };
+        Ok(ledger)
+    }
+
+    /// Who syncs this log. Opened only when nobody owes a sync. The lock must be held.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the log cannot be opened; `Busy` when another one is at its path.
+    pub fn syncer(&self, sides: &Arc<Sides>, standing: &Standing) -> Result<Arc<Syncer>> {
+        let mut syncs = lock(&self.syncs);
+        if let Some(syncer) = syncs.syncer.as_ref().filter(|syncer| syncer.serves(sides)) {
+            return Ok(syncer.clone());
+        }
+        let ledger = syncs.ledger.clone().ok_or_else(|| Error::internal("the log is synced without a ledger"))?;
+        let syncer = Arc::new(Syncer::open(ledger, sides.clone(), standing)?);
+        syncs.syncer = Some(syncer.clone());
+        Ok(syncer)
+    }
+
+    /// Whether a transaction can begin without opening anything. What was opened before a recovery is closed: it may tell
+    /// once more of the failure before it.
+    pub fn is_ready(&self, standing: &Standing) -> bool {
+        let mut state = lock(&self.state);
+        let mut syncs = lock(&self.syncs);
+        if syncs.syncer.as_ref().is_some_and(|syncer| !syncer.is_of(standing)) {
+            syncs.syncer = None;
+            state.close_all();
+        }
+        let is_synced =
+            state.sides.as_ref().zip(syncs.syncer.as_ref()).is_some_and(|(sides, syncer)| syncer.serves(sides));
+        is_synced && state.idle.iter().any(|connection| connection.kind() == Kind::Writer)
     }
 
     /// Whether the side files that are open are no longer those at the paths.

@@ -225,6 +225,19 @@ impl Sides {
         (&self.log.file, &self.log.path)
     }
 
+    /// The log, opened once more: errors are told to each open file by itself.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when it cannot be opened; `Busy` when it is not the one at the path.
+    pub fn reopen_log(&self) -> Result<File> {
+        let (file, identity) = files::open_or_make(&self.log.path)?;
+        if identity == self.log.identity {
+            return Ok(file);
+        }
+        Err(Error::busy(format!("{:?} was replaced", self.log.path)))
+    }
+
     /// The path of the index.
     pub fn index_path(&self) -> &Path {
         &self.index.path

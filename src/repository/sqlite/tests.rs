@@ -1,6 +1,8 @@
 //! The log: that it has room, comes to an end, and may end in zeros; and what happens to the files from outside.
 
+mod ledger;
 mod outside;
+mod overlap;
 mod recovery;
 
 use std::fs::OpenOptions;

@@ -1,11 +1,14 @@
 //! All that a worker does to the files of a folder, in order, and what it says in between.
 
+mod descriptions;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::trace::{Call, Observer, Verdict};
+use descriptions::Descriptions;
 
 /// A file or folder, whatever its names are.
 pub type Id = usize;
@@ -105,6 +108,8 @@ pub struct Recorder {
     names: BTreeMap<String, Id>,
     /// The files that the system's device and inode numbers stand for now.
     inodes: BTreeMap<(u64, u64), Id>,
+    /// The files that are open, each of which is told of an error by itself.
+    descriptions: Descriptions,
     /// What the call that is being followed will have done.
     begun: Option<Begun>,
 }
@@ -128,6 +133,7 @@ impl Recorder {
             made: 0,
             names: BTreeMap::new(),
             inodes: BTreeMap::new(),
+            descriptions: Descriptions::default(),
             begun: None,
         };
         recorder.know(root.into(), ROOT);
@@ -206,6 +212,7 @@ impl Recorder {
         if result < 0 {
             return;
         }
+        let opens = matches!(begun, Begun::Open { .. });
         let event = match begun {
             Begun::Open { name, makes: true, .. } => {
                 let id = self.next();
@@ -213,7 +220,10 @@ impl Recorder {
                 Event::Make { name, id, is_folder: false }
             }
             Begun::Open { name, empties: true, .. } => Event::Resize { id: self.names[&name], length: 0 },
-            Begun::Open { .. } => return,
+            Begun::Open { name, .. } => {
+                self.descriptions.open(call, result, self.names[&name]);
+                return;
+            }
             Begun::Write { id, at, mut bytes } => {
                 if !bytes.is_empty() {
                     bytes.truncate(result as usize);
@@ -223,6 +233,10 @@ impl Recorder {
             }
             Begun::Known(event) => event,
         };
+        match &event {
+            Event::Make { id, .. } | Event::Resize { id, .. } if opens => self.descriptions.open(call, result, *id),
+            _ => {}
+        }
         match &event {
             Event::Make { name, id, is_folder } => {
                 if *is_folder {
@@ -259,8 +273,14 @@ impl Observer for Recorder {
     fn enters(&mut self, call: &Call) -> Verdict {
         if matches!(call.name, "fsync" | "fdatasync") {
             let Some(id) = self.file(call, call.arguments[0]) else { return Verdict::Pass };
-            self.syncs += 1;
-            if self.failing.covers(self.syncs) {
+            let is_told = self.descriptions.hears_of_an_error(call, id);
+            if !is_told {
+                self.syncs += 1;
+                if self.failing.covers(self.syncs) {
+                    self.descriptions.fail(call, id);
+                }
+            }
+            if is_told || self.failing.covers(self.syncs) {
                 self.events.push(Event::FailedSync { id });
                 return Verdict::Skip(-i64::from(libc::EIO));
             }

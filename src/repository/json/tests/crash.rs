@@ -144,7 +144,7 @@ fn a_torn_journal_was_never_committed() {
     assert_eq!(attempt(good.as_bytes()), State::from([(key(1), failures(2).unwrap())]));
 
     fs::write(&journal, good.replace("\"version\": 1,\n  \"checksum", "\"version\": 2,\n  \"checksum")).unwrap();
-    assert_store_error(engine.try_begin(true), "version 2");
+    assert_store_error(engine.try_begin(), "version 2");
     assert!(journal.exists(), "a newer library has to complete it");
     assert!(scratch.engine().lock.try_lock().unwrap(), "the lock was given back");
 }
@@ -231,13 +231,13 @@ fn after_a_failed_sync_nothing_is_answered_before_one_succeeds() {
     let mut other = scratch.engine();
     for engine in [&mut engine, &mut other] {
         engine.hook = fault(0, u32::MAX);
-        assert_store_error(engine.try_begin(true), "broken");
+        assert_store_error(engine.try_begin(), "broken");
     }
     other.hook = fault(1, u32::MAX);
-    assert!(other.try_begin(true).unwrap(), "one sync is enough");
+    assert!(other.try_begin().unwrap(), "one sync is enough");
     assert_eq!(other.get(&key(1)).unwrap(), failures(2));
-    other.commit().unwrap();
+    other.commit(true).unwrap();
     engine.hook = fault(0, u32::MAX);
-    assert!(engine.try_begin(true).unwrap(), "nothing is due any more");
+    assert!(engine.try_begin().unwrap(), "nothing is due any more");
     engine.rollback();
 }

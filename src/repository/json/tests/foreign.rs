@@ -54,10 +54,10 @@ fn a_lock_replaced_while_we_write_gives_no_second_yes() {
     first.hook = Some(Box::new(move || {
         // Once, after the lock was looked at: somebody else begins while the old file is still there.
         if fs::remove_file(&lock).is_ok() {
-            assert!(second.try_begin(true)?);
+            assert!(second.try_begin()?);
             assert_eq!(second.get(&key(1))?, None);
             second.write(&key(1), failures(2).as_ref())?;
-            second.commit()?;
+            second.commit(true)?;
             fs::rename(&lock, lock.with_file_name("used")).unwrap();
         }
         Ok(())
@@ -98,7 +98,7 @@ fn a_file_with_a_second_name_is_refused() {
     let row = format!("{}.json", key(1));
     with_link(&row, &mut |why| assert_store_error(engine.folder.read(&key(1)), why));
     engine.close();
-    with_link("lock", &mut |why| assert_store_error(engine.try_begin(true), why));
+    with_link("lock", &mut |why| assert_store_error(engine.try_begin(), why));
     for name in ["lock", "repository.json"] {
         with_link(name, &mut |why| assert_store_error(Folder::open(&scratch.path(), &mut Vec::new()), why));
     }
@@ -128,7 +128,7 @@ fn files_of_another_user_are_refused() {
             assert_store_error(Folder::open(&scratch.path(), &mut Vec::new()), &why);
         }
         if matches!(name, "journal.json" | "lock") {
-            assert_store_error(engine.try_begin(true), &why);
+            assert_store_error(engine.try_begin(), &why);
         }
         chown(scratch.file(name), Some(0), None).unwrap();
     }
@@ -146,7 +146,7 @@ fn what_is_open_to_others_is_a_warning() {
         warnings
     };
     assert_eq!(opened(), [""; 0]);
-    drop(scratch.engine().try_begin(true));
+    drop(scratch.engine().try_begin());
     for (name, mode) in [("", 0o777), ("lock", 0o666), ("repository.json", 0o644)] {
         let path = scratch.path().join(name);
         let before = fs::metadata(&path).unwrap().permissions();
@@ -180,7 +180,7 @@ fn nothing_is_read_that_is_longer_than_we_write() {
         File::create(scratch.file(&name)).unwrap().set_len(3 << 30).unwrap();
         assert_store_error(engine.folder.read(&key(1)), &format!("{name}\" is refused: it is longer than"));
         if name == "journal.json" {
-            assert_store_error(engine.try_begin(true), &name);
+            assert_store_error(engine.try_begin(), &name);
         }
     }
 }

@@ -14,9 +14,9 @@ fn a_damaged_row_can_be_replaced_and_removed() {
     }
     assert_eq!(scratch.names(), ["lock", "repository.json"]);
     fs::write(&path, "damaged").unwrap();
-    assert!(engine.try_begin(true).unwrap());
+    assert!(engine.try_begin().unwrap());
     assert_store_error(engine.get(&key(1)), "damaged");
-    engine.commit().unwrap();
+    engine.commit(true).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "damaged", "who only looks changes nothing");
 }
 

@@ -254,7 +254,7 @@ fn a_deleted_log_waits_for_a_foreign_reader_to_end() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
     super::recovery::write(&mut engine, 2).unwrap();
     std::fs::remove_file(log_of(&path)).unwrap();
-    (0..5).for_each(|_| assert!(!engine.try_begin(true).unwrap()));
+    (0..5).for_each(|_| assert!(!engine.try_begin().unwrap()));
     reader.execute_batch("COMMIT").unwrap();
     drop(reader);
     super::recovery::write(&mut engine, 3).unwrap();

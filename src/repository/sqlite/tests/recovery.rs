@@ -12,22 +12,28 @@ pub fn engine(path: &Path) -> Sqlite {
 
 /// Writes a row, and says that its commit must be synced.
 pub fn write(engine: &mut Sqlite, number: u32) -> Result<()> {
-    while !engine.try_begin(true)? {}
+    while !engine.try_begin()? {}
     engine.write(&key(number), Some(&row(number)))?;
-    engine.commit()
+    engine.commit(true)?.map_or(Ok(()), |settle| settle())
+}
+
+/// How things stand, and whether they are put right.
+fn standing(engine: &mut Sqlite) -> Standing {
+    assert!(engine.lock.try_lock().unwrap());
+    let standing = engine.ledger().unwrap().standing().unwrap();
+    engine.lock.unlock();
+    standing
 }
 
 fn is_due(engine: &mut Sqlite) -> bool {
-    assert!(engine.lock.try_lock().unwrap());
-    let due = due::is_due(&engine.lock).unwrap();
-    engine.lock.unlock();
-    due
+    let standing = standing(engine);
+    standing.failed || standing.due > standing.synced
 }
 
-/// As a writer leaves it that died before its sync had answered.
+/// As a writer leaves it that died while it held the lock.
 fn leave_due(engine: &mut Sqlite) {
     assert!(engine.lock.try_lock().unwrap());
-    due::note(&engine.lock, true).unwrap();
+    engine.ledger().unwrap().mark_section(true).unwrap();
     engine.lock.unlock();
 }
 
@@ -40,7 +46,7 @@ fn a_due_sync_empties_the_log_into_the_database() {
     assert!(!is_due(&mut writer), "nothing is due after a commit");
     assert!(frames::readable(&File::open(log_of(&path)).unwrap()).unwrap() >= 50);
     leave_due(&mut writer);
-    assert!(other.try_begin(true).unwrap());
+    assert!(other.try_begin().unwrap());
     assert_eq!(length(&log_of(&path)), 0, "the log went into the database");
     assert_eq!(other.get(&key(49)).unwrap(), Some(row(49)));
     other.rollback();
@@ -58,10 +64,10 @@ fn a_due_sync_waits_for_a_reader_that_needs_the_log() {
     let reader = rusqlite::Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM item").unwrap();
     leave_due(&mut writer);
-    assert!(!writer.try_begin(true).unwrap());
+    assert!(!writer.try_begin().unwrap());
     assert!(is_due(&mut writer));
     let error = loop {
-        match writer.try_begin(true) {
+        match writer.try_begin() {
             Ok(begun) => assert!(!begun),
             Err(error) => break error,
         }
@@ -85,7 +91,7 @@ fn pages_that_cannot_be_read_back_are_not_believed() {
     let left = frames::readable(&log).unwrap();
     assert!(left < pages && left >= pages - 8, "{left} of {pages} pages");
     leave_due(&mut writer);
-    while !writer.try_begin(true).unwrap() {}
+    while !writer.try_begin().unwrap() {}
     assert_eq!(length(&log_of(&path)), 0);
     assert_eq!(writer.get(&key(0)).unwrap(), Some(row(0)));
     assert_eq!(writer.get(&key(29)).unwrap(), None, "of a page that was lost");
