@@ -50,6 +50,25 @@ pub fn readable(file: &File) -> io::Result<u64> {
     Ok(complete)
 }
 
+/// Writes this many pages of the log over themselves, so that the system writes them to the disk again.
+///
+/// # Errors
+///
+/// Those of the system.
+pub fn write_again(file: &File, pages: u64) -> io::Result<()> {
+    let end = LOG_HEADER as u64 + pages * FRAME;
+    let mut buffer = vec![0; 64 << 10];
+    let mut at = 0;
+    while pages > 0 && at < end {
+        let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let piece = buffer.get_mut(..length).unwrap_or_default();
+        file.read_exact_at(piece, at)?;
+        file.write_all_at(piece, at)?;
+        at += length as u64;
+    }
+    Ok(())
+}
+
 /// Fills the buffer; `false` when the file ends before that.
 fn read(file: &File, buffer: &mut [u8], at: u64) -> io::Result<bool> {
     match file.read_exact_at(buffer, at) {

@@ -1,10 +1,12 @@
 //! After a failed sync: bringing all that the log holds to the disk by another way.
 //!
 //! The system tells of a failed write once, and then takes the pages for clean: a later sync of the log succeeds
-//! without them, and what is built upon them is lost with them in a power cut. So the log goes into the database, page
-//! by page and synced, and is emptied. It is not trusted either: what the disk did not take may be read back as it
-//! was before, so its checksums decide how much of it there is.
+//! without them, and what is built upon them is lost with them in a power cut. It is not trusted either: what the disk
+//! did not take may be read back as it was before, so its checksums decide how much of it there is. That much is written
+//! once more, over itself: only then a sync brings it to the disk, and a page of the database that is torn while the log
+//! goes into it can be made whole again. Then the log goes into the database, and is emptied.
 
+use std::io;
 use std::sync::Arc;
 
 use super::checkpoint::checkpoint;
@@ -44,14 +46,19 @@ pub fn recover(shared: &Arc<Shared>) -> Result<bool> {
 
 fn bring_home(writer: &mut Lease) -> Result<bool> {
     let sides = writer.connection()?.sides().clone();
-    let (log, path) = sides.log();
-    let readable = || frames::readable(log).map_err(|cause| Error::store(format!("cannot read {path:?}: {cause}")));
+    let (_, path) = sides.log();
+    // It is not told of what failed before.
+    let log = sides.reopen_log()?;
+    let failed = |what: &str, cause: &io::Error| Error::store(format!("cannot {what} {path:?}: {cause}"));
+    let readable = || frames::readable(&log).map_err(|cause| failed("read", &cause));
     let pages = checkpoint(writer, "NOOP")?.pages;
     if readable()? < pages {
         // The index tells of pages that are not there. It is made anew, by the checksums.
         files::remove(sides.index_path())?;
         return Ok(false);
     }
+    frames::write_again(&log, pages).map_err(|cause| failed("write", &cause))?;
+    log.sync_data().map_err(|cause| failed("sync", &cause))?;
     let done = checkpoint(writer, "PASSIVE")?;
     if !done.is_whole() {
         return Ok(false);
@@ -63,6 +70,6 @@ fn bring_home(writer: &mut Lease) -> Result<bool> {
     if checkpoint(writer, "TRUNCATE")?.is_busy() {
         return Ok(false);
     }
-    log.sync_all().map_err(|cause| Error::store(format!("cannot sync {path:?}: {cause}")))?;
+    log.sync_all().map_err(|cause| failed("sync", &cause))?;
     Ok(true)
 }

@@ -14,6 +14,9 @@ const WORKER_SECONDS: u64 = 120;
 /// Syncs in a row that fail, in some of the recordings.
 const FAILING: [usize; 2] = [1, 3];
 
+/// Pages on their way into the database after a sync failed, of which one is torn at a time.
+const RECOVERING: usize = 3;
+
 /// Images of one moment, made and opened in one process.
 const TOGETHER: usize = 4;
 
@@ -44,6 +47,16 @@ impl Recording {
         events.find_map(|event| event.answer()).is_some_and(|number| number == "0")
     }
 
+    /// The moments after a sync failed at which the first pages are on their way into the database, and may be torn.
+    fn recoveries(&self) -> impl Iterator<Item = usize> {
+        let is_database = |event: &Event| matches!(event, Event::Make { name, .. } if name == "otp.db");
+        let database = self.events.iter().find(|event| is_database(event)).and_then(Event::file);
+        let failed = self.events.iter().position(Event::is_failure).unwrap_or(self.events.len());
+        let later = self.events.iter().enumerate().skip(failed);
+        let written = later.filter(move |(_, event)| matches!(event, Event::Write { .. }) && event.file() == database);
+        written.map(|(place, _)| place + 1).take(RECOVERING)
+    }
+
     /// The moments at which the power fails, so many: half of them soon after the first sync that failed, when there
     /// is one, and half of those right after an answer.
     fn moments(&self, count: usize) -> Vec<usize> {
@@ -64,6 +77,7 @@ impl Recording {
             .map(|moment| moment.min(last))
             .collect();
         moments.push(last);
+        moments.extend(self.recoveries());
         moments.sort_unstable();
         moments.dedup();
         moments

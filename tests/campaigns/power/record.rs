@@ -78,6 +78,14 @@ impl Event {
         line.strip_prefix("done|")?.split('|').nth(2)
     }
 
+    /// The file that is made or written.
+    pub fn file(&self) -> Option<Id> {
+        match self {
+            Event::Make { id, .. } | Event::Write { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
     pub fn is_failure(&self) -> bool {
         matches!(self, Event::FailedSync { .. })
     }
