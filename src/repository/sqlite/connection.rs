@@ -143,6 +143,8 @@ fn connect(database: &Database, kind: Kind) -> rusqlite::Result<rusqlite::Connec
     connection.busy_timeout(Duration::ZERO)?;
     for (option, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        // Else the sweep's statement is prepared anew for each place that it begins at.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),

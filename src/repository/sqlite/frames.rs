@@ -50,7 +50,8 @@ pub fn readable(file: &File) -> io::Result<u64> {
     Ok(complete)
 }
 
-/// Writes this many pages of the log over themselves, so that the system writes them to the disk again.
+/// Writes this many pages of the log over themselves, so that the system writes them to the disk again, and with them the
+/// length of the file: that may have been lost as well.
 ///
 /// # Errors
 ///
@@ -66,7 +67,7 @@ pub fn write_again(file: &File, pages: u64) -> io::Result<()> {
         file.write_all_at(piece, at)?;
         at += length as u64;
     }
-    Ok(())
+    file.set_len(file.metadata()?.len() + 1)
 }
 
 /// Fills the buffer; `false` when the file ends before that.

@@ -2,8 +2,9 @@
 //!
 //! An error in writing the log out is told once to every file that was open when it happened, and to none that was
 //! opened after somebody heard of it (Linux, since 4.13). So a sync that succeeds proves something only by a file that
-//! was open before what it syncs was written: files are opened when nobody owes a sync. For the same reason no two
-//! threads sync by one file at a time: the error would be told to one of them.
+//! was open before what it syncs was written: ours is opened when nobody owes a sync. For the same reason no two threads
+//! sync by it at a time: the error would be told to one of them. A second file was tried: syncs overlapped, and each had
+//! less to do; nothing was gained.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,25 +15,20 @@ use super::sides::Sides;
 use crate::error::{Error, Result};
 use crate::fork::lock;
 
-/// Syncs that run at once.
-const FILES: usize = 2;
-
 /// What a process does about the syncs of one log.
 pub struct Syncer {
     ledger: Arc<Ledger>,
     sides: Arc<Sides>,
     path: PathBuf,
-    /// The last recovery before the files were opened.
+    /// The last recovery before the file was opened.
     home: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
-    /// Files by which nobody syncs now.
-    idle: Vec<File>,
-    /// The points up to which syncs run.
-    running: Vec<u64>,
+    /// The log, unless somebody is syncing it.
+    file: Option<File>,
     /// Everything up to this point is in the log.
     committed: u64,
     /// Everything up to this point is on the disk.
@@ -47,9 +43,8 @@ impl Syncer {
     ///
     /// `Store` when it cannot be opened.
     pub fn open(ledger: Arc<Ledger>, sides: Arc<Sides>, standing: &Standing) -> Result<Self> {
-        let idle = (0..FILES).map(|_| sides.reopen_log()).collect::<Result<_>>()?;
-        let state =
-            State { idle, running: Vec::new(), committed: standing.due, synced: standing.synced, failed: false };
+        let file = Some(sides.reopen_log()?);
+        let state = State { file, committed: standing.due, synced: standing.synced, failed: false };
         let path = sides.log().1.to_owned();
         Ok(Self { ledger, sides, path, home: standing.home, state: Mutex::new(state), changed: Condvar::new() })
     }
@@ -85,34 +80,28 @@ impl Syncer {
                 drop(state);
                 return self.settle_after_failure(point);
             }
-            let is_under_way = state.running.iter().any(|running| *running >= point);
-            let Some(file) = (if is_under_way { None } else { state.idle.pop() }) else {
+            let Some(file) = state.file.take() else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let target = state.committed;
-            state.running.push(target);
             drop(state);
             let done = self.sync(&file, point, target);
             state = lock(&self.state);
-            state.idle.push(file);
-            let place = state.running.iter().position(|running| *running == target);
-            place.map(|place| state.running.swap_remove(place));
+            state.file = Some(file);
+            state.failed |= done.is_err();
             self.changed.notify_all();
-            let synced = done?;
-            state.synced = state.synced.max(synced);
+            state.synced = state.synced.max(done?);
         }
     }
 
-    /// Up to where everything is on the disk now.
+    /// Up to where everything is on the disk now. An error says that a sync failed.
     fn sync(&self, file: &File, point: u64, target: u64) -> Result<u64> {
         // Perhaps another process was faster.
-        let known = self.ledger.synced()?;
-        if known >= point {
+        if let Some(known) = self.ledger.synced().ok().filter(|known| *known >= point) {
             return Ok(known);
         }
         if let Err(cause) = file.sync_data() {
-            lock(&self.state).failed = true;
             self.ledger.fail();
             return Err(Error::store(format!("cannot sync {:?}: {cause}", self.path)));
         }
@@ -132,8 +121,7 @@ impl Syncer {
 #[cfg(test)]
 impl Syncer {
     /// Has every sync fail from now on.
-    pub fn break_files(&self) {
-        let null = || File::open("/dev/null").expect("there is /dev/null");
-        lock(&self.state).idle.iter_mut().for_each(|file| *file = null());
+    pub fn break_file(&self) {
+        lock(&self.state).file = Some(File::open("/dev/null").expect("there is /dev/null"));
     }
 }

@@ -32,7 +32,7 @@ fn recoveries(engine: &mut Sqlite) -> u64 {
 
 fn break_syncs(engine: &mut Sqlite) {
     while !engine.try_begin().unwrap() {}
-    engine.running.as_ref().unwrap().syncer.as_ref().unwrap().break_files();
+    engine.running.as_ref().unwrap().syncer.as_ref().unwrap().break_file();
     engine.rollback();
 }
 
