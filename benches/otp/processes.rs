@@ -28,7 +28,7 @@ pub fn measure(table: &mut Table, size: Size) {
     let folder = Folder::new("processes");
     let disk = Disk::new(&folder);
     let mut cells: Vec<(&str, usize, f64, Cell)> = Vec::new();
-    for (threads, target) in [(1, 0.5), (16, 2.0)] {
+    for (threads, target) in [(1, 1.0), (16, 2.5)] {
         cells.push(("create", threads, target, Cell::default()));
         cells.push(("verify", threads, target, Cell::default()));
     }

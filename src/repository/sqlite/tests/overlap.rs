@@ -58,6 +58,22 @@ fn an_answer_waits_for_the_sync_of_what_it_tells_and_for_no_other() {
 }
 
 #[test]
+fn a_sync_answers_for_nothing_that_comes_after_it() {
+    let folder = ScratchFolder::new("overlap-later");
+    let path = folder.path().join("otp.db");
+    let mut engine = process(&path);
+    for number in 1..4 {
+        write(&mut engine, number).unwrap();
+        let settle = commit(&mut engine, 10 + number).unwrap();
+        assert!(engine.lock.try_lock().unwrap());
+        let standing = engine.ledger().unwrap().standing().unwrap();
+        engine.lock.unlock();
+        assert_eq!(standing.synced + 1, standing.due, "the last commit is not on the disk");
+        settle().unwrap();
+    }
+}
+
+#[test]
 fn who_dies_between_commit_and_sync_has_failed() {
     let folder = ScratchFolder::new("overlap-death");
     let path = folder.path().join("otp.db");
