@@ -59,7 +59,7 @@ fn put(repository: &dyn Repository, commit: Commit, number: u8, row: Row) {
 }
 
 /// The suite. `open` opens the same repository again each time; `shared` says that two handles see each other.
-pub(super) fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
+pub(crate) fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
     let repository = open();
     writes_are_seen(&*repository);
     failures_leave_nothing(&*repository);

@@ -16,6 +16,8 @@ mod memory;
 #[cfg(any(test, feature = "redis"))]
 mod optimistic;
 mod range;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod samples;
 mod sqlite;
@@ -248,6 +250,9 @@ pub fn open(url: &RepositoryUrl, durability: Durability, warnings: &mut Vec<Stri
         RepositoryUrl::Sqlite(path) => sqlite::open(path, durability, warnings)?,
         RepositoryUrl::Json(folder) => json::open(folder, durability, warnings)?,
         RepositoryUrl::Memory => memory::open()?,
+        #[cfg(feature = "redis")]
+        RepositoryUrl::Redis(config) => redis::open(config, warnings)?,
+        #[cfg(not(feature = "redis"))]
         RepositoryUrl::Redis(_) => return Err(Error::unsupported("repository: redis is not supported")),
         RepositoryUrl::Postgres(_) => return Err(Error::unsupported("repository: postgres is not supported")),
     })
