@@ -120,12 +120,25 @@ pub fn wall() -> Time {
 pub struct Moment {
     time: Time,
     read_at: Instant,
+    #[cfg_attr(not(any(test, feature = "redis")), allow(dead_code))]
+    is_host_s: bool,
 }
 
 impl Moment {
     /// `time` as read just now.
     pub fn new(time: Time) -> Self {
-        Self { time, read_at: Instant::now() }
+        Self { time, read_at: Instant::now(), is_host_s: false }
+    }
+
+    /// `time` as the host told it just now: no other clock goes before it.
+    pub fn of_host(time: Time) -> Self {
+        Self { is_host_s: true, ..Self::new(time) }
+    }
+
+    /// Whether the host told it.
+    #[cfg(any(test, feature = "redis"))]
+    pub fn is_host_s(&self) -> bool {
+        self.is_host_s
     }
 
     /// The time for the transaction that runs now: moved on by the wait, if that was long.

@@ -43,10 +43,23 @@ pub enum RepositoryUrl {
     Json(PathBuf),
     /// This process.
     Memory,
-    /// A Redis server.
-    Redis(String),
+    /// A Redis server, or several.
+    Redis(RedisConfig),
     /// A PostgreSQL server.
     Postgres(String),
+}
+
+/// How Redis is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// The URL, with user and password.
+    pub url: String,
+    /// The only authorities that are trusted, in PEM, where not the platform's.
+    pub ca_file: Option<PathBuf>,
+    /// Connections that are kept.
+    pub pool_size: usize,
+    /// Replicas that must have a change before it is answered.
+    pub wait_replicas: u32,
 }
 
 /// What an acknowledged change survives.
@@ -57,6 +70,8 @@ pub enum Durability {
     Full,
     /// The end of the process.
     Process,
+    /// What the server at the other end of a network says.
+    Engine,
 }
 
 /// Where the key comes from.
@@ -134,10 +149,7 @@ impl Config {
         let repository = storage::read_repository(&mut root)?;
         let key = storage::read_key(&mut root, &repository)?;
         let previous_keys = storage::read_previous_keys(&mut root)?;
-        let durability = match root.take("durability") {
-            Some(node) => node.choice(&[("full", Durability::Full), ("process", Durability::Process)])?,
-            None => Durability::Full,
-        };
+        let durability = storage::read_durability(&mut root, &repository)?;
         let namespace = root.take("namespace").map_or_else(|| Ok("default".to_owned()), |node| node.name(64))?;
         let rules = rules::read(&mut root)?;
         let own_codes = read_flag(&mut root, "ownCodes")?;
@@ -235,7 +247,10 @@ impl Config {
     fn refuse_unsupported(&self) -> Result<()> {
         let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
         match self.repository {
+            #[cfg(not(feature = "redis"))]
             RepositoryUrl::Redis(_) => refuse("repository redis"),
+            #[cfg(feature = "redis")]
+            RepositoryUrl::Redis(_) => Ok(()),
             RepositoryUrl::Postgres(_) => refuse("repository postgres"),
             RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => Ok(()),
         }

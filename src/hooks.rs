@@ -153,17 +153,12 @@ impl Hooks {
         self.clock.get().is_some()
     }
 
-    /// The time, as the host tells it.
-    pub fn time(&self) -> Time {
-        match self.clock.get() {
-            Some(clock) => Time::from_ms(u64::try_from(clock()).unwrap_or(0)),
-            None => clock::wall(),
-        }
-    }
-
-    /// The time for a transaction that is about to be asked for.
+    /// The time, as the host tells it, for a transaction that is about to be asked for.
     pub fn moment(&self) -> Moment {
-        Moment::new(self.time())
+        match self.clock.get() {
+            Some(clock) => Moment::of_host(Time::from_ms(u64::try_from(clock()).unwrap_or(0))),
+            None => Moment::new(clock::wall()),
+        }
     }
 
     /// Sends an event to the log, unless this thread is in the log already.
@@ -175,7 +170,7 @@ impl Hooks {
         let _logging = Logging::begin();
         let (channel, state) = about.step.unzip();
         let event = LogEvent {
-            time: self.time().to_string(),
+            time: self.moment().now().to_string(),
             level: level as i32,
             event,
             result,

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::block::{Mac, RowKey};
+use crate::clock::Time;
 use crate::code::{self};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
@@ -170,6 +171,11 @@ impl Service {
     pub fn on_clock(&self, clock: Option<Arc<ClockFn>>) -> Result<()> {
         self.hooks.set_clock(clock);
         Ok(())
+    }
+
+    /// The time outside of transactions.
+    fn time(&self) -> Result<Time> {
+        self.core.repository.time(&self.hooks.moment())
     }
 
     /// Whether the reply of a create holds the message, for the host to deliver (sender `none`).

@@ -9,6 +9,7 @@
 //! So no hash is ever taken for a timer, and the timers of a tenant lie in the order in which they are due. Two tenants
 //! that have the same 30 bits lie together, and meet, but never take each other's rows for their own.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::block::{Block, Mac, RowKey};
@@ -27,13 +28,26 @@ const DUE_MASK: u128 = (1 << 48) - 1;
 const RECORD_MASK: u128 = (1 << DUE_SHIFT) - 1;
 
 /// What the keys of a tenant have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(u128);
+
+/// Eight hexadecimal digits.
+impl fmt::Display for Tenant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:08x}", self.0)
+    }
+}
 
 impl Tenant {
     /// The tenant that this hash stands for, or whose row has this key.
     pub fn of<Kind>(block: &Block<Kind>) -> Self {
         Self(number(block) >> TENANT_SHIFT & TENANT_MASK)
+    }
+
+    /// The tenant that is written so.
+    #[cfg(feature = "redis")]
+    pub fn named(text: &str) -> Option<Self> {
+        u128::from_str_radix(text, 16).ok().map(|number| Self(number & TENANT_MASK))
     }
 
     /// The key of what is kept under this hash.

@@ -48,7 +48,12 @@ impl Timer {
     /// that was ahead can have set it. Its record ends with that clock as well.
     pub fn swept(self, now: Time) -> Option<Self> {
         let is_from_future = self.due.since(now) > LONGEST_WAIT_MS + SWEPT_AHEAD_MS;
-        (now < self.due.plus(KEPT_MS) && !is_from_future).then_some(self)
+        (now < self.kept_until() && !is_from_future).then_some(self)
+    }
+
+    /// Until when it is kept if nobody runs it.
+    pub fn kept_until(&self) -> Time {
+        self.due.plus(KEPT_MS)
     }
 }
 

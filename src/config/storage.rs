@@ -5,12 +5,52 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::secret::{self, from_base64};
-use super::{KeySource, RepositoryUrl};
+use super::{Durability, KeySource, RedisConfig, RepositoryUrl};
 use crate::error::Result;
 use crate::limits::KEY_BYTES;
 use crate::strict::{Node, Object, is_visible_ascii};
 
 const MAX_PREVIOUS_KEYS: usize = 16;
+
+/// Connections that a service keeps, where it is not told.
+const POOL_SIZE: u64 = 8;
+
+const MOST_CONNECTIONS: u64 = 64;
+
+const MOST_REPLICAS: u64 = 16;
+
+const REDIS: [&str; 6] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
+
+fn read_redis(root: &mut Object, url: &str) -> Result<RedisConfig> {
+    let ca_file = match root.take("caFile") {
+        Some(node) if !url.starts_with("rediss") => {
+            return Err(node.error("needs rediss, since nothing else has certificates"));
+        }
+        Some(node) => Some(absolute(node.text()?).map_err(|cause| node.error(cause))?),
+        None => None,
+    };
+    let number = |node: Option<Node>, range: std::ops::RangeInclusive<u64>, otherwise| match node {
+        Some(node) => node.integer(range),
+        None => Ok(otherwise),
+    };
+    let pool_size = number(root.take("poolSize"), 1..=MOST_CONNECTIONS, POOL_SIZE)?;
+    let wait_replicas = number(root.take("waitReplicas"), 0..=MOST_REPLICAS, 0)?;
+    Ok(RedisConfig { url: url.to_owned(), ca_file, pool_size: pool_size as usize, wait_replicas: wait_replicas as u32 })
+}
+
+/// What an acknowledged change survives is up to the server where there is one.
+pub fn read_durability(root: &mut Object, repository: &RepositoryUrl) -> Result<Durability> {
+    let choices = [("full", Durability::Full), ("process", Durability::Process), ("engine", Durability::Engine)];
+    let is_redis = matches!(repository, RepositoryUrl::Redis(_));
+    let Some(node) = root.take("durability") else {
+        return Ok(if is_redis { Durability::Engine } else { Durability::Full });
+    };
+    match node.choice(&choices)? {
+        Durability::Engine if !is_redis => Err(node.error("engine needs a repository on the network")),
+        Durability::Full | Durability::Process if is_redis => Err(node.error("must be engine with redis")),
+        durability => Ok(durability),
+    }
+}
 
 pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
     let node = secret::take(root, "repository")?;
@@ -23,10 +63,13 @@ pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
         // Collected again, so that `otp/` is called `otp`.
         "json" => absolute(rest).map(|path| RepositoryUrl::Json(path.components().collect())).map_err(failed),
         "memory" if rest.is_empty() => Ok(RepositoryUrl::Memory),
-        "redis" | "rediss" if names_host(rest) => Ok(RepositoryUrl::Redis(text.to_owned())),
+        _ if REDIS.contains(&scheme) && rest.contains(['?', '#']) => Err(failed("must have no ? and no #")),
+        _ if REDIS.contains(&scheme) && names_host(rest) => read_redis(root, text).map(RepositoryUrl::Redis),
         "postgres" if names_host(rest) => Ok(RepositoryUrl::Postgres(text.to_owned())),
-        "redis" | "rediss" | "postgres" => Err(failed("must name a host")),
-        _ => Err(failed("must be sqlite:PATH, json:FOLDER, memory:, redis://, rediss:// or postgres://")),
+        _ if REDIS.contains(&scheme) || scheme == "postgres" => Err(failed("must name a host")),
+        _ => Err(failed(
+            "must be sqlite:PATH, json:FOLDER, memory:, redis://, rediss:// (+sentinel, +cluster) or postgres://",
+        )),
     }
 }
 

@@ -123,7 +123,8 @@ fn repositories() {
         assert!(config.repository == RepositoryUrl::Json(here("otp")), "{text}");
         assert!(matches!(&config.key, KeySource::Beside(path) if *path == here("otp.key")), "{text}");
     }
-    for text in ["redis://h", "rediss://:pw@[::1]:6380/0", "redis://h?x=1"] {
+    #[cfg(not(feature = "redis"))]
+    for text in ["redis://h", "rediss://:pw@[::1]:6380/0", "redis+sentinel://a,b/m", "rediss+cluster://a:1,b:2"] {
         unsupported(&[(&format!(r#"{{"repository": "{text}", "key": "{KEY}"}}"#), "repository redis")]);
     }
     let postgres = r#"{"repository": "postgres://user:secret@h/db", "keyFile": "k"}"#;
@@ -143,6 +144,14 @@ fn repositories() {
         (r#"{"repository": "redis://", "keyFile": "k"}"#, "repository: must name a host"),
         (r#"{"repository": "redis://user:pw@/0", "keyFile": "k"}"#, "repository: must name a host"),
         (r#"{"repository": "redis://:6379", "keyFile": "k"}"#, "repository: must name a host"),
+        (r#"{"repository": "redis://h?x=1", "keyFile": "k"}"#, "repository: must have no ?"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "caFile": "c"}"#, "caFile: needs rediss"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "poolSize": 0}"#, "poolSize: "),
+        (r#"{"repository": "redis://h", "keyFile": "k", "waitReplicas": 17}"#, "waitReplicas: "),
+        (r#"{"repository": "redis://h", "keyFile": "k", "durability": "full"}"#, "durability: must be engine"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "durability": "process"}"#, "durability: must be engine"),
+        (r#"{"durability": "engine"}"#, "durability: engine needs"),
+        (r#"{"poolSize": 3}"#, "poolSize: unknown"),
         (r#"{"repository": "postgres://h h/d", "keyFile": "k"}"#, "repository: must name a host"),
         (r#"{"repository": "redis://h"}"#, "key: needed"),
         (r#"{"repository": "postgres://h/d"}"#, "key: needed"),

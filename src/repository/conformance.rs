@@ -35,9 +35,10 @@ impl Drop for ScratchFolder {
     }
 }
 
+/// Rows of one tenant.
 fn key(number: u8) -> RowKey {
     let mut key = [number; BLOCK_BYTES];
-    key[15] = 1;
+    (key[0], key[1], key[2], key[3], key[15]) = (0x80, 0, 0, 7, 1);
     RowKey::new(key)
 }
 
@@ -46,7 +47,7 @@ fn row(count: u32) -> Row {
 }
 
 fn moment(time: Time) -> Moment {
-    Moment::new(time)
+    Moment::of_host(time)
 }
 
 fn put(repository: &dyn Repository, commit: Commit, number: u8, row: Row) {
@@ -58,7 +59,7 @@ fn put(repository: &dyn Repository, commit: Commit, number: u8, row: Row) {
 }
 
 /// The suite. `open` opens the same repository again each time; `shared` says that two handles see each other.
-fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
+pub(crate) fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
     let repository = open();
     writes_are_seen(&*repository);
     failures_leave_nothing(&*repository);
@@ -122,12 +123,12 @@ const LAST: RowKey = RowKey::new([0xff; BLOCK_BYTES]);
 
 fn numbers(repository: &dyn Repository, range: RangeInclusive<RowKey>) -> Vec<u8> {
     let pages = repository.scan(range).map(Result::unwrap);
-    pages.flatten().map(|(key, row)| row.map(|_| key.bytes()[0]).unwrap()).collect()
+    pages.flatten().map(|(key, row)| row.map(|_| key.bytes()[4]).unwrap()).collect()
 }
 
-/// More rows than a page has, some of which come and go while others are looked at.
+/// More rows than a page has, of another tenant, some of which come and go while others are looked at.
 fn scans_page_by_page(repository: &dyn Repository) {
-    let numbered = |number: u128| RowKey::new((30 << 120 | number).to_be_bytes());
+    let numbered = |number: u128| RowKey::new((0x9e << 120 | number).to_be_bytes());
     let change = |numbers: Vec<u128>, row: Option<Row>| {
         let changed = transact(repository, PLAIN, move |transaction| {
             for &number in &numbers {
@@ -183,6 +184,9 @@ fn sweeps_what_is_over(repository: &dyn Repository) {
     let commit = Commit { synced: true, sweep: Some((100, moment(now).into())) };
     for _ in 0..2 {
         transact(repository, commit, |_| Ok(())).unwrap();
+        if repository.removes_what_is_over() {
+            repository.sweep(100, moment(now).into()).unwrap();
+        }
     }
     assert_eq!(repository.read(&key(9)).unwrap(), None);
     put(repository, PLAIN, 1, row(1));
@@ -229,6 +233,12 @@ fn outlives_its_handle(first: &dyn Repository, second: &dyn Repository) {
 #[test]
 fn memory() {
     suite(&|| super::open(&RepositoryUrl::Memory, Durability::Full, &mut Vec::new()).unwrap(), false);
+}
+
+#[test]
+fn many_hosts() {
+    let store = super::fake::FakeStore::default();
+    suite(&|| store.open(), true);
 }
 
 #[test]

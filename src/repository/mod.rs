@@ -8,12 +8,20 @@ mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod engine;
+#[cfg(test)]
+pub(crate) mod fake;
 mod json;
 mod memory;
+#[cfg(any(test, feature = "redis"))]
+mod optimistic;
 mod range;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod samples;
 mod sqlite;
+#[cfg(any(test, feature = "redis"))]
+mod store;
 mod sweeper;
 
 use std::ops::RangeInclusive;
@@ -82,6 +90,19 @@ pub enum Fate {
 }
 
 impl Row {
+    /// When nobody needs it any more, going by its own times; `None` for one that stays.
+    #[cfg(any(test, feature = "redis"))]
+    fn kept_until(&self) -> Option<Time> {
+        match self {
+            Row::Meta(_) => None,
+            Row::Record(record) => Some(record.kept_until()),
+            Row::Failures(failures) => Some(failures.kept_until()).filter(|_| !failures.disabled),
+            Row::Sends(sends) => Some(sends.kept_until()),
+            Row::Timer(timer) => Some(timer.kept_until()),
+            Row::Reference(reference) => Some(reference.until),
+        }
+    }
+
     /// What becomes of the row when it is swept at this time.
     pub fn swept(&self, now: Time) -> Fate {
         let left = match self.clone() {
@@ -110,6 +131,11 @@ pub trait Transaction {
 
     /// Removes the row, if there is one.
     fn delete(&mut self, key: &RowKey);
+
+    /// The time for this operation. Where many hosts share the rows it is the storage's, unless the host tells its own.
+    fn time(&mut self, moment: &Moment) -> Time {
+        moment.now()
+    }
 }
 
 /// Some rows, each with its key, or why it cannot be read: an error that [`Error::is_of_one_row`].
@@ -164,6 +190,24 @@ pub trait Repository: Send + Sync {
     /// `Store` when it cannot be read.
     fn read(&self, key: &RowKey) -> Result<Option<Row>>;
 
+    /// Whether it is known that there is no row with this key, where that takes less than a transaction.
+    ///
+    /// # Errors
+    ///
+    /// As for `read`.
+    fn knows_absent(&self, key: &RowKey) -> Result<bool> {
+        Ok(self.read(key)?.is_none())
+    }
+
+    /// The time outside of operations, as [`Transaction::time`] tells it in one.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the storage has to be asked, and does not answer.
+    fn time(&self, moment: &Moment) -> Result<Time> {
+        Ok(moment.now())
+    }
+
     /// The rows of a range in the order of their keys, each as it was last committed when its page is read. Nobody
     /// waits for who looks: what is there from the beginning to the end is found, and what comes or goes meanwhile
     /// may be. (With `json:`, a few file systems may hide a row that is written at this very moment.)
@@ -172,6 +216,12 @@ pub trait Repository: Send + Sync {
     ///
     /// An item is `Store` when the storage fails.
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_>;
+
+    /// Whether the storage removes rows past their end by itself, so that no commit need sweep besides.
+    #[cfg(test)]
+    fn removes_what_is_over(&self) -> bool {
+        false
+    }
 
     /// Bytes of what is written down and not yet where it belongs, after the last change by this handle. They grow
     /// while a foreign reader keeps the storage from tidying up.
@@ -199,6 +249,9 @@ pub fn open(url: &RepositoryUrl, durability: Durability, warnings: &mut Vec<Stri
         RepositoryUrl::Sqlite(path) => sqlite::open(path, durability, warnings)?,
         RepositoryUrl::Json(folder) => json::open(folder, durability, warnings)?,
         RepositoryUrl::Memory => memory::open()?,
+        #[cfg(feature = "redis")]
+        RepositoryUrl::Redis(config) => redis::open(config, warnings)?,
+        #[cfg(not(feature = "redis"))]
         RepositoryUrl::Redis(_) => return Err(Error::unsupported("repository: redis is not supported")),
         RepositoryUrl::Postgres(_) => return Err(Error::unsupported("repository: postgres is not supported")),
     })

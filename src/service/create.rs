@@ -52,7 +52,8 @@ impl Service {
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
             let decision = transact(&*self.core.repository, commit, move |transaction| {
-                core.begin_create(transaction, &order, moment.now())
+                let now = transaction.time(&moment);
+                core.begin_create(transaction, &order, now)
             })?;
             Ok(self.finish(decision, way.as_ref())?)
         });

@@ -166,7 +166,8 @@ impl Service {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         let (step, steps) = (BegunStep::of(job), job.steps.clone());
         transact(&*self.core.repository, DURABLE, move |transaction| {
-            core.let_go(transaction, &step, &steps, moment.now())
+            let now = transaction.time(&moment);
+            core.let_go(transaction, &step, &steps, now)
         })
     }
 
@@ -190,7 +191,8 @@ impl Service {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         // A step that begins must not be forgotten: it would begin a second time.
         transact(&*self.core.repository, if begins { DURABLE } else { RELAXED }, move |transaction| {
-            core.store(transaction, &result, moment.now())
+            let now = transaction.time(&moment);
+            core.store(transaction, &result, now)
         })
     }
 

@@ -31,7 +31,7 @@ impl Service {
         let answer = self.core.subjects(subject).and_then(|subjects| {
             let moment = self.hooks.moment();
             let reply = transact(&*self.core.repository, DURABLE, move |transaction| {
-                let now = moment.now();
+                let now = transaction.time(&moment);
                 let (mut failures, mut worst) = (0, Standing::Open);
                 for subject in &subjects {
                     let found = rows::settled_failures(transaction, subject, now)?;

@@ -60,7 +60,8 @@ impl Service {
             let (core, moment) = (self.core.clone(), self.hooks.moment());
             let name = token.to_owned();
             let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
-                core.begin_resend(transaction, Resend { token: &name, row, first }, moment.now())
+                let now = transaction.time(&moment);
+                core.begin_resend(transaction, Resend { token: &name, row, first }, now)
             })?;
             Ok(self.finish(decision, way.as_ref())?)
         });
@@ -89,7 +90,8 @@ impl Service {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
         let name = token.to_owned();
         let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
-            core.begin_after_failure(transaction, &name, row, moment.now())
+            let now = transaction.time(&moment);
+            core.begin_after_failure(transaction, &name, row, now)
         })?;
         Ok(self.finish(decision, None)?)
     }

@@ -22,7 +22,7 @@ impl Service {
         let row = self.core.row(token)?;
         let moment = self.hooks.moment();
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = moment.now();
+            let now = transaction.time(&moment);
             let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
             let standing = rows::settled_failures(transaction, &before.code.subject, now)?.standing(now);
             let mut record = before.clone();

@@ -7,6 +7,7 @@ mod claims;
 mod events;
 mod faulty;
 mod flow;
+mod hosts;
 mod people;
 mod references;
 mod twice;
@@ -36,6 +37,7 @@ impl Fixture {
     fn with(sender: &str, options: &str) -> Self {
         let config = format!(r#"{{"repository":"memory:","sender":{sender}{options}}}"#);
         let mut service = Service::open(Some(&config)).unwrap().0;
+        hosts::share_rows_if_asked(&mut service);
         twice::run_twice(&mut service);
         let clock = Arc::new(AtomicI64::new(T0));
         let time = clock.clone();

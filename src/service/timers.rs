@@ -67,16 +67,16 @@ impl Service {
         let next = self.run_timers_of(budget, pace, &mut done.ran);
         // After a failure it is worth another try at once.
         let due = next.as_ref().copied().unwrap_or(Some(Time::START));
-        done.next_due_in_milliseconds = due.map(|due| due.since(self.hooks.time()));
+        done.next_due_in_milliseconds = due.map(|due| self.time().map_or(0, |now| due.since(now)));
         next.map(|_| ())
     }
 
     /// Goes on where the last look ended. Gives when the next timer is due: at once if time ended first.
     fn run_timers_of(&self, budget: &TimerBudget, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
         let core = &self.core;
-        for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.hooks.time())) {
+        for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.time()?)) {
             let keys: Vec<RowKey> = page?.into_iter().map(|(key, _)| key).collect();
-            let now = self.hooks.time();
+            let now = self.time()?;
             let (mut due, later) = keys.split_at(keys.partition_point(|key| tenant::due(key) <= now));
             while !due.is_empty() {
                 let seen = self.look(due.iter().take(pace.rows()).copied().collect(), pace, ran)?;
@@ -99,8 +99,10 @@ impl Service {
     /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.
     fn look(&self, timers: Vec<RowKey>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
-        let Look { seen, job, passed } =
-            pace.transact(&*self.core.repository, move |transaction| core.look(transaction, &timers, moment.now()))?;
+        let Look { seen, job, passed } = pace.transact(&*self.core.repository, move |transaction| {
+            let now = transaction.time(&moment);
+            core.look(transaction, &timers, now)
+        })?;
         self.tell_passed("run_due", &passed);
         if let Some(job) = job {
             *ran += 1;

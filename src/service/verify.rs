@@ -32,11 +32,12 @@ impl Service {
     fn guess(&self, row: RowKey, guess: Guess) -> Result<VerifyReply> {
         let core = self.core.clone();
         let moment = self.hooks.moment();
-        if core.repository.read(&row)?.is_none() {
-            return core.guess_nothing(&row, &guess, moment.now());
+        if core.repository.knows_absent(&row)? {
+            return core.guess_nothing(&row, &guess, core.repository.time(&moment)?);
         }
         transact(&*self.core.repository, DURABLE, move |transaction| {
-            core.guess(transaction, &row, &guess, moment.now())
+            let now = transaction.time(&moment);
+            core.guess(transaction, &row, &guess, now)
         })
     }
 
@@ -50,7 +51,7 @@ impl Service {
         let row = self.core.row(token)?;
         let moment = self.hooks.moment();
         let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = moment.now();
+            let now = transaction.time(&moment);
             let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Outcome::Unknown) };
             let mut record = before.clone();
             record.settle(now);

@@ -68,7 +68,7 @@ impl Service {
         let Some(verifier) = &self.core.verifier else {
             return Err(Error::unsupported("webhook: the configuration has none"));
         };
-        verifier.verify(authorization, body, self.hooks.time())?;
+        verifier.verify(authorization, body, self.time()?)?;
         let (kind, heard) = match webhook::parse(body)? {
             Event::Inbound(inbound) => return self.hear_inbound(inbound, body, verifier.repeated_within_ms()),
             Event::Other => return Ok(WebhookReply { known: Some(false), ..WebhookReply::new(WebhookKind::Other) }),
@@ -109,7 +109,10 @@ impl Service {
         mut store: impl FnMut(&Core, &mut dyn Transaction, Time) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
-        transact(&*self.core.repository, DURABLE, move |transaction| store(&core, transaction, moment.now()))
+        transact(&*self.core.repository, DURABLE, move |transaction| {
+            let now = transaction.time(&moment);
+            store(&core, transaction, now)
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::block::RowKey;
+use crate::clock::Moment;
 use crate::repository::{Operation, Row, Scan, Sweeper, Swept};
 
 struct Twice(Arc<dyn Repository>);
@@ -34,6 +35,14 @@ impl Repository for Twice {
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         self.0.read(key)
+    }
+
+    fn knows_absent(&self, key: &RowKey) -> Result<bool> {
+        self.0.knows_absent(key)
+    }
+
+    fn time(&self, moment: &Moment) -> Result<Time> {
+        self.0.time(moment)
     }
 
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
@@ -65,6 +74,10 @@ impl Transaction for Discarded<'_> {
 
     fn delete(&mut self, key: &RowKey) {
         self.writes.insert(*key, None);
+    }
+
+    fn time(&mut self, moment: &Moment) -> Time {
+        self.transaction.time(moment)
     }
 }
 

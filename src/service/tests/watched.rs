@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
 use super::*;
+use crate::clock::Moment;
 use crate::fork::lock;
 use crate::repository::Sweeper;
 use crate::repository::{Operation, Row, Scan, Swept};
@@ -101,5 +102,9 @@ impl Transaction for Touched<'_> {
     fn delete(&mut self, key: &RowKey) {
         self.keys.insert(*key);
         self.transaction.delete(key);
+    }
+
+    fn time(&mut self, moment: &Moment) -> Time {
+        self.transaction.time(moment)
     }
 }

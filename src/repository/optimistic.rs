@@ -1,0 +1,325 @@
+//! A repository over storage that many hosts share: operations run on rows as they were read, and run again when
+//! somebody came in between.
+//!
+//! Operations of many threads go together, see [`batch`]. One that was refused waits in a lane of its own, where those
+//! of this process get no longer in each other's way; after three refusals it also takes a lease on the row that was
+//! changed, so that those of all processes take turns. Leases are a courtesy: the versions decide.
+
+mod batch;
+mod hints;
+mod lane;
+mod view;
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::engine::PAGE;
+use super::store::{ABSENT, Change, Content, Look, Store, StorePage, Stored, Verdict, Version, Write};
+use super::{Commit, Fate, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec};
+use crate::block::{BLOCK_BYTES, RowKey};
+use crate::clock::{Moment, Time};
+use crate::error::{Error, Result};
+use crate::fork::{self, ForkAware, lock};
+use crate::random::random;
+use batch::Answer;
+use hints::Hints;
+use lane::Lane;
+use view::StoreClock;
+
+/// How long an operation waits before it is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After so many refusals an operation takes a lease.
+const PATIENT: u32 = 3;
+
+/// How long a lease lasts whose owner died.
+const LEASE: Duration = Duration::from_millis(500);
+
+/// Longest pause after a refusal, in microseconds.
+const PAUSE_US: u64 = 2000;
+
+/// How long the storage's time is reckoned on from what it said.
+const CLOCK_KEPT_MS: u128 = 10_000;
+
+/// A repository over a store.
+pub struct Optimistic<S: Store> {
+    store: S,
+    place: String,
+    /// Where operations come first, and where those go that were refused.
+    lanes: [Lane; 2],
+    /// The mark of the repository, see [`Look::mark`].
+    mark: Mutex<Version>,
+    clock: Mutex<Option<StoreClock>>,
+    hints: Mutex<Hints>,
+    /// Where the next sweep goes on.
+    cursor: Mutex<Option<RangeInclusive<RowKey>>>,
+}
+
+/// An operation on its way.
+pub struct Task {
+    operation: Operation,
+    synced: bool,
+    deadline: Instant,
+    refusals: u32,
+    /// A row that somebody changed.
+    contended: Option<RowKey>,
+    /// Versions that it may have written, though the answer was lost.
+    lost: Vec<Version>,
+}
+
+impl Task {
+    fn after_change(mut self, change: &Change) -> Self {
+        self.refusals += 1;
+        // One that has a version is more likely to be everybody's than one that is new.
+        let contended = change.conditions.iter().find(|(_, version)| *version != ABSENT);
+        self.contended = contended.or(change.conditions.first()).map(|(key, _)| *key);
+        self
+    }
+
+    fn after_loss(mut self, versions: impl Iterator<Item = Version>) -> Self {
+        self.refusals += 1;
+        self.lost.extend(versions);
+        self
+    }
+}
+
+impl<S: Store + 'static> Optimistic<S> {
+    /// Makes a repository of a store, with so many batches at the same time.
+    pub fn new(store: S, width: usize) -> Result<Arc<Self>> {
+        let place = store.place();
+        let lanes = [Lane::new(width), Lane::new(1)];
+        let (mark, clock, hints, cursor) = (Mutex::new(ABSENT), Mutex::default(), Mutex::default(), Mutex::default());
+        let repository = Arc::new(Self { store, place, lanes, mark, clock, hints, cursor });
+        let member: Arc<dyn ForkAware> = repository.clone();
+        fork::register(Arc::downgrade(&member))?;
+        Ok(repository)
+    }
+}
+
+impl<S: Store> Optimistic<S> {
+    fn mark(&self) -> Version {
+        fork::shared(|| *lock(&self.mark))
+    }
+
+    fn hints<T>(&self, with: impl FnOnce(&mut Hints) -> T) -> T {
+        fork::shared(|| with(&mut lock(&self.hints)))
+    }
+
+    fn look(&self, keys: &[RowKey], by: Instant) -> Result<Look> {
+        let look = self.store.look(keys, &self.mark(), by)?;
+        self.saw(&look.mark, look.time)?;
+        Ok(look)
+    }
+
+    fn page(&self, range: RangeInclusive<RowKey>, limit: usize) -> Result<StorePage> {
+        let page = self.store.page(range, limit, &self.mark(), Instant::now() + PATIENCE)?;
+        self.saw(&page.mark, page.time)?;
+        Ok(page)
+    }
+
+    /// Notes what the storage said, which must be the repository that was opened.
+    fn saw(&self, mark: &Version, time: Time) -> Result<()> {
+        let is_ours = fork::shared(|| {
+            *lock(&self.clock) = Some(StoreClock::new(time));
+            let mut known = lock(&self.mark);
+            if *known == ABSENT {
+                *known = *mark;
+            }
+            *known == *mark
+        });
+        if is_ours { Ok(()) } else { Err(self.reopen()) }
+    }
+
+    /// Notes the mark, if this made the repository.
+    fn note_founding(&self, change: &Change) {
+        if let Some(mark) = change.founds() {
+            fork::shared(|| *lock(&self.mark) = mark);
+        }
+    }
+
+    fn reopen(&self) -> Error {
+        Error::store(format!("repository {:?}: was emptied or replaced: open it again", self.place))
+    }
+
+    /// Runs tasks that were refused, with a lease where that happened often.
+    fn run_again(&self, tasks: Vec<Task>) -> Vec<Answer> {
+        let patient = tasks.iter().filter(|task| task.refusals >= PATIENT);
+        let contended =
+            patient.max_by_key(|task| task.refusals).and_then(|task| Some((task.contended?, task.deadline)));
+        let Some((key, by)) = contended else { return batch::run(self, tasks) };
+        let Ok(owner) = random::<BLOCK_BYTES>().map(Version::new) else { return batch::run(self, tasks) };
+        let given_up = (Instant::now() + LEASE).min(by);
+        let mut has_lease = false;
+        while !has_lease && Instant::now() < given_up {
+            match self.store.take_lease(&key, &owner, LEASE, given_up) {
+                Ok(taken) => has_lease = taken,
+                Err(_) => break,
+            }
+            if !has_lease {
+                pause();
+            }
+        }
+        let answers = batch::run(self, tasks);
+        if has_lease {
+            self.store.end_lease(&key, &owner, by);
+        }
+        answers
+    }
+
+    /// Removes or replaces rows that are over, each if it still is as it was seen.
+    fn purge(&self, rows: Vec<(RowKey, Stored)>, sweeper: &Sweeper, time: Time) -> Result<u64> {
+        let judge = sweeper.judge_by(time);
+        let mut changes = Vec::new();
+        for (key, Stored { version, bytes }) in rows {
+            // A row that is damaged is left to whoever needs it.
+            let Ok(row) = codec::decode(&bytes) else { continue };
+            let (new, content) = match judge.fate(&key, &row) {
+                Fate::Keep => continue,
+                Fate::Remove => (ABSENT, None),
+                Fate::Replace(row) => {
+                    let kept_ms = row.kept_until().map(|until| until.since(time).saturating_add(batch::KEPT_LONGER_MS));
+                    (Version::new(random()?), Some(Content { bytes: codec::encode(&row), kept_ms }))
+                }
+            };
+            let writes = vec![Write { key, version: new, content }];
+            changes.push(Change { conditions: vec![(key, version)], writes });
+        }
+        let mut purged = 0;
+        for changes in changes.chunks(MOST_SWEPT) {
+            let all: Vec<_> = changes.iter().collect();
+            let by = Instant::now() + PATIENCE;
+            let verdicts = self.store.commit(&all, &self.mark(), false, by).map_err(Error::from)?;
+            let done = verdicts.iter().zip(changes).filter(|(verdict, _)| **verdict == Verdict::Done);
+            purged +=
+                done.filter(|(_, change)| change.writes.iter().any(|write| write.content.is_none())).count() as u64;
+        }
+        Ok(purged)
+    }
+}
+
+/// Most rows that are swept in one commit.
+const MOST_SWEPT: usize = 64;
+
+impl<S: Store + 'static> Repository for Optimistic<S> {
+    /// What a commit would sweep besides, the storage removes by itself.
+    fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
+        fork::check()?;
+        let deadline = Instant::now() + PATIENCE;
+        let (refusals, contended, lost) = (0, None, Vec::new());
+        let mut task = Task { operation, synced: commit.synced, deadline, refusals, contended, lost };
+        loop {
+            let [first, again] = &self.lanes;
+            let answer = match task.refusals {
+                0 => first.submit(task, &|tasks| batch::run(self, tasks)),
+                _ => again.submit(task, &|tasks| self.run_again(tasks)),
+            };
+            task = match answer {
+                Answer::Done(result) => return result.map_err(|error| error.in_repository(&self.place)),
+                Answer::Again(task) => task,
+            };
+            if task.refusals > 1 {
+                pause();
+            }
+            if Instant::now() + lane::LEAST_LEFT >= deadline {
+                return Err(if task.lost.is_empty() { busy() } else { lost_answer() });
+            }
+        }
+    }
+
+    fn read(&self, key: &RowKey) -> Result<Option<Row>> {
+        fork::check()?;
+        let look = self.look(&[*key], Instant::now() + PATIENCE)?;
+        match look.rows.into_iter().next() {
+            Some(Stored { version, bytes }) if version != ABSENT => {
+                codec::decode(&bytes).map(Some).map_err(|error| error.in_repository(&self.place))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    #[cfg(test)]
+    fn removes_what_is_over(&self) -> bool {
+        true
+    }
+
+    /// To look is as far as to transact.
+    fn knows_absent(&self, _key: &RowKey) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn time(&self, moment: &Moment) -> Result<Time> {
+        if moment.is_host_s() {
+            return Ok(moment.now());
+        }
+        fork::check()?;
+        let clock = fork::shared(|| *lock(&self.clock)).filter(|clock| clock.age_ms() < CLOCK_KEPT_MS);
+        match clock {
+            Some(clock) => Ok(clock.now()),
+            None => Ok(self.look(&[], Instant::now() + PATIENCE)?.time),
+        }
+    }
+
+    fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
+        let mut rest = Some(range).filter(|range| !range.is_empty());
+        Box::new(std::iter::from_fn(move || {
+            let range = rest.take()?;
+            let page = fork::check().and_then(|()| self.page(range, PAGE));
+            Some(page.map(|page| {
+                rest = page.rest;
+                let decode = |stored: &Stored| codec::decode(&stored.bytes);
+                let rows = page.rows.iter().map(|(key, stored)| (*key, decode(stored)));
+                rows.map(|(key, row)| (key, row.map_err(|error| error.in_repository(&self.place)))).collect::<Page>()
+            }))
+        }))
+    }
+
+    fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
+        fork::check()?;
+        let mut left = limit;
+        let mut swept = Swept::default();
+        while left > 0 && !swept.wrapped {
+            let all = RowKey::new([0; BLOCK_BYTES])..=RowKey::new([0xff; BLOCK_BYTES]);
+            let range = fork::shared(|| lock(&self.cursor).take()).unwrap_or(all);
+            let page = self.page(range, left)?;
+            left = left.saturating_sub(page.rows.len().max(1));
+            swept.wrapped = page.rest.is_none();
+            swept.purged += self.purge(page.rows, &sweeper, page.time)?;
+            fork::shared(|| *lock(&self.cursor) = page.rest);
+        }
+        Ok(swept)
+    }
+}
+
+impl<S: Store> ForkAware for Optimistic<S> {
+    /// Connections stay the parent's: nobody waits for who talks to another host.
+    fn before_fork(&self) {}
+
+    fn in_child(&self) {
+        self.lanes.iter().for_each(Lane::in_child);
+        self.store.in_child();
+    }
+}
+
+/// A pause of random length, so that those who got in each other's way do not meet again.
+fn pause() {
+    let random = random::<8>().map(u64::from_le_bytes).unwrap_or(PAUSE_US);
+    thread::sleep(Duration::from_micros(random % PAUSE_US));
+}
+
+fn busy() -> Error {
+    Error::busy(format!("the repository was busy for {} seconds", PATIENCE.as_secs()))
+}
+
+fn lost_answer() -> Error {
+    Error::store("the answer to a change was lost, and others changed the same rows for too long")
+}
+
+#[cold]
+fn broken() -> Error {
+    Error::internal("an operation of the repository panicked")
+}
+
+#[cfg(test)]
+mod tests;

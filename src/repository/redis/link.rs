@@ -1,0 +1,312 @@
+//! Connections: to one server, to the master that sentinels name, or to the node of a cluster that has a slot.
+//!
+//! Every connection is taken from the pool for one call. After any failure of it it is thrown away. No lock is held
+//! while it is used.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError};
+use redis::{RedisResult, ServerErrorKind, TlsCertificates, Value};
+
+use crate::error::{Error, Result};
+use crate::fork::{self, lock};
+use crate::repository::store::Failure;
+
+/// The longest that one answer is waited for.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How often a call is sent on to another node, or tries another connection.
+const TRIES: usize = 5;
+
+/// How long a connection may have been idle.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A server.
+pub type Node = (String, u16);
+
+/// Who knows where the rows are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// The first server itself.
+    One,
+    /// Sentinels, who call the master by this name.
+    Sentinel(String),
+    /// Any node of a cluster.
+    Cluster,
+}
+
+/// What is needed to connect.
+pub struct Servers {
+    pub topology: Topology,
+    /// The servers that the configuration names, each with user, password and database.
+    pub seeds: Vec<ConnectionInfo>,
+    /// The only authorities that are trusted, in PEM, where not the platform's.
+    pub authorities: Option<Vec<u8>>,
+    /// Connections that are kept.
+    pub pool_size: usize,
+}
+
+/// The connections of a store.
+pub struct Links {
+    servers: Servers,
+    place: String,
+    idle: Mutex<HashMap<Node, Vec<(Instant, Connection)>>>,
+    /// The node that has a slot; of one server, or one master, that of slot 0.
+    routes: Mutex<HashMap<u16, Node>>,
+}
+
+impl Links {
+    pub fn new(servers: Servers, place: String) -> Self {
+        Self { servers, place, idle: Mutex::default(), routes: Mutex::default() }
+    }
+
+    /// Sends a request to who has the slot. One that writes is sent once: when its answer is lost, that is a failure.
+    pub fn call(&self, slot: u16, request: &Request, by: Instant) -> std::result::Result<Value, Failure> {
+        let slot = if self.servers.topology == Topology::Cluster { slot } else { 0 };
+        let (mut asked, mut command) = (None, &request.command);
+        let mut last = self.error("no connection");
+        for _ in 0..TRIES {
+            let node = match asked.clone() {
+                Some(node) => node,
+                None => self.route(slot, by).map_err(Failure::Final)?,
+            };
+            let (mut link, is_fresh) = match self.take(&node, by) {
+                Ok(taken) => taken,
+                Err(cause) => {
+                    self.forget(slot);
+                    last = self.told(&cause);
+                    if self.servers.topology == Topology::One {
+                        return Err(Failure::Final(last));
+                    }
+                    asked = None;
+                    continue;
+                }
+            };
+            let cause = match exchange(&mut link, command, asked.is_some(), by) {
+                Ok(value) => {
+                    self.give_back(node, link);
+                    return Ok(value);
+                }
+                Err(cause) => cause,
+            };
+            last = self.told(&cause);
+            let redirected = cause.redirect_node().map(|(host, port)| (named(host, &node), port));
+            asked = None;
+            match cause.kind() {
+                ErrorKind::Server(ServerErrorKind::Moved) => {
+                    self.give_back(node, link);
+                    redirected.into_iter().for_each(|node| self.note(slot, node));
+                }
+                ErrorKind::Server(ServerErrorKind::Ask) => {
+                    self.give_back(node, link);
+                    asked = redirected;
+                }
+                ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    self.give_back(node, link);
+                    command = request.fallback.as_ref().unwrap_or(command);
+                }
+                // No longer the master: who is may be known by now.
+                ErrorKind::Server(ServerErrorKind::ReadOnly) => self.forget(slot),
+                ErrorKind::Server(_) | ErrorKind::Extension => {
+                    self.give_back(node, link);
+                    return Err(Failure::Final(last));
+                }
+                // Whether it reached the server, nobody knows.
+                _ => {
+                    self.forget(slot);
+                    if request.writes {
+                        return Err(Failure::Lost(last));
+                    }
+                    if is_fresh {
+                        return Err(Failure::Final(last));
+                    }
+                }
+            }
+        }
+        Err(Failure::Final(last))
+    }
+
+    pub fn error(&self, cause: &str) -> Error {
+        Error::store(format!("repository {:?}: {cause}", self.place))
+    }
+
+    /// What may be said of a failure: never what the server says of a command.
+    fn told(&self, cause: &RedisError) -> Error {
+        match cause.code() {
+            Some(code) => self.error(&format!("the server answers {code}")),
+            None if cause.kind() == ErrorKind::Client => self.error("is a replica, and not the master"),
+            None if cause.is_timeout() => self.error("no answer in time"),
+            None if cause.kind() == ErrorKind::AuthenticationFailed => self.error("user or password are refused"),
+            None => self.error(&format!("the connection failed ({:?})", cause.kind()).to_lowercase()),
+        }
+    }
+
+    /// Forgets what a child of `fork` has in common with its parent, without closing it: that would be said to the
+    /// server.
+    pub fn abandon(&self) {
+        std::mem::forget(std::mem::take(&mut *lock(&self.idle)));
+    }
+
+    fn note(&self, slot: u16, node: Node) {
+        fork::shared(|| lock(&self.routes).insert(slot, node));
+    }
+
+    /// Where the slot was is not where it is, and connections to there may be as old.
+    fn forget(&self, slot: u16) {
+        let old = fork::shared(|| {
+            let node = lock(&self.routes).remove(&slot);
+            node.and_then(|node| lock(&self.idle).remove(&node))
+        });
+        drop(old);
+    }
+
+    fn route(&self, slot: u16, by: Instant) -> Result<Node> {
+        if let Some(node) = fork::shared(|| lock(&self.routes).get(&slot).cloned()) {
+            return Ok(node);
+        }
+        let node = match &self.servers.topology {
+            Topology::One => self.servers.seeds.first().and_then(node_of),
+            Topology::Sentinel(master) => {
+                self.servers.seeds.iter().find_map(|seed| self.ask_sentinel(seed, master, by))
+            }
+            // Whoever it is says who has the slot.
+            Topology::Cluster => self.servers.seeds.iter().filter_map(node_of).find(|node| match self.take(node, by) {
+                Ok((link, _)) => {
+                    self.give_back(node.clone(), link);
+                    true
+                }
+                Err(_) => false,
+            }),
+        };
+        let node = node.ok_or_else(|| self.error("no server tells where it is"))?;
+        self.note(slot, node.clone());
+        Ok(node)
+    }
+
+    /// The master that a sentinel knows. User and password are the master's, not its.
+    fn ask_sentinel(&self, seed: &ConnectionInfo, master: &str, by: Instant) -> Option<Node> {
+        let seed = seed.clone().set_redis_settings(RedisConnectionInfo::default());
+        let mut link = self.open(seed, by).ok()?;
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("get-master-addr-by-name").arg(master);
+        let (host, port): (String, u16) = command.query(&mut link).ok()?;
+        Some((host, port))
+    }
+
+    /// A connection, and whether it is new.
+    fn take(&self, node: &Node, by: Instant) -> RedisResult<(Connection, bool)> {
+        let mut old = Vec::new();
+        let taken = fork::shared(|| {
+            let mut idle = lock(&self.idle);
+            let links = idle.get_mut(node)?;
+            loop {
+                match links.pop()? {
+                    (since, link) if since.elapsed() < IDLE => return Some(link),
+                    (_, link) => old.push(link),
+                }
+            }
+        });
+        drop(old);
+        if let Some(link) = taken {
+            return Ok((link, false));
+        }
+        let Some(seed) = self.servers.seeds.first() else { fail("there is no server")? };
+        let (host, port) = node.clone();
+        let address = match seed.addr() {
+            ConnectionAddr::TcpTls { .. } => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        let mut link = self.open(seed.clone().set_addr(address), by)?;
+        if self.servers.topology != Topology::Cluster && is_replica(&mut link) {
+            fail("it is a replica")?;
+        }
+        Ok((link, true))
+    }
+
+    fn open(&self, seed: ConnectionInfo, by: Instant) -> RedisResult<Connection> {
+        let is_tls = matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
+        let seed = seed.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = match &self.servers.authorities {
+            Some(authorities) if is_tls => {
+                let certificates = TlsCertificates { client_tls: None, root_cert: Some(authorities.clone()) };
+                Client::build_with_tls(seed, certificates)?
+            }
+            _ => Client::open(seed)?,
+        };
+        let link = client.get_connection_with_timeout(left(by))?;
+        bound(&link, by)?;
+        Ok(link)
+    }
+
+    fn give_back(&self, node: Node, link: Connection) {
+        let surplus = fork::shared(|| {
+            let mut idle = lock(&self.idle);
+            let links = idle.entry(node).or_default();
+            if links.len() >= self.servers.pool_size {
+                return Some(link);
+            }
+            links.push((Instant::now(), link));
+            None
+        });
+        drop(surplus);
+    }
+}
+
+/// A child in which the handlers did not run says nothing either.
+impl Drop for Links {
+    fn drop(&mut self) {
+        if fork::check().is_err() {
+            self.abandon();
+        }
+    }
+}
+
+/// A command, and what is sent instead where the server has forgotten its script.
+pub struct Request {
+    pub command: Cmd,
+    pub fallback: Option<Cmd>,
+    pub writes: bool,
+}
+
+fn exchange(link: &mut Connection, command: &Cmd, asks: bool, by: Instant) -> RedisResult<Value> {
+    bound(link, by)?;
+    if asks {
+        redis::cmd("ASKING").query::<Value>(link)?;
+    }
+    command.query(link)
+}
+
+/// Has the connection wait no longer than the call may.
+fn bound(link: &Connection, by: Instant) -> RedisResult<()> {
+    link.set_read_timeout(Some(left(by)))?;
+    link.set_write_timeout(Some(left(by)))
+}
+
+fn left(by: Instant) -> Duration {
+    by.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ANSWER)
+}
+
+fn is_replica(link: &mut Connection) -> bool {
+    // Who may not ask finds out when it writes.
+    let role = redis::cmd("ROLE").query::<Vec<Value>>(link).unwrap_or_default();
+    matches!(role.first(), Some(Value::BulkString(role)) if role != b"master")
+}
+
+fn fail<T>(cause: &'static str) -> RedisResult<T> {
+    Err((ErrorKind::Client, cause).into())
+}
+
+fn node_of(seed: &ConnectionInfo) -> Option<Node> {
+    match seed.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host.clone(), *port)),
+        _ => None,
+    }
+}
+
+/// The host that a node sends us to: none means itself.
+fn named(host: &str, node: &Node) -> String {
+    if host.is_empty() { node.0.clone() } else { host.to_owned() }
+}
