@@ -332,7 +332,9 @@ uint32_t otp_abi_version(void);
  * Options, with ranges and defaults:
  *
  * - `repository` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
- *   for small hosts) or "memory:". A file or folder is made when there is none, readable for its owner alone, and
+ *   for small hosts), "memory:", or, in a build with the feature `redis`, a server that many hosts share:
+ *   "redis://USER:PASSWORD@HOST:PORT", "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER",
+ *   "redis+cluster://HOST,HOST". A file or folder is made when there is none, readable for its owner alone, and
  *   any number of processes may open it. "memory:" belongs to the process.
  * - `key` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of `keyFile`.
  * - `keyFile` (default the repository's path and ".key"; none for "memory:"): The file that holds the key. It is
@@ -406,8 +408,14 @@ uint32_t otp_abi_version(void);
  *   none is taken.
  * - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
  *   signed.
- * - `durability` (default "full"): What an acknowledged change survives: with "full" a loss of power, with
- *   "process" the end of the process.
+ * - `durability` (default "full"; "engine" with Redis): What an acknowledged change survives: with "full" a loss
+ *   of power, with "process" the end of the process, with "engine" what the server promises. Redis has "engine"
+ *   alone, and it is the default there: a failover may forget what was acknowledged last.
+ * - `caFile` (default the platform's authorities): A file in PEM with the only authorities that are trusted, for
+ *   "rediss://".
+ * - `poolSize` (1 to 64; default 8): How many connections to Redis a service keeps.
+ * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered. Fewer
+ *   are OTP_E_STORE, though it was done.
  *
  * Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
  * `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,

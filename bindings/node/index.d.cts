@@ -31,9 +31,11 @@ export type Failure =
 /** The configuration: every member is optional. `otp.h` tells more at `otp_open`. */
 export interface Config {
   /**
-   * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts) or "memory:". A file or
-   * folder is made when there is none, readable for its owner alone, and any number of processes may open it.
-   * "memory:" belongs to the process. Default "sqlite:otp.db".
+   * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts), "memory:", or, in a build
+   * with the feature `redis`, a server that many hosts share: "redis://USER:PASSWORD@HOST:PORT", "rediss://" with
+   * TLS, "redis+sentinel://HOST,HOST/MASTER", "redis+cluster://HOST,HOST". A file or folder is made when there is
+   * none, readable for its owner alone, and any number of processes may open it. "memory:" belongs to the process.
+   * Default "sqlite:otp.db".
    */
   repository?: string;
   /**
@@ -109,10 +111,24 @@ export interface Config {
   background?: boolean;
   webhook?: WebhookConfig;
   /**
-   * What an acknowledged change survives: with "full" a loss of power, with "process" the end of the process.
-   * Default "full".
+   * What an acknowledged change survives: with "full" a loss of power, with "process" the end of the process, with
+   * "engine" what the server promises. Redis has "engine" alone, and it is the default there: a failover may forget
+   * what was acknowledged last. Default "full"; "engine" with Redis.
    */
-  durability?: "full" | "process";
+  durability?: "full" | "process" | "engine";
+  /**
+   * A file in PEM with the only authorities that are trusted, for "rediss://". Default the platform's authorities.
+   */
+  caFile?: string;
+  /**
+   * How many connections to Redis a service keeps. 1 to 64; default 8.
+   */
+  poolSize?: number;
+  /**
+   * How many of the replicas must have a change before it is answered. Fewer are OTP_E_STORE, though it was done. 0
+   * to 16; default 0.
+   */
+  waitReplicas?: number;
   /** The tutorial's `nexmo.json` has these here: the sender is `dispatch`. */
   apiKey?: string;
   apiSecret?: string;

@@ -1,0 +1,132 @@
+//! Several servers, TLS, and forks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::server::free_port;
+use super::*;
+
+/// Waits for something that servers settle among themselves.
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < until, "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn cluster() -> Vec<Server> {
+    let node = |_| {
+        let bus = free_port().to_string();
+        Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
+    };
+    let nodes: Vec<_> = (0..3).map(node).collect();
+    let names: Vec<_> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+    let mut words = vec!["--cluster", "create"];
+    words.extend(names.iter().map(String::as_str));
+    words.push("--cluster-yes");
+    nodes[0].command(&words);
+    let is_up = |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
+    wait_for("the cluster is up", || nodes.iter().all(is_up));
+    nodes
+}
+
+#[test]
+fn a_cluster_keeps_each_namespace_in_one_slot() {
+    let nodes = cluster();
+    // The first that is named does not answer.
+    let url = format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", free_port(), nodes[1].port);
+    conformance::suite(&|| open(&config(&url), &mut Vec::new()).unwrap(), true);
+    for number in 0..6 {
+        let service = service_with(&url, &format!(r#","namespace":"n{number}""#)).unwrap();
+        let code = create(&service, "t").unwrap();
+        assert_eq!(outcome(&service, "t", &code), Outcome::Ok);
+        assert_eq!(
+            outcome(&service_with(&url, &format!(r#","namespace":"n{number}""#)).unwrap(), "t", &code),
+            Outcome::Checked
+        );
+        service.run_due().unwrap();
+    }
+    let rows = |node: &Server| node.command(&["DBSIZE"]).trim().parse::<u32>().unwrap();
+    assert!(nodes.iter().filter(|node| rows(node) > 0).count() > 1, "more than one node has rows");
+}
+
+#[test]
+fn the_master_is_whom_the_sentinels_name() {
+    let master = Server::start(&[]);
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    let sentinel = Server::watching(&master);
+    let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main", free_port(), sentinel.port);
+    let service = service(&url);
+    let code = create(&service, "t").unwrap();
+    wait_for("the sentinel knows the replica", || {
+        sentinel.command(&["SENTINEL", "REPLICAS", "main"]).contains("slave")
+    });
+    wait_for("the replica has all", || {
+        let rows = |server: &Server| server.command(&["DBSIZE"]);
+        master.command(&["WAIT", "1", "1000"]).trim() == "1" && rows(&master) == rows(&replica)
+    });
+    wait_for("the sentinel begins", || sentinel.command(&["SENTINEL", "FAILOVER", "main"]).contains("OK"));
+    let port = replica.port.to_string();
+    let named = || sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]).contains(&port);
+    wait_for("the replica is the master", || named() && master.command(&["ROLE"]).starts_with("slave"));
+    let mut told = Vec::new();
+    wait_for("the service finds it", || {
+        told.push(outcome(&service, "t", &code));
+        *told.last().unwrap() == Outcome::Ok
+    });
+    assert!(told.iter().all(|told| matches!(told, Outcome::Ok | Outcome::Store)), "{told:?}");
+    assert_eq!(outcome(&service, "t", &code), Outcome::Checked);
+}
+
+#[test]
+fn tls_trusts_the_given_authorities_alone() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let files = Server::start(&[]);
+    let pem = |name: &str, kind: &str, der: &[u8]| {
+        let path = files.folder().join(name);
+        std::fs::write(&path, format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", STANDARD.encode(der)))
+            .unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let certificate = pem("certificate.pem", "CERTIFICATE", made.cert.der());
+    let key = pem("key.pem", "PRIVATE KEY", &made.signing_key.serialize_der());
+    let port = free_port();
+    let _server = Server::start(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &certificate,
+        "--tls-auth-clients",
+        "no",
+    ]);
+    let url = format!("rediss://127.0.0.1:{port}");
+    let told = service_with(&url, "").err().unwrap();
+    assert_eq!(told.outcome(), Outcome::Store, "{told}");
+    let service = service_with(&url, &format!(r#","caFile":"{certificate}""#)).unwrap();
+    let code = create(&service, "t").unwrap();
+    assert_eq!(outcome(&service, "t", &code), Outcome::Ok);
+    assert!(service_with(&url, r#","caFile":"/nowhere""#).err().unwrap().outcome() == Outcome::Config);
+}
+
+/// What a child of `fork` does with its parent's connections: the server hears nothing of it.
+#[test]
+fn connections_are_forgotten_and_not_closed() {
+    let server = Server::start(&[]);
+    let store = RedisStore::open(&config(&server.url()), &mut Vec::new()).unwrap();
+    let look = || store.look(&[], &ABSENT, Instant::now() + OPENING).map(|_| ()).unwrap();
+    // Its own client is one of them.
+    let connections = || server.command(&["CLIENT", "LIST"]).lines().filter(|line| line.starts_with("id=")).count() - 1;
+    look();
+    assert_eq!(connections(), 1);
+    look();
+    assert_eq!(connections(), 1);
+    store.in_child();
+    assert_eq!(connections(), 1);
+    look();
+    assert_eq!(connections(), 2);
+}
