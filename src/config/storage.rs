@@ -55,6 +55,9 @@ pub fn read_durability(root: &mut Object, repository: &RepositoryUrl) -> Result<
 pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
     let node = secret::take(root, "repository")?;
     let text = node.as_ref().map_or(Ok("sqlite:otp.db"), Node::text)?;
+    if !REDIS.contains(&text.split_once(':').unwrap_or_default().0) {
+        refuse_options_of_servers(root)?;
+    }
     let failed = |cause: &str| root.error("repository", cause);
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     match scheme {
@@ -70,6 +73,14 @@ pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
         _ => Err(failed(
             "must be sqlite:PATH, json:FOLDER, memory:, redis://, rediss:// (+sentinel, +cluster) or postgres://",
         )),
+    }
+}
+
+/// Options that mean nothing without a server.
+fn refuse_options_of_servers(root: &mut Object) -> Result<()> {
+    match ["caFile", "poolSize", "waitReplicas"].into_iter().find_map(|option| root.take(option)) {
+        Some(node) => Err(node.error("needs a repository on the network")),
+        None => Ok(()),
     }
 }
 

@@ -100,7 +100,7 @@ impl RedisStore {
     }
 
     fn ask<T: FromRedisValue>(&self, tag: Tag, command: Cmd, by: Instant) -> Result<T> {
-        let request = Request { command, fallback: None, writes: false };
+        let request = Request { command, fallback: None, writes: false, after: None };
         let value = self.links.call(tag.slot(), &request, by)?;
         T::from_redis_value(value).map_err(|_| self.links.error("the server gives an odd answer"))
     }
@@ -113,7 +113,8 @@ impl RedisStore {
         };
         let (command, fallback) =
             (request("EVALSHA", Script::new(script.text).get_hash()), request("EVAL", script.text));
-        self.links.call(tag.slot(), &Request { command, fallback: Some(fallback), writes: script.writes }, by)
+        let request = Request { command, fallback: Some(fallback), writes: script.writes, after: script.after() };
+        self.links.call(tag.slot(), &request, by)
     }
 
     fn read<T: FromRedisValue>(&self, tag: Tag, script: &Call<'_>, by: Instant) -> Result<T> {
@@ -124,7 +125,8 @@ impl RedisStore {
     /// Reads rows of one tag.
     fn look_at(&self, tag: Tag, keys: &[RowKey], by: Instant) -> Result<Look> {
         let names = std::iter::once(tag.mark()).chain(keys.iter().map(|key| tag.row(key)));
-        let look = Call { text: scripts::LOOK, keys: names.collect(), arguments: Vec::new(), writes: false };
+        let look =
+            Call { text: scripts::LOOK, keys: names.collect(), arguments: Vec::new(), writes: false, replicas: 0 };
         let ((seconds, micros), values): ((u64, u64), Vec<Option<Vec<u8>>>) = self.read(tag, &look, by)?;
         let time = Time::from_ms(seconds.saturating_mul(SECOND_MS).saturating_add(micros / 1000));
         let mut rows = values.into_iter().map(stored);
@@ -151,6 +153,7 @@ impl RedisStore {
             keys: vec![Tag::Own.mark(), Tag::tenants()],
             arguments: vec![bytes_of(mark), name.clone().into_bytes()],
             writes: false,
+            replicas: 0,
         };
         let is_new: bool = self.read(Tag::Own, &enter, by)?;
         if is_new && *mark != ABSENT {
@@ -165,29 +168,26 @@ impl RedisStore {
         Ok(())
     }
 
-    fn commit_in(&self, tag: Tag, changes: &[&Change], mark: &Version, by: Instant) -> Verdicts {
+    /// Replicas are waited for on the connection that wrote: any other would be told of those that have what it wrote.
+    fn commit_in(&self, tag: Tag, changes: &[&Change], mark: &Version, replicas: u32, by: Instant) -> Verdicts {
         self.enter(tag, mark, by).map_err(Failure::Final)?;
-        let commit = commit(tag, changes, mark);
-        let verdicts = Vec::<u8>::from_redis_value(self.run(tag, &commit, by)?);
-        let verdicts = verdicts.map_err(|_| Failure::Lost(self.links.error("the server gives an odd answer")))?;
+        let commit = Call { replicas, ..commit(tag, changes, mark) };
+        let odd = |_| Failure::Lost(self.links.error("the server gives an odd answer"));
+        let value = self.run(tag, &commit, by)?;
+        let (verdicts, reached): (Vec<u8>, u32) = match replicas {
+            0 => (FromRedisValue::from_redis_value(value).map_err(odd)?, 0),
+            _ => FromRedisValue::from_redis_value(value).map_err(odd)?,
+        };
+        if reached < replicas {
+            let cause = format!("{reached} replicas have the change, and waitReplicas is {replicas}");
+            return Err(Failure::Final(self.links.error(&cause)));
+        }
         let verdict = |number| match number {
             1 => Verdict::Done,
             0 => Verdict::Changed,
             _ => Verdict::Reopen,
         };
         Ok(verdicts.into_iter().map(verdict).collect())
-    }
-
-    /// Waits until enough replicas have what was written.
-    fn wait(&self, tag: Tag, by: Instant) -> std::result::Result<(), Failure> {
-        let mut wait = redis::cmd("WAIT");
-        wait.arg(self.wait_replicas).arg(REPLICAS.as_millis() as u64);
-        let reached: u32 = self.ask(tag, wait, by).map_err(Failure::Final)?;
-        if reached >= self.wait_replicas {
-            return Ok(());
-        }
-        let cause = format!("{reached} replicas have the change, and waitReplicas is {}", self.wait_replicas);
-        Err(Failure::Final(self.links.error(&cause)))
     }
 }
 
@@ -197,6 +197,17 @@ struct Call<'a> {
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
     writes: bool,
+    /// Replicas that must have what it writes.
+    replicas: u32,
+}
+
+impl Call<'_> {
+    /// What is asked when it is done.
+    fn after(&self) -> Option<Cmd> {
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(self.replicas).arg(REPLICAS.as_millis() as u64);
+        (self.replicas > 0).then_some(wait)
+    }
 }
 
 /// The script of these changes, with their arguments as it wants them.
@@ -226,7 +237,7 @@ fn commit(tag: Tag, changes: &[&Change], mark: &Version) -> Call<'static> {
             arguments.extend([number(&write.key), name, value.unwrap_or_default(), kept.unwrap_or_default()]);
         }
     }
-    Call { text: scripts::COMMIT, keys: names, arguments, writes: true }
+    Call { text: scripts::COMMIT, keys: names, arguments, writes: true, replicas: 0 }
 }
 
 /// As scripts compare versions: none is empty.
@@ -282,11 +293,9 @@ impl Store for RedisStore {
         let mut verdicts = vec![Verdict::Changed; changes.len()];
         for (tag, places) in of_tags {
             let some: Vec<_> = places.iter().filter_map(|place| changes.get(*place).copied()).collect();
-            for (place, verdict) in places.into_iter().zip(self.commit_in(tag, &some, mark, by)?) {
+            let replicas = if synced { self.wait_replicas } else { 0 };
+            for (place, verdict) in places.into_iter().zip(self.commit_in(tag, &some, mark, replicas, by)?) {
                 verdicts.get_mut(place).into_iter().for_each(|it| *it = verdict);
-            }
-            if synced && self.wait_replicas > 0 {
-                self.wait(tag, by)?;
             }
         }
         Ok(verdicts)
@@ -316,7 +325,7 @@ impl Store for RedisStore {
             let rows = gone.iter().map(|(key, _)| tag.row(key));
             let (keys, arguments) = (std::iter::once(tag.index()).chain(rows).collect(), Vec::new());
             let arguments = gone.iter().map(|(key, _)| key.bytes().to_vec()).chain(arguments).collect();
-            self.read::<Value>(tag, &Call { text: scripts::TIDY, keys, arguments, writes: false }, by)?;
+            self.read::<Value>(tag, &Call { text: scripts::TIDY, keys, arguments, writes: false, replicas: 0 }, by)?;
         }
         let end = keys.last().filter(|_| names.len() >= limit).unwrap_or(part.end());
         let rest = (*end < *range.end()).then(|| tenant::after(end, range)).filter(|rest| !rest.is_empty());
@@ -333,7 +342,7 @@ impl Store for RedisStore {
         let tag = Tag::of(key);
         let (keys, arguments) = (vec![tag.lease(key)], vec![bytes_of(owner)]);
         // It ends by itself.
-        let _ = self.run(tag, &Call { text: scripts::END_LEASE, keys, arguments, writes: false }, by);
+        let _ = self.run(tag, &Call { text: scripts::END_LEASE, keys, arguments, writes: false, replicas: 0 }, by);
     }
 
     fn in_child(&self) {

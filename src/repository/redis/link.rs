@@ -86,10 +86,7 @@ impl Links {
                 }
             };
             let cause = match exchange(&mut link, command, asked.is_some(), by) {
-                Ok(value) => {
-                    self.give_back(node, link);
-                    return Ok(value);
-                }
+                Ok(value) => return self.ask_after(request, value, (node, link), by),
                 Err(cause) => cause,
             };
             last = self.told(&cause);
@@ -127,6 +124,23 @@ impl Links {
             }
         }
         Err(Failure::Final(last))
+    }
+
+    /// Asks what is asked when a command is done. Gives both values, or the first alone where nothing is asked.
+    fn ask_after(
+        &self,
+        request: &Request,
+        value: Value,
+        (node, mut link): (Node, Connection),
+        by: Instant,
+    ) -> std::result::Result<Value, Failure> {
+        let Some(after) = &request.after else {
+            self.give_back(node, link);
+            return Ok(value);
+        };
+        let asked = exchange(&mut link, after, false, by).map_err(|cause| Failure::Final(self.told(&cause)))?;
+        self.give_back(node, link);
+        Ok(Value::Array(vec![value, asked]))
     }
 
     pub fn error(&self, cause: &str) -> Error {
@@ -264,11 +278,13 @@ impl Drop for Links {
     }
 }
 
-/// A command, and what is sent instead where the server has forgotten its script.
+/// A command, what is sent instead where the server has forgotten its script, and what is asked on the same connection
+/// when it is done.
 pub struct Request {
     pub command: Cmd,
     pub fallback: Option<Cmd>,
     pub writes: bool,
+    pub after: Option<Cmd>,
 }
 
 fn exchange(link: &mut Connection, command: &Cmd, asks: bool, by: Instant) -> RedisResult<Value> {

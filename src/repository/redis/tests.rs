@@ -246,6 +246,26 @@ fn enough_replicas_must_have_a_change() {
     assert!(told.detail().contains("waitReplicas"), "{told}");
 }
 
+/// A replica that is connected, and stands still, has nothing of what is written now.
+#[test]
+fn a_replica_that_stands_still_has_no_change() {
+    let server = Server::start(&[]);
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &server.port.to_string()]);
+    let is_linked = || replica.command(&["INFO", "replication"]).contains("master_link_status:up");
+    while !is_linked() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let service = service_with(&server.url(), &format!(r#"{LOOSE},"waitReplicas":1"#)).unwrap();
+    create(&service, "t").unwrap();
+    // Other connections are kept, on which nothing was written.
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| service.status("t").unwrap()))));
+    replica.stand_still(true);
+    let told = create(&service, "u").unwrap_err();
+    replica.stand_still(false);
+    assert!(told.outcome() == Outcome::Store && told.detail().contains("waitReplicas"), "{told}");
+    create(&service, "v").unwrap();
+}
+
 /// What the tenant's key is made of must be the same everywhere.
 #[test]
 fn scans_go_through_all_tenants_in_order() {

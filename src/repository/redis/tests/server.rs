@@ -54,6 +54,13 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Stops the process as a whole, or has it go on.
+    pub fn stand_still(&self, stands: bool) {
+        let signal = if stands { "-STOP" } else { "-CONT" };
+        let number = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &number]).status().unwrap().success());
+    }
+
     pub fn restart(&mut self) {
         self.child = spawn(self.port, &self.options, &self.folder);
     }
