@@ -76,6 +76,16 @@ fn options_of_servers_need_one() {
         let told = detail(&format!(r#"{{"repository": "memory:", "{option}": 1}}"#)).unwrap();
         assert_eq!(told, format!("{option}: needs a repository on the network"));
     }
+    for (config, expected) in [
+        (r#"{"repository": "redis://h?x=1", "keyFile": "k"}"#, "repository: must have no ?"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "durability": "full"}"#, "durability: must be engine"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "durability": "process"}"#, "durability: must be engine"),
+        (r#"{"durability": "engine"}"#, "durability: engine needs"),
+        (r#"{"repository": "redis://h", "keyFile": "k", "caFile": "c"}"#, "caFile: needs rediss"),
+    ] {
+        let told = detail(config).unwrap();
+        assert!(told.starts_with(expected), "{told}");
+    }
 }
 
 #[test]
