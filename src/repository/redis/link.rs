@@ -90,7 +90,7 @@ impl Links {
                 Err(cause) => cause,
             };
             last = self.told(&cause);
-            let redirected = cause.redirect_node().map(|(host, port)| (named(host, &node), port));
+            let redirected = cause.redirect_node().and_then(|(address, _)| named(address, &node));
             asked = None;
             match cause.kind() {
                 ErrorKind::Server(ServerErrorKind::Moved) => {
@@ -323,6 +323,8 @@ fn node_of(seed: &ConnectionInfo) -> Option<Node> {
 }
 
 /// The host that a node sends us to: none means itself.
-fn named(host: &str, node: &Node) -> String {
-    if host.is_empty() { node.0.clone() } else { host.to_owned() }
+fn named(address: &str, node: &Node) -> Option<Node> {
+    let (host, port) = address.rsplit_once(':')?;
+    let host = if host.is_empty() { node.0.clone() } else { host.to_owned() };
+    Some((host, port.parse().ok()?))
 }
