@@ -112,12 +112,12 @@ export interface Config {
   webhook?: WebhookConfig;
   /**
    * What an acknowledged change survives: with "full" a loss of power, with "process" the end of the process, with
-   * "engine" what the server promises. Redis has "engine" alone, and it is the default there: a failover may forget
-   * what was acknowledged last. Default "full"; "engine" with Redis.
+   * "engine" what the server promises. Redis has "engine" alone: a failover may forget what was acknowledged last.
+   * Default "full"; "engine" with Redis.
    */
   durability?: "full" | "process" | "engine";
   /**
-   * A file in PEM with the only authorities that are trusted, for "rediss://". Default the platform's authorities.
+   * The only authorities that are trusted, in PEM, for "rediss://". Default the platform's authorities.
    */
   caFile?: string;
   /**
@@ -125,8 +125,7 @@ export interface Config {
    */
   poolSize?: number;
   /**
-   * How many of the replicas must have a change before it is answered. Fewer are OTP_E_STORE, though it was done. 0
-   * to 16; default 0.
+   * How many of the replicas must have a change before it is answered.. 0 to 16; default 0.
    */
   waitReplicas?: number;
   /** The tutorial's `nexmo.json` has these here: the sender is `dispatch`. */
