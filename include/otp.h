@@ -410,12 +410,10 @@ uint32_t otp_abi_version(void);
  *   signed.
  * - `durability` (default "full"; "engine" with Redis): What an acknowledged change survives: with "full" a loss
  *   of power, with "process" the end of the process, with "engine" what the server promises. Redis has "engine"
- *   alone, and it is the default there: a failover may forget what was acknowledged last.
- * - `caFile` (default the platform's authorities): A file in PEM with the only authorities that are trusted, for
- *   "rediss://".
+ *   alone: a failover may forget what was acknowledged last.
+ * - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://".
  * - `poolSize` (1 to 64; default 8): How many connections to Redis a service keeps.
- * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered. Fewer
- *   are OTP_E_STORE, though it was done.
+ * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
  *
  * Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
  * `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,
