@@ -111,9 +111,8 @@ export interface Config {
   background?: boolean;
   webhook?: WebhookConfig;
   /**
-   * What an acknowledged change survives: with "full" a loss of power, with "process" the end of the process, with
-   * "engine" what the server promises. Redis has "engine" alone: a failover may forget what was acknowledged last.
-   * Default "full"; "engine" with Redis.
+   * What a change survives: "full" a loss of power, "process" the end of the process. Redis has "engine" alone: a
+   * failover may forget the last ones. Default "full"; "engine" with Redis.
    */
   durability?: "full" | "process" | "engine";
   /**
