@@ -408,9 +408,8 @@ uint32_t otp_abi_version(void);
  *   none is taken.
  * - `webhook.maxAgeSeconds` (1 to 86400; default 300): How far from now, either way, a webhook may have been
  *   signed.
- * - `durability` (default "full"; "engine" with Redis): What an acknowledged change survives: with "full" a loss
- *   of power, with "process" the end of the process, with "engine" what the server promises. Redis has "engine"
- *   alone: a failover may forget what was acknowledged last.
+ * - `durability` (default "full"; "engine" with Redis): What a change survives: "full" a loss of power, "process"
+ *   the end of the process. Redis has "engine" alone: a failover may forget the last ones.
  * - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://".
  * - `poolSize` (1 to 64; default 8): How many connections to Redis a service keeps.
  * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
