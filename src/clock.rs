@@ -120,7 +120,7 @@ pub fn wall() -> Time {
 pub struct Moment {
     time: Time,
     read_at: Instant,
-    #[cfg_attr(not(any(test, feature = "redis")), allow(dead_code))]
+    #[cfg_attr(not(any(test, feature = "redis", feature = "postgres")), allow(dead_code))]
     is_host_s: bool,
 }
 
@@ -136,7 +136,7 @@ impl Moment {
     }
 
     /// Whether the host told it.
-    #[cfg(any(test, feature = "redis"))]
+    #[cfg(any(test, feature = "redis", feature = "postgres"))]
     pub fn is_host_s(&self) -> bool {
         self.is_host_s
     }

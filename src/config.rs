@@ -46,7 +46,7 @@ pub enum RepositoryUrl {
     /// A Redis server, or several.
     Redis(RedisConfig),
     /// A PostgreSQL server.
-    Postgres(String),
+    Postgres(PostgresConfig),
 }
 
 /// How Redis is reached.
@@ -60,6 +60,17 @@ pub struct RedisConfig {
     pub pool_size: usize,
     /// Replicas that must have a change before it is answered.
     pub wait_replicas: u32,
+}
+
+/// How PostgreSQL is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresConfig {
+    /// The URL, with user and password.
+    pub url: String,
+    /// The only authorities that are trusted, in PEM, where not the platform's.
+    pub ca_file: Option<PathBuf>,
+    /// Most connections.
+    pub pool_size: usize,
 }
 
 /// What an acknowledged change survives.
@@ -251,7 +262,10 @@ impl Config {
             RepositoryUrl::Redis(_) => refuse("repository redis"),
             #[cfg(feature = "redis")]
             RepositoryUrl::Redis(_) => Ok(()),
+            #[cfg(not(feature = "postgres"))]
             RepositoryUrl::Postgres(_) => refuse("repository postgres"),
+            #[cfg(feature = "postgres")]
+            RepositoryUrl::Postgres(_) => Ok(()),
             RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => Ok(()),
         }
     }

@@ -53,6 +53,7 @@ mod keys;
 mod limits;
 mod mac;
 mod message;
+mod names;
 mod outcome;
 mod phone;
 mod policy;

@@ -5,6 +5,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(not(test), deny(clippy::undocumented_unsafe_blocks))]
 
+#[cfg(feature = "postgres")]
+pub mod socket;
 pub mod sqlite;
 
 use std::ffi::CStr;

@@ -1,11 +1,12 @@
 //! `repository`, `key`, `keyFile`, `previousKeys`.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::secret::{self, from_base64};
-use super::{Durability, KeySource, RedisConfig, RepositoryUrl};
+use super::{Durability, KeySource, PostgresConfig, RedisConfig, RepositoryUrl};
 use crate::error::Result;
 use crate::limits::KEY_BYTES;
 use crate::strict::{Node, Object, is_visible_ascii};
@@ -21,24 +22,37 @@ const MOST_REPLICAS: u64 = 16;
 
 const REDIS: [&str; 6] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
 
+const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
+
 fn read_redis(root: &mut Object, url: &str) -> Result<RedisConfig> {
-    let ca_file = match root.take("caFile") {
-        Some(node) if !url.starts_with("rediss") => {
-            return Err(node.error("needs rediss, since nothing else has certificates"));
-        }
-        Some(node) => Some(absolute(node.text()?).map_err(|cause| node.error(cause))?),
-        None => None,
-    };
-    let number = |node: Option<Node>, range: std::ops::RangeInclusive<u64>, otherwise| match node {
-        Some(node) => node.integer(range),
-        None => Ok(otherwise),
-    };
-    let pool_size = number(root.take("poolSize"), 1..=MOST_CONNECTIONS, POOL_SIZE)?;
-    let wait_replicas = number(root.take("waitReplicas"), 0..=MOST_REPLICAS, 0)?;
-    Ok(RedisConfig { url: url.to_owned(), ca_file, pool_size: pool_size as usize, wait_replicas: wait_replicas as u32 })
+    let ca_file = read_ca_file(root, if url.starts_with("rediss") { Ok(()) } else { Err("rediss") })?;
+    let pool_size = read_number(root, "poolSize", 1..=MOST_CONNECTIONS, POOL_SIZE)? as usize;
+    let wait_replicas = read_number(root, "waitReplicas", 0..=MOST_REPLICAS, 0)? as u32;
+    Ok(RedisConfig { url: url.to_owned(), ca_file, pool_size, wait_replicas })
 }
 
-/// What an acknowledged change survives is up to the server where there is one.
+fn read_postgres(root: &mut Object, url: &str) -> Result<PostgresConfig> {
+    let verifies = url.split(['?', '&']).any(|part| part == "sslmode=verify-full");
+    let ca_file = read_ca_file(root, if verifies { Ok(()) } else { Err("sslmode=verify-full") })?;
+    let pool_size = read_number(root, "poolSize", 1..=MOST_CONNECTIONS, POOL_SIZE)? as usize;
+    match root.take("waitReplicas") {
+        Some(node) => Err(node.error("needs redis: with postgres the server says whom it waits for")),
+        None => Ok(PostgresConfig { url: url.to_owned(), ca_file, pool_size }),
+    }
+}
+
+/// Authorities, where there are certificates; else what these need.
+fn read_ca_file(root: &mut Object, has_tls: std::result::Result<(), &str>) -> Result<Option<PathBuf>> {
+    let Some(node) = root.take("caFile") else { return Ok(None) };
+    has_tls.map_err(|needed| node.error(&format!("needs {needed}, since nothing else has certificates")))?;
+    absolute(node.text()?).map(Some).map_err(|cause| node.error(cause))
+}
+
+fn read_number(root: &mut Object, option: &str, range: RangeInclusive<u64>, otherwise: u64) -> Result<u64> {
+    root.take(option).map_or(Ok(otherwise), |node| node.integer(range))
+}
+
+/// What an acknowledged change survives: with Redis what the server says.
 pub fn read_durability(root: &mut Object, repository: &RepositoryUrl) -> Result<Durability> {
     let choices = [("full", Durability::Full), ("process", Durability::Process), ("engine", Durability::Engine)];
     let is_redis = matches!(repository, RepositoryUrl::Redis(_));
@@ -46,7 +60,7 @@ pub fn read_durability(root: &mut Object, repository: &RepositoryUrl) -> Result<
         return Ok(if is_redis { Durability::Engine } else { Durability::Full });
     };
     match node.choice(&choices)? {
-        Durability::Engine if !is_redis => Err(node.error("engine needs a repository on the network")),
+        Durability::Engine if !is_redis => Err(node.error("engine needs redis")),
         Durability::Full | Durability::Process if is_redis => Err(node.error("must be engine with redis")),
         durability => Ok(durability),
     }
@@ -55,21 +69,23 @@ pub fn read_durability(root: &mut Object, repository: &RepositoryUrl) -> Result<
 pub fn read_repository(root: &mut Object) -> Result<RepositoryUrl> {
     let node = secret::take(root, "repository")?;
     let text = node.as_ref().map_or(Ok("sqlite:otp.db"), Node::text)?;
-    if !REDIS.contains(&text.split_once(':').unwrap_or_default().0) {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let (is_redis, is_postgres) = (REDIS.contains(&scheme), POSTGRES.contains(&scheme));
+    if !is_redis && !is_postgres {
         refuse_options_of_servers(root)?;
     }
     let failed = |cause: &str| root.error("repository", cause);
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
     match scheme {
         "sqlite" if rest.ends_with('/') => Err(failed("must name a file")),
         "sqlite" => absolute(rest).map(RepositoryUrl::Sqlite).map_err(failed),
         // Collected again, so that `otp/` is called `otp`.
         "json" => absolute(rest).map(|path| RepositoryUrl::Json(path.components().collect())).map_err(failed),
         "memory" if rest.is_empty() => Ok(RepositoryUrl::Memory),
-        _ if REDIS.contains(&scheme) && rest.contains(['?', '#']) => Err(failed("must have no ? and no #")),
-        _ if REDIS.contains(&scheme) && names_host(rest) => read_redis(root, text).map(RepositoryUrl::Redis),
-        "postgres" if names_host(rest) => Ok(RepositoryUrl::Postgres(text.to_owned())),
-        _ if REDIS.contains(&scheme) || scheme == "postgres" => Err(failed("must name a host")),
+        _ if is_redis && rest.contains(['?', '#']) => Err(failed("must have no ? and no #")),
+        _ if is_postgres && rest.contains('#') => Err(failed("must have no #")),
+        _ if is_redis && names_host(rest) => read_redis(root, text).map(RepositoryUrl::Redis),
+        _ if is_postgres && names_host(rest) => read_postgres(root, text).map(RepositoryUrl::Postgres),
+        _ if is_redis || is_postgres => Err(failed("must name a host")),
         _ => Err(failed(
             "must be sqlite:PATH, json:FOLDER, memory:, redis://, rediss:// (+sentinel, +cluster) or postgres://",
         )),

@@ -12,15 +12,17 @@ mod engine;
 pub(crate) mod fake;
 mod json;
 mod memory;
-#[cfg(any(test, feature = "redis"))]
+#[cfg(any(test, feature = "redis", feature = "postgres"))]
 mod optimistic;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod range;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]
 mod samples;
 mod sqlite;
-#[cfg(any(test, feature = "redis"))]
+#[cfg(any(test, feature = "redis", feature = "postgres"))]
 mod store;
 mod sweeper;
 
@@ -91,7 +93,7 @@ pub enum Fate {
 
 impl Row {
     /// When nobody needs it any more, going by its own times; `None` for one that stays.
-    #[cfg(any(test, feature = "redis"))]
+    #[cfg(any(test, feature = "redis", feature = "postgres"))]
     fn kept_until(&self) -> Option<Time> {
         match self {
             Row::Meta(_) => None,
@@ -253,6 +255,9 @@ pub fn open(url: &RepositoryUrl, durability: Durability, warnings: &mut Vec<Stri
         RepositoryUrl::Redis(config) => redis::open(config, warnings)?,
         #[cfg(not(feature = "redis"))]
         RepositoryUrl::Redis(_) => return Err(Error::unsupported("repository: redis is not supported")),
+        #[cfg(feature = "postgres")]
+        RepositoryUrl::Postgres(config) => postgres::open(config, durability, warnings)?,
+        #[cfg(not(feature = "postgres"))]
         RepositoryUrl::Postgres(_) => return Err(Error::unsupported("repository: postgres is not supported")),
     })
 }

@@ -21,6 +21,11 @@ pub trait Store: Send + Sync {
     /// Where it lies, to tell by: without user and password.
     fn place(&self) -> String;
 
+    /// Most keys that the changes of one commit should be about. One change alone may be about more.
+    fn most_keys(&self) -> usize {
+        usize::MAX
+    }
+
     /// Reads these rows, all at one moment. `mark` is the one that the caller knows, see [`Look::mark`].
     fn look(&self, keys: &[RowKey], mark: &Version, by: Instant) -> Result<Look>;
 

@@ -25,7 +25,7 @@ impl Sweeper {
     }
 
     /// The judge where the storage tells the time, unless the host does.
-    #[cfg(any(test, feature = "redis"))]
+    #[cfg(any(test, feature = "redis", feature = "postgres"))]
     pub fn judge_by(&self, time: Time) -> Judge {
         let now = if self.moment.is_host_s() { self.moment.now() } else { time };
         Judge { tenant: self.tenant, now, wall: time }

@@ -80,6 +80,19 @@ pub fn in_threads<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Ve
     results.into_iter().map(|result| result.expect("a thread panicked")).collect()
 }
 
+/// How many of this process's descriptors are connections to this port of loopback.
+pub fn connections_to(port: u16) -> usize {
+    let is_one = |descriptor: i32| {
+        // SAFETY: plain data, for which zero is valid.
+        let mut peer: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+        let mut size = size_of_val(&peer) as libc::socklen_t;
+        // SAFETY: there is room for the address. What is no socket, or no longer open, is an error.
+        let got = unsafe { libc::getpeername(descriptor, (&raw mut peer).cast(), &raw mut size) };
+        got == 0 && peer.sin_family == libc::AF_INET as libc::sa_family_t && u16::from_be(peer.sin_port) == port
+    };
+    (0..1024).filter(|descriptor| is_one(*descriptor)).count()
+}
+
 impl Forked {
     /// Waits for the child, and gives what its work returned. A child that hangs is an error.
     pub fn join(mut self) -> Result<String, String> {

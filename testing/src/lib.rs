@@ -5,6 +5,8 @@ pub mod compiler;
 pub mod crew;
 pub mod forked;
 pub mod mutate;
+pub mod postgres;
+pub mod proxy;
 pub mod specification;
 pub mod story;
 pub mod workspace;

@@ -128,12 +128,24 @@ impl<S: Store> Batch<'_, S> {
         None
     }
 
-    /// Commits what is settled, and answers.
+    /// Commits what is settled, and answers: as much at a time as the store takes.
     fn commit(&mut self) {
-        let settled = std::mem::take(&mut self.settled);
-        if settled.is_empty() {
-            return;
+        let (mut part, mut keys) = (Vec::new(), BTreeSet::new());
+        for settled in std::mem::take(&mut self.settled) {
+            let more: BTreeSet<_> = settled.change.keys().collect();
+            if keys.union(&more).count() > self.repository.store.most_keys() && !part.is_empty() {
+                self.commit_part(std::mem::take(&mut part));
+                keys.clear();
+            }
+            keys.extend(more);
+            part.push(settled);
         }
+        if !part.is_empty() {
+            self.commit_part(part);
+        }
+    }
+
+    fn commit_part(&mut self, settled: Vec<Settled>) {
         let synced = settled.iter().any(|it| it.task.synced && !it.change.writes.is_empty());
         let changes: Vec<_> = settled.iter().map(|it| &it.change).collect();
         let mark = self.repository.mark();
@@ -166,9 +178,7 @@ impl<S: Store> Batch<'_, S> {
     /// The answer to a commit was lost. What has one of our versions was written by it. What is as it was before runs
     /// again, and knows its earlier self if that still comes. Of all else nobody can tell.
     fn find_out(&mut self, settled: Vec<Settled>, error: &Error) {
-        let changes = settled.iter().map(|it| &it.change);
-        let keys = changes
-            .flat_map(|it| it.conditions.iter().map(|(key, _)| *key).chain(it.writes.iter().map(|write| write.key)));
+        let keys = settled.iter().flat_map(|it| it.change.keys());
         let keys: Vec<_> = keys.collect::<BTreeSet<_>>().into_iter().collect();
         let Ok(look) = self.repository.look(&keys, self.by) else {
             return self.end(settled, |_| Err(error.clone()));
@@ -221,6 +231,11 @@ fn kept_ms(view: &View<'_>, row: &Row) -> Option<u64> {
 }
 
 impl Change {
+    /// The rows that it is about.
+    pub fn keys(&self) -> impl Iterator<Item = RowKey> + '_ {
+        self.conditions.iter().map(|(key, _)| *key).chain(self.writes.iter().map(|write| write.key))
+    }
+
     /// The version of the repository's own row, if this makes it.
     pub fn founds(&self) -> Option<Version> {
         let is_new = self.conditions.contains(&(META, ABSENT));

@@ -1,6 +1,5 @@
 //! Against a server that each test starts for itself.
 
-mod proxy;
 mod server;
 mod several;
 
@@ -11,8 +10,8 @@ use crate::block::Mac;
 use crate::outcome::Outcome;
 use crate::repository::{META, Row, Transaction, conformance, transact};
 use crate::service::Service;
-use proxy::{Cut, Proxy};
 use server::Server;
+use testing::proxy::{Cut, Proxy};
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 const REQUEST: &str = r#"{"phoneNumber":"+39 333 123 4567","subject":"s"}"#;
@@ -52,7 +51,7 @@ fn conforms() {
 fn round_trips_are_few() {
     let server = Server::start(&[]);
     let proxy = Proxy::before(server.port);
-    let (here, there) = (service(&proxy.url()), service(&server.url()));
+    let (here, there) = (service(&format!("redis://127.0.0.1:{}", proxy.port)), service(&server.url()));
     create(&here, "first").unwrap();
     let trips = |call: &mut dyn FnMut()| {
         let before = proxy.requests();
@@ -115,7 +114,7 @@ fn limits_are_exact_and_nobody_is_turned_away_as_busy() {
 fn a_cut_at_any_step_gives_no_second_yes() {
     let server = Server::start(&[]);
     let proxy = Proxy::before(server.port);
-    let (here, there) = (service(&proxy.url()), service(&server.url()));
+    let (here, there) = (service(&format!("redis://127.0.0.1:{}", proxy.port)), service(&server.url()));
     create(&here, "first").unwrap();
     let mut lost = 0;
     for at in 0..4 {

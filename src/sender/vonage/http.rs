@@ -1,7 +1,7 @@
 //! Requests to the carrier: one POST, one deadline, and the knowledge whether a message may have left.
 
 mod connection;
-mod names;
+mod resolver;
 
 use std::io::{self, ErrorKind, Read as _};
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,8 @@ use ureq::{Agent, Body, SendBody};
 
 use crate::error::{Error, Result};
 use crate::fork::{self, lock};
+use crate::names::{self, LookUp, Names};
 use connection::HttpConnections;
-use names::Names;
-
-pub(super) use names::LookUp;
 
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;

@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustls::RootCertStore;
 use zeroize::Zeroizing;
 
-use super::super::http::{Http, LookUp};
+use super::super::http::Http;
 use super::super::{Carrier, Leg};
 use crate::config::{Auth, Condition};
+use crate::names::LookUp;
 
 /// Every name is this machine.
 pub fn here(host_and_port: &str) -> std::io::Result<Vec<SocketAddr>> {

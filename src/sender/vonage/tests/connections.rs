@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rustls::RootCertStore;
 use simulator::script::{Peer, accepted, serve};
 
-use super::super::http::LookUp;
 use super::super::{Answer, Carrier};
 use super::client::{SMS, carrier, carrier_with, here};
 use super::{AMPLE, SHORT, check_told, parts, send};
 use crate::clock::Time;
 use crate::fork::ForkAware as _;
+use crate::names::LookUp;
 
 fn named(port: u16, look_up: LookUp) -> Carrier {
     carrier_with(&format!("http://localhost:{port}"), look_up, RootCertStore::empty())

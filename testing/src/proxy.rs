@@ -1,7 +1,7 @@
 //! A proxy that counts requests, and cuts the connection at the one that a test names.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,13 +19,16 @@ pub enum Cut {
 
 #[derive(Default)]
 struct State {
+    connections: AtomicUsize,
     requests: AtomicUsize,
     /// Requests until the cut.
     cut: Mutex<Option<(usize, Cut)>>,
 }
 
+/// Stands before a server of this machine.
 pub struct Proxy {
-    port: u16,
+    /// Where it listens.
+    pub port: u16,
     state: Arc<State>,
 }
 
@@ -38,19 +41,26 @@ impl Proxy {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", server))) else { continue };
                 let state = shared.clone();
+                state.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || carry(client, server, &state));
             }
         });
         Self { port, state }
     }
 
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
     /// Requests so far: every one is a round trip.
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::SeqCst)
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Whether the cut is still to come.
+    pub fn is_to_cut(&self) -> bool {
+        self.state.cut.lock().unwrap().is_some()
     }
 
     /// Cuts at the request after so many.
@@ -78,27 +88,34 @@ impl State {
     }
 }
 
-/// Clients of ours send a request in one piece and wait for its answer, which is short.
+/// Clients of ours send a request in one piece.
 fn carry(mut client: TcpStream, mut server: TcpStream, state: &State) {
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
+    let cut = Arc::new(Mutex::new(None));
+    let (back, told) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), cut.clone());
+    let answers = thread::spawn(move || carry_back(back, &told));
     let mut bytes = vec![0; 1 << 20];
-    loop {
-        let Ok(size @ 1..) = client.read(&mut bytes) else { return };
-        let cut = state.next();
-        if cut == Some(Cut::Before) || server.write_all(&bytes[..size]).is_err() {
-            return;
-        }
-        let Ok(size @ 1..) = server.read(&mut bytes) else { return };
-        match cut {
-            Some(Cut::Silence) => {
-                // Until the client gives up.
-                let _ = client.read(&mut bytes);
-                return;
-            }
-            Some(_) => return,
-            None if client.write_all(&bytes[..size]).is_err() => return,
-            None => {}
+    while let Ok(size @ 1..) = client.read(&mut bytes) {
+        *cut.lock().unwrap() = state.next();
+        if *cut.lock().unwrap() == Some(Cut::Before) || server.write_all(&bytes[..size]).is_err() {
+            break;
         }
     }
+    let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+    answers.join().unwrap();
+}
+
+fn carry_back((mut server, mut client): (TcpStream, TcpStream), cut: &Mutex<Option<Cut>>) {
+    let mut bytes = vec![0; 1 << 20];
+    while let Ok(size @ 1..) = server.read(&mut bytes) {
+        let cut = *cut.lock().unwrap();
+        match cut {
+            None if client.write_all(&bytes[..size]).is_ok() => {}
+            // Until the client gives up.
+            Some(Cut::Silence) => {}
+            _ => break,
+        }
+    }
+    let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
 }

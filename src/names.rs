@@ -1,4 +1,4 @@
-//! Host names to addresses, within the deadline of a request.
+//! Host names to addresses, within a deadline.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -6,17 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::http::uri::Scheme;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use std::time::Duration;
 
 use crate::sys;
 
 /// Most addresses of a host that are tried.
-const MAX_ADDRESSES: usize = 16;
+pub const MAX_ADDRESSES: usize = 16;
 
 /// The stack of a look-up, whatever the environment says: the system's needs some 100 KiB.
 const STACK_BYTES: usize = 512 << 10;
@@ -33,7 +28,7 @@ pub fn look_up(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Looks names up on a thread of its own, since the system's look-up cannot be called off. A thread that cannot be
-/// started is an error; ureq's own resolver would panic.
+/// started is an error.
 #[derive(Debug)]
 pub struct Names {
     look_up: LookUp,
@@ -46,21 +41,19 @@ impl Names {
         Self { look_up, running: Arc::default() }
     }
 
-    fn find(&self, uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, String> {
-        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let host = uri.host().unwrap_or_default();
-        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
+    /// The addresses of a host; one that is an address itself, with brackets or without, is not looked up.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none, in words, without the host.
+    pub fn find(&self, host: &str, port: u16, within: Duration) -> Result<Vec<SocketAddr>, String> {
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+            Err(_) => self.ask(format!("{host}:{port}"), within),
         }
-        let mut addresses = self.ask(format!("{host}:{port}"), timeout)?;
-        // Without TLS nothing may leave the machine, whatever the system says that localhost is.
-        addresses.retain(|address| is_https || address.ip().is_loopback());
-        addresses.truncate(MAX_ADDRESSES);
-        if addresses.is_empty() { Err("host not found".to_owned()) } else { Ok(addresses) }
     }
 
-    fn ask(&self, host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, String> {
+    fn ask(&self, host_and_port: String, within: Duration) -> Result<Vec<SocketAddr>, String> {
         let under_way = UnderWay::take(&self.running).ok_or("too many look-ups are waiting")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let look_up = self.look_up;
@@ -74,22 +67,12 @@ impl Names {
             })
         });
         started.map_err(|cause| format!("cannot start a thread: {cause}"))?;
-        match receiver.recv_timeout(*timeout.after) {
+        match receiver.recv_timeout(within) {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(cause)) => Err(format!("host not found: {cause}")),
             Err(RecvTimeoutError::Timeout) => Err("timed out looking the host up".to_owned()),
             Err(RecvTimeoutError::Disconnected) => Err("the look-up failed".to_owned()),
         }
-    }
-}
-
-impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut resolved = self.empty();
-        for address in self.find(uri, timeout).map_err(|cause| ureq::Error::Other(cause.into()))? {
-            resolved.push(address);
-        }
-        Ok(resolved)
     }
 }
 
