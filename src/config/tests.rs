@@ -127,9 +127,11 @@ fn repositories() {
     for text in ["redis://h", "rediss://:pw@[::1]:6380/0", "redis+sentinel://a,b/m", "rediss+cluster://a:1,b:2"] {
         unsupported(&[(&format!(r#"{{"repository": "{text}", "key": "{KEY}"}}"#), "repository redis")]);
     }
-    let postgres = r#"{"repository": "postgres://user:secret@h/db", "keyFile": "k"}"#;
-    unsupported(&[(postgres, "repository postgres")]);
-    for text in ["", "otp.db", "sqlite", "SQLITE:x", "mysql://h", "postgresql://h/d", "memory:x", "otp:file"] {
+    #[cfg(not(feature = "postgres"))]
+    for text in ["postgres://user:secret@h/db", "postgresql://u@%2Frun/db?sslmode=disable"] {
+        unsupported(&[(&format!(r#"{{"repository": "{text}", "key": "{KEY}"}}"#), "repository postgres")]);
+    }
+    for text in ["", "otp.db", "sqlite", "SQLITE:x", "mysql://h", "postgresqls://h/d", "memory:x", "otp:file"] {
         refused(&[(&format!(r#"{{"repository": "{text}"}}"#), "repository: must be sqlite:PATH, ")]);
     }
     refused(&[

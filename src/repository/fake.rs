@@ -1,6 +1,6 @@
 //! A store in memory, for tests: handles share its rows as hosts share a server, and calls fail when a test says so.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -46,6 +46,10 @@ pub struct Shared {
     /// Calls, each a round trip.
     pub trips: usize,
     pub leases_taken: usize,
+    /// Most keys of a commit of several changes, if there is a limit.
+    pub most_keys: Option<usize>,
+    /// The most that there were.
+    pub widest: usize,
     fresh: u64,
 }
 
@@ -130,6 +134,10 @@ impl Store for FakeStore {
         "fake:".to_owned()
     }
 
+    fn most_keys(&self) -> usize {
+        self.with(|shared| shared.most_keys.unwrap_or(usize::MAX))
+    }
+
     fn look(&self, keys: &[RowKey], _mark: &Version, _by: Instant) -> Result<Look> {
         self.with(|shared| {
             let fault = shared.looks.pop_front().unwrap_or(Fault::None);
@@ -144,6 +152,10 @@ impl Store for FakeStore {
 
     fn commit(&self, changes: &[&Change], mark: &Version, _synced: bool, _by: Instant) -> Verdicts {
         self.with(|shared| {
+            if changes.len() > 1 {
+                let keys: BTreeSet<_> = changes.iter().flat_map(|change| change.keys()).collect();
+                shared.widest = shared.widest.max(keys.len());
+            }
             let fault = shared.commits.pop_front().unwrap_or(Fault::None);
             shared.begin(&fault);
             for (changes, mark) in std::mem::take(&mut shared.delayed) {

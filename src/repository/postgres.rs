@@ -190,7 +190,7 @@ impl Store for PostgresStore {
 
     fn commit(&self, changes: &[&Change], mark: &Version, synced: bool, by: Instant) -> Verdicts {
         let synced = synced && self.durability == Durability::Full;
-        let is_turn = self.commits.fetch_add(1, Ordering::Relaxed) % PURGES_EVERY == 0;
+        let is_turn = self.commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(PURGES_EVERY);
         let purged = if is_turn { MOST_PURGED } else { 0 };
         let call = Call { text: COMMIT, values: values(changes, mark, (synced, purged)) };
         let answer = match self.links.change(&call, by) {

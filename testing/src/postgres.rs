@@ -91,7 +91,12 @@ impl Postgres {
     }
 
     fn program(&self, name: &str) -> Command {
-        as_nobody(self.programs.join(name), self.folder.path())
+        as_nobody(self.path_of(name), self.folder.path())
+    }
+
+    /// Some lie elsewhere than the server.
+    fn path_of(&self, name: &str) -> PathBuf {
+        Some(self.programs.join(name)).filter(|path| path.is_file()).unwrap_or_else(|| name.into())
     }
 
     /// Starts it, with all options that were given so far.
@@ -150,7 +155,7 @@ impl Postgres {
     }
 
     fn client(&self, database: &str, statement: &str) -> Command {
-        let mut command = Command::new(self.programs.join("psql"));
+        let mut command = Command::new(self.path_of("psql"));
         command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, &self.url(database)]);
         command
     }

@@ -80,12 +80,24 @@ fn options_of_servers_need_one() {
         (r#"{"repository": "redis://h?x=1", "keyFile": "k"}"#, "repository: must have no ?"),
         (r#"{"repository": "redis://h", "keyFile": "k", "durability": "full"}"#, "durability: must be engine"),
         (r#"{"repository": "redis://h", "keyFile": "k", "durability": "process"}"#, "durability: must be engine"),
-        (r#"{"durability": "engine"}"#, "durability: engine needs"),
+        (r#"{"durability": "engine"}"#, "durability: engine needs redis"),
+        (r#"{"repository": "postgres://h#x", "keyFile": "k"}"#, "repository: must have no #"),
+        (r#"{"repository": "postgres:///d", "keyFile": "k"}"#, "repository: must name a host"),
+        (r#"{"repository": "postgres://h", "keyFile": "k", "durability": "engine"}"#, "durability: engine needs redis"),
+        (r#"{"repository": "postgres://h", "keyFile": "k", "waitReplicas": 1}"#, "waitReplicas: needs redis"),
+        (r#"{"repository": "postgres://h", "keyFile": "k", "caFile": "c"}"#, "caFile: needs sslmode=verify-full"),
         (r#"{"repository": "redis://h", "keyFile": "k", "caFile": "c"}"#, "caFile: needs rediss"),
     ] {
         let told = detail(config).unwrap();
         assert!(told.starts_with(expected), "{told}");
     }
+}
+
+#[test]
+fn postgres_takes_the_options_of_servers() {
+    let url = "postgresql://u:p@h/d?sslmode=verify-full";
+    let more = r#""keyFile": "k", "caFile": "/c", "poolSize": 3, "durability": "process""#;
+    assert_eq!(detail(&format!(r#"{{"repository": "{url}", {more}}}"#)), None);
 }
 
 #[test]

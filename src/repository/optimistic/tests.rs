@@ -171,6 +171,34 @@ fn many_threads_of_many_handles_count_exactly() {
     assert_eq!(count(&*handles[0], 1), 4 * 8 * 20);
 }
 
+/// Some that depend on those before them are in the next part.
+#[test]
+fn a_batch_is_committed_in_parts_where_it_is_about_too_many_rows() {
+    let store = FakeStore::default();
+    let repository = Optimistic::new(store.clone(), 4).unwrap();
+    for (most, expected) in [(None, 7), (Some(3), 3), (Some(1), 1)] {
+        store.with(|shared| (shared.most_keys, shared.widest) = (most, 0));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let task = |number: u8| {
+            let told = told.clone();
+            let operation: Operation = Box::new(move |transaction| {
+                let before = count_of(transaction.get(&key(number))?.as_ref());
+                transaction.put(&key(number), row(before + 1));
+                told.lock().unwrap().push(number);
+                Ok(())
+            });
+            let deadline = Instant::now() + PATIENCE;
+            Task { operation, synced: true, deadline, refusals: 0, contended: None, lost: Vec::new() }
+        };
+        let before: Vec<_> = (1..8).map(|number| count(&*repository, number)).collect();
+        let answers = batch::run(&repository, [1, 2, 3, 1, 4, 5, 6, 7, 1].map(task).into());
+        assert!(answers.iter().all(|answer| matches!(answer, Answer::Done(Ok(())))));
+        let added = (1..8).zip(before).map(|(number, before)| count(&*repository, number) - before);
+        assert_eq!(added.collect::<Vec<_>>(), [3, 1, 1, 1, 1, 1, 1]);
+        assert!(store.with(|shared| shared.widest) <= expected, "{most:?}");
+    }
+}
+
 #[test]
 fn a_repository_that_was_emptied_or_replaced_is_to_be_opened_again() {
     let found = |repository: &dyn Repository, keys: u64| {

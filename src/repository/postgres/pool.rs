@@ -177,3 +177,101 @@ impl<T: Kept> Drop for Place<'_, T> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// A connection, and how many of them there are.
+    struct Counted(Arc<AtomicUsize>, RawFd);
+
+    impl Kept for Counted {
+        fn descriptor(&self) -> RawFd {
+            self.1
+        }
+
+        fn end(&mut self) {}
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[derive(Default)]
+    struct Maker {
+        alive: Arc<AtomicUsize>,
+        made: AtomicI32,
+    }
+
+    impl Maker {
+        fn make(&self) -> Counted {
+            self.alive.fetch_add(1, Ordering::SeqCst);
+            // Numbers that no descriptor of this process has: nobody closes them.
+            Counted(self.alive.clone(), 1_000_000 + self.made.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn there_are_never_more_than_so_many_and_everybody_has_a_turn() {
+        let (pool, maker) = (Pool::new(3), Maker::default());
+        thread::scope(|scope| {
+            for number in 0..24 {
+                let (pool, maker) = (&pool, &maker);
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let mut place = pool.take(Instant::now() + LONG).expect("a turn");
+                        if place.get().is_none() {
+                            place.put(maker.make());
+                        }
+                        assert!(maker.alive.load(Ordering::SeqCst) <= 3);
+                        thread::yield_now();
+                        // Some fail.
+                        if (number + round) % 7 > 0 {
+                            place.keep();
+                        }
+                    }
+                });
+            }
+        });
+        let state = lock(&pool.state);
+        assert!(state.out == 0 && state.waiting.is_empty() && state.descriptors.is_empty());
+        assert_eq!(state.idle.len(), maker.alive.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn who_finds_none_in_time_leaves_the_queue_and_harms_nobody() {
+        let (pool, maker) = (Pool::new(1), Maker::default());
+        let mut place = pool.take(Instant::now()).unwrap();
+        place.put(maker.make());
+        assert!(pool.take(Instant::now()).is_none());
+        assert!(lock(&pool.state).waiting.is_empty());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| pool.take(Instant::now() + LONG).is_some_and(|mut place| place.get().is_some()));
+            place.keep();
+            assert!(waits.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_child_hears_of_all_that_others_have() {
+        let (pool, maker) = (Pool::new(3), Maker::default());
+        let mut places: Vec<_> = (0..3).filter_map(|_| pool.take(Instant::now())).collect();
+        for place in &mut places {
+            place.put(maker.make());
+        }
+        places.pop().unwrap().keep();
+        drop(places.pop());
+        assert_eq!(pool.abandon(), [1_000_000]);
+        assert_eq!(maker.alive.load(Ordering::SeqCst), 1, "those that were idle are closed");
+        let again = (0..4).filter_map(|_| pool.take(Instant::now())).collect::<Vec<_>>().len();
+        assert_eq!(again, 3, "a child has as many as its parent");
+        std::mem::forget(places);
+    }
+}

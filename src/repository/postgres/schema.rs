@@ -14,11 +14,12 @@ const FORMAT: i32 = 1;
 const MAKE: &str = include_str!("schema.sql");
 
 /// Who may write a function may do what our user may. So the schema is ours, or of somebody who may do more anyway, and
-/// nobody else puts anything into it.
+/// nobody else puts anything into it. A superuser is a member of every role, and that of a stranger's is no reason.
 const STATE: &str = "
 SELECT current_setting('server_version_num')::int4,
   space.oid IS NOT NULL,
-  coalesce(owner.rolsuper OR owner.oid = here.datdba OR pg_has_role(owner.oid, 'MEMBER'), false),
+  coalesce(owner.rolsuper OR owner.oid = here.datdba OR owner.oid = me.oid
+    OR NOT me.rolsuper AND pg_has_role(owner.oid, 'MEMBER'), false),
   NOT EXISTS (SELECT FROM aclexplode(space.nspacl) acl
       WHERE acl.privilege_type = 'CREATE' AND acl.grantee <> space.nspowner)
     AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = space.oid AND relowner <> space.nspowner)
@@ -26,6 +27,7 @@ SELECT current_setting('server_version_num')::int4,
   current_setting('synchronous_standby_names') = '',
   current_setting('fsync') = 'on'
 FROM pg_database here
+JOIN pg_roles me ON me.rolname = current_user
 LEFT JOIN pg_namespace space ON space.nspname = 'libotp'
 LEFT JOIN pg_roles owner ON owner.oid = space.nspowner
 WHERE here.datname = current_database()";

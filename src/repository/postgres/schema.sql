@@ -152,15 +152,15 @@ BEGIN
     now int8 := libotp.now_ms();
   BEGIN
     RETURN QUERY
-      SELECT now, head.mark, page.key, page.version, page.content
+      SELECT now, head.mark, part.key, part.version, part.content
         FROM (SELECT (SELECT own.mark FROM libotp.rows own
                 WHERE own.key = '00000000-0000-0000-0000-000000000000') AS mark) head
         LEFT JOIN (
           SELECT r.key, r.version, r.content FROM libotp.rows r
             WHERE r.key BETWEEN first AND last AND (r.until IS NULL OR r.until > now)
             ORDER BY r.key LIMIT most
-        ) page ON true
-        ORDER BY page.key;
+        ) part ON true
+        ORDER BY part.key;
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM libotp.purge(64);
     DELETE FROM libotp.leases l WHERE l.until <= now AND l.key = ANY (ARRAY(

@@ -215,7 +215,7 @@ fn changes_of_a_batch_are_judged_in_their_order() {
     );
     use Verdict::{Changed, Done};
     assert_eq!(told, [Done, Done, Changed, Changed, Done, Done, Done]);
-    assert_eq!(versions(&store, &[3, 1, 2, 1]), [ABSENT, two, ABSENT, two]);
+    assert_eq!(versions(&store, &[3, 1, 2]), [ABSENT, two, ABSENT]);
 }
 
 /// A row past its end is absent for all, and goes away by and by.
@@ -300,6 +300,6 @@ fn durability_is_what_was_asked_for() {
         );
         let change = Change { writes: writing(1, ABSENT, version(1), None).writes, conditions: Vec::new() };
         store.commit(&[&change], &ABSENT, synced, Instant::now() + BY).unwrap();
-        assert_eq!(server.query("SELECT level FROM told"), level);
+        assert_eq!(server.query("SELECT DISTINCT level FROM told"), level);
     }
 }

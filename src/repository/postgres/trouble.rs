@@ -43,11 +43,6 @@ impl SqlState {
         }
     }
 
-    /// Whether the schema is not there.
-    pub fn is_missing(self) -> bool {
-        matches!(&self.0, b"3F000" | b"42P01" | b"42883")
-    }
-
     /// Whether a right is missing.
     pub fn is_forbidden(self) -> bool {
         &self.0 == b"42501"

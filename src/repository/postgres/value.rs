@@ -31,31 +31,33 @@ impl Value<'_> {
     /// Writes it without its length.
     pub fn write(&self, buffer: &mut BytesMut) -> Written {
         match self {
-            Value::Text(text) => written(buffer.put_slice(text.as_bytes())),
-            Value::Int4(number) => written(buffer.put_i32(*number)),
-            Value::Int8(number) => written(buffer.put_i64(*number)),
-            Value::Uuid(bytes) => written(buffer.put_slice(bytes)),
-            Value::Int4s(numbers) => array(INT4, numbers, |number, buffer| Some(buffer.put_i32(*number)), buffer),
-            Value::Int8s(numbers) => {
-                array(INT8, numbers, |number, buffer| number.map(|number| buffer.put_i64(number)), buffer)
-            }
-            Value::Uuids(all) => array(UUID, all, |bytes, buffer| Some(buffer.put_slice(bytes)), buffer),
-            Value::Byteas(all) => array(BYTEA, all, |bytes, buffer| bytes.map(|bytes| buffer.put_slice(bytes)), buffer),
+            Value::Text(text) => buffer.put_slice(text.as_bytes()),
+            Value::Int4(number) => buffer.put_i32(*number),
+            Value::Int8(number) => buffer.put_i64(*number),
+            Value::Uuid(bytes) => buffer.put_slice(bytes),
+            Value::Int4s(all) => write_array(INT4, all.iter().map(|it| Some(it.to_be_bytes())), buffer)?,
+            Value::Int8s(all) => write_array(INT8, all.iter().map(|it| it.map(i64::to_be_bytes)), buffer)?,
+            Value::Uuids(all) => write_array(UUID, all.iter().map(Some), buffer)?,
+            Value::Byteas(all) => write_array(BYTEA, all.iter().copied(), buffer)?,
         }
+        Ok(IsNull::No)
     }
 }
 
-fn written((): ()) -> Written {
-    Ok(IsNull::No)
-}
-
-/// An array, whose members are numbered from 1.
-fn array<T>(kind: u32, all: &[T], write: impl Fn(&T, &mut BytesMut) -> Option<()>, buffer: &mut BytesMut) -> Written {
+/// Writes an array of this kind, whose members are numbered from 1.
+fn write_array<T: AsRef<[u8]>>(
+    kind: u32,
+    all: impl ExactSizeIterator<Item = Option<T>>,
+    buffer: &mut BytesMut,
+) -> Result<(), Box<dyn Error + Sync + Send>> {
     let size = ArrayDimension { len: i32::try_from(all.len())?, lower_bound: 1 };
-    let dimensions = (!all.is_empty()).then_some(size);
-    let member = |member: &T, buffer: &mut BytesMut| Ok(write(member, buffer).map_or(IsNull::Yes, |()| IsNull::No));
-    array_to_sql(dimensions, kind, all, member, buffer)?;
-    Ok(IsNull::No)
+    let dimensions = (all.len() > 0).then_some(size);
+    let member = |member: Option<T>, buffer: &mut BytesMut| {
+        let Some(bytes) = member else { return Ok(IsNull::Yes) };
+        buffer.put_slice(bytes.as_ref());
+        Ok(IsNull::No)
+    };
+    array_to_sql(dimensions, kind, all, member, buffer)
 }
 
 /// A line that a statement gave.
