@@ -241,7 +241,7 @@ fn rows_end_in_the_server() {
     for round in 0..100 {
         commit(&store, &[writing(202, version(round), version(round + 1), None)]);
     }
-    assert_eq!(server.query("SELECT count(*) FROM libotp.rows"), "2");
+    assert_eq!(server.query("SELECT count(*) FROM libotp.rows"), "3");
 }
 
 #[test]

@@ -93,9 +93,8 @@ impl Said {
         for field in fields.iterator().map_while(Result::ok) {
             let value = field.value_bytes();
             match field.type_() {
-                // Not translated.
+                // Not translated, and sent by servers alone.
                 b'V' => said.severity = value.to_vec(),
-                b'S' if said.severity.is_empty() => said.severity = value.to_vec(),
                 b'C' => said.state = state(value).unwrap_or(said.state),
                 _ => {}
             }
@@ -103,9 +102,11 @@ impl Said {
         said
     }
 
-    /// An error ends a transaction; anything worse ends the connection.
+    /// An error ends a transaction; anything worse ends the connection. A pooler calls an error what became of a
+    /// server in the midst of a commit: it is known by its SQLSTATE, of the class 08.
     pub fn into_trouble(self) -> Trouble {
-        if self.severity == b"ERROR" { Trouble::Refused(self.state) } else { Trouble::Ended(self.state) }
+        let is_server_s = self.severity == b"ERROR" && !self.state.0.starts_with(b"08");
+        if is_server_s { Trouble::Refused(self.state) } else { Trouble::Ended(self.state) }
     }
 }
 
