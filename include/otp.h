@@ -332,10 +332,10 @@ uint32_t otp_abi_version(void);
  * Options, with ranges and defaults:
  *
  * - `repository` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
- *   for small hosts), "memory:", or, in a build with the feature `redis`, a server that many hosts share:
- *   "redis://USER:PASSWORD@HOST:PORT", "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER",
- *   "redis+cluster://HOST,HOST". A file or folder is made when there is none, readable for its owner alone, and
- *   any number of processes may open it. "memory:" belongs to the process.
+ *   for small hosts), "memory:", or, in a build with the feature `redis` or `postgres`, a server that many hosts
+ *   share: "redis://USER:PASSWORD@HOST:PORT", "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER",
+ *   "redis+cluster://HOST,HOST", "postgres://USER:PASSWORD@HOST/DATABASE". A file or folder is made when there is
+ *   none, readable for its owner alone, and any number of processes may open it. "memory:" belongs to the process.
  * - `key` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of `keyFile`.
  * - `keyFile` (default the repository's path and ".key"; none for "memory:"): The file that holds the key. It is
  *   made, with mode 0600, only together with a new repository. A file that you name may be what an orchestrator
@@ -410,8 +410,9 @@ uint32_t otp_abi_version(void);
  *   signed.
  * - `durability` (default "full"; "engine" with Redis): What a change survives: "full" a loss of power, "process"
  *   the end of the process. Redis has "engine" alone: a failover may forget the last ones.
- * - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://".
- * - `poolSize` (1 to 64; default 8): How many connections to Redis a service keeps.
+ * - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://"
+ *   and "postgres://".
+ * - `poolSize` (1 to 64; default 8): How many connections to the server a service keeps.
  * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
  *
  * Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,

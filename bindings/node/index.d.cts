@@ -32,10 +32,10 @@ export type Failure =
 export interface Config {
   /**
    * Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files, for small hosts), "memory:", or, in a build
-   * with the feature `redis`, a server that many hosts share: "redis://USER:PASSWORD@HOST:PORT", "rediss://" with
-   * TLS, "redis+sentinel://HOST,HOST/MASTER", "redis+cluster://HOST,HOST". A file or folder is made when there is
-   * none, readable for its owner alone, and any number of processes may open it. "memory:" belongs to the process.
-   * Default "sqlite:otp.db".
+   * with the feature `redis` or `postgres`, a server that many hosts share: "redis://USER:PASSWORD@HOST:PORT",
+   * "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER", "redis+cluster://HOST,HOST",
+   * "postgres://USER:PASSWORD@HOST/DATABASE". A file or folder is made when there is none, readable for its owner
+   * alone, and any number of processes may open it. "memory:" belongs to the process. Default "sqlite:otp.db".
    */
   repository?: string;
   /**
@@ -116,11 +116,12 @@ export interface Config {
    */
   durability?: "full" | "process" | "engine";
   /**
-   * The only authorities that are trusted, in PEM, for "rediss://". Default the platform's authorities.
+   * The only authorities that are trusted, in PEM, for "rediss://" and "postgres://". Default the platform's
+   * authorities.
    */
   caFile?: string;
   /**
-   * How many connections to Redis a service keeps. 1 to 64; default 8.
+   * How many connections to the server a service keeps. 1 to 64; default 8.
    */
   poolSize?: number;
   /**

@@ -47,7 +47,7 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&path).chain(versions.into_iter().rev());
     let has_both = |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
-    folders.find(has_both).or_else(|| crate::tool("initdb").and(None))
+    folders.find(has_both).or_else(|| crate::tool("initdb").and(crate::tool("postgres")).and(None))
 }
 
 impl Postgres {

@@ -69,10 +69,10 @@ class Service:
     Options, with ranges and defaults:
 
     * ``repository`` (default "sqlite:otp.db"): Where codes are kept: "sqlite:PATH", "json:FOLDER" (readable files,
-      for small hosts), "memory:", or, in a build with the feature ``redis``, a server that many hosts share:
-      "redis://USER:PASSWORD@HOST:PORT", "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER",
-      "redis+cluster://HOST,HOST". A file or folder is made when there is none, readable for its owner alone, and
-      any number of processes may open it. "memory:" belongs to the process.
+      for small hosts), "memory:", or, in a build with the feature ``redis`` or ``postgres``, a server that many
+      hosts share: "redis://USER:PASSWORD@HOST:PORT", "rediss://" with TLS, "redis+sentinel://HOST,HOST/MASTER",
+      "redis+cluster://HOST,HOST", "postgres://USER:PASSWORD@HOST/DATABASE". A file or folder is made when there is
+      none, readable for its owner alone, and any number of processes may open it. "memory:" belongs to the process.
     * ``key`` (32 bytes or more, in Base64; default none): The key from which all codes follow, in place of
       ``keyFile``.
     * ``keyFile`` (default the repository's path and ".key"; none for "memory:"): The file that holds the key. It is
@@ -150,8 +150,8 @@ class Service:
     * ``durability`` (default "full"; "engine" with Redis): What a change survives: "full" a loss of power,
       "process" the end of the process. Redis has "engine" alone: a failover may forget the last ones.
     * ``caFile`` (default the platform's authorities): The only authorities that are trusted, in PEM, for
-      "rediss://".
-    * ``poolSize`` (1 to 64; default 8): How many connections to Redis a service keeps.
+      "rediss://" and "postgres://".
+    * ``poolSize`` (1 to 64; default 8): How many connections to the server a service keeps.
     * ``waitReplicas`` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
 
     Callbacks run on the thread that called, several at once if several do. They may use the service, and close it.
