@@ -256,18 +256,12 @@ impl Config {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        let refuse = |option: &str| Err(Error::unsupported(format!("{option}: not supported by this build")));
-        match self.repository {
-            #[cfg(not(feature = "redis"))]
-            RepositoryUrl::Redis(_) => refuse("repository redis"),
-            #[cfg(feature = "redis")]
-            RepositoryUrl::Redis(_) => Ok(()),
-            #[cfg(not(feature = "postgres"))]
-            RepositoryUrl::Postgres(_) => refuse("repository postgres"),
-            #[cfg(feature = "postgres")]
-            RepositoryUrl::Postgres(_) => Ok(()),
-            RepositoryUrl::Sqlite(_) | RepositoryUrl::Json(_) | RepositoryUrl::Memory => Ok(()),
-        }
+        let missing = match self.repository {
+            RepositoryUrl::Redis(_) if !cfg!(feature = "redis") => "redis",
+            RepositoryUrl::Postgres(_) if !cfg!(feature = "postgres") => "postgres",
+            _ => return Ok(()),
+        };
+        Err(Error::unsupported(format!("repository {missing}: not supported by this build")))
     }
 
     fn warn(&mut self) {

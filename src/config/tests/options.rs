@@ -94,6 +94,19 @@ fn options_of_servers_need_one() {
 }
 
 #[test]
+fn servers_need_a_build_that_has_them() {
+    let redis = ["redis://h", "rediss://:pw@[::1]:6380/0", "redis+sentinel://a,b/m", "rediss+cluster://a:1,b:2"];
+    let postgres = ["postgres://user:secret@h/db", "postgresql://u@%2Frun/db?sslmode=disable"];
+    let with = |text: &str| format!(r#"{{"repository": "{text}", "key": "{KEY}"}}"#);
+    for text in redis.iter().filter(|_| !cfg!(feature = "redis")) {
+        unsupported(&[(&with(text), "repository redis")]);
+    }
+    for text in postgres.iter().filter(|_| !cfg!(feature = "postgres")) {
+        unsupported(&[(&with(text), "repository postgres")]);
+    }
+}
+
+#[test]
 fn postgres_takes_the_options_of_servers() {
     let url = "postgresql://u:p@h/d?sslmode=verify-full";
     let more = r#""keyFile": "k", "caFile": "/c", "poolSize": 3, "durability": "process""#;
