@@ -5,6 +5,7 @@ pub mod compiler;
 pub mod crew;
 pub mod forked;
 pub mod mutate;
+pub mod redis;
 pub mod specification;
 pub mod story;
 pub mod workspace;
@@ -12,6 +13,7 @@ pub mod workspace;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -74,6 +76,12 @@ pub struct Folder(PathBuf);
 impl Folder {
     pub fn new(name: &str) -> Self {
         Self::within(&scratch(), name)
+    }
+
+    /// One of several with this name.
+    pub fn another(name: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        Self::new(&format!("{name}{}", COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// In memory, where the system has files there.
