@@ -7,13 +7,16 @@ pub mod forked;
 pub mod mutate;
 pub mod postgres;
 pub mod proxy;
+pub mod redis;
 pub mod specification;
 pub mod story;
 pub mod workspace;
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -40,6 +43,11 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         complain(&format!("SKIPPED, since {name} is missing: {}", std::thread::current().name().unwrap_or("a test")));
     }
     found
+}
+
+/// A port of loopback that nobody has now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Writes a line to standard error past the capturing of the test harness.
@@ -76,6 +84,12 @@ pub struct Folder(PathBuf);
 impl Folder {
     pub fn new(name: &str) -> Self {
         Self::within(&scratch(), name)
+    }
+
+    /// One of several with this name.
+    pub fn another(name: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        Self::new(&format!("{name}{}", COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// In memory, where the system has files there.

