@@ -69,6 +69,11 @@ otp_result otp_webhook(otp_service *service,
                        char *reply,
                        size_t reply_size);
 otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
+otp_result otp_copy(otp_service *service,
+                    const char *repository,
+                    const char *options,
+                    char *reply,
+                    size_t reply_size);
 otp_result otp_subject(otp_service *service, const char *subject, char *reply, size_t reply_size);
 otp_result otp_unlock(otp_service *service, const char *subject, char *reply, size_t reply_size);
 otp_result otp_erase(otp_service *service, const char *recipient, char *reply, size_t reply_size);

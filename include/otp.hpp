@@ -337,6 +337,16 @@ public:
         [&](char *reply, std::size_t size) { return otp_erase(raw_, detail::c_text(recipient), reply, size); });
   }
 
+  /**
+   * Copies the whole repository into another one; options such as {"move": true}. integer("rows") were copied,
+   * integer("skipped") are damaged.
+   */
+  result copy(const std::string &repository, const std::string &options = "{}") {
+    return detail::ask([&](char *reply, std::size_t size) {
+      return otp_copy(raw_, detail::c_text(repository), detail::c_text(options), reply, size);
+    });
+  }
+
   /** Delivers messages. It returns when sent, throws not_sent when certainly not, and anything else when in doubt. */
   void on_send(std::function<void(const message &)> send) {
     std::unique_ptr<detail::send> box = boxed<detail::send>(std::move(send));

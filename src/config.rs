@@ -49,6 +49,51 @@ pub enum RepositoryUrl {
     Postgres(PostgresConfig),
 }
 
+impl RepositoryUrl {
+    fn refuse_unsupported(&self) -> Result<()> {
+        let missing = match self {
+            RepositoryUrl::Redis(_) if !cfg!(feature = "redis") => "redis",
+            RepositoryUrl::Postgres(_) if !cfg!(feature = "postgres") => "postgres",
+            _ => return Ok(()),
+        };
+        Err(Error::unsupported(format!("repository {missing}: not supported by this build")))
+    }
+}
+
+/// Where a copy goes, and how.
+pub struct CopyConfig {
+    /// The repository that is to hold it.
+    pub repository: RepositoryUrl,
+    /// What an acknowledged change of that survives.
+    pub durability: Durability,
+    /// Whether the repository goes on there, and ends here.
+    pub moves: bool,
+}
+
+impl CopyConfig {
+    /// Reads the parameters of a copy: the repository as a configuration names it, and options; none are `{}`.
+    ///
+    /// # Errors
+    ///
+    /// `Argument`, as [`Config::parse`] says `Config`.
+    pub fn read(repository: &str, options: Option<&str>) -> Result<Self> {
+        let mut root = match options {
+            Some(json) => strict::parse(json, "options", Error::argument)?.object()?,
+            None => Object::absent("options", Error::argument),
+        };
+        if root.take("repository").is_some() {
+            return Err(Error::argument("options: repository: is a parameter of its own"));
+        }
+        root.add_text("repository", repository);
+        let repository = storage::read_repository(&mut root)?;
+        let durability = storage::read_durability(&mut root, &repository)?;
+        let moves = read_flag(&mut root, "move")?;
+        root.finish()?;
+        repository.refuse_unsupported()?;
+        Ok(Self { repository, durability, moves })
+    }
+}
+
 /// How Redis is reached.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisConfig {
@@ -256,12 +301,7 @@ impl Config {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        let missing = match self.repository {
-            RepositoryUrl::Redis(_) if !cfg!(feature = "redis") => "redis",
-            RepositoryUrl::Postgres(_) if !cfg!(feature = "postgres") => "postgres",
-            _ => return Ok(()),
-        };
-        Err(Error::unsupported(format!("repository {missing}: not supported by this build")))
+        self.repository.refuse_unsupported()
     }
 
     fn warn(&mut self) {

@@ -23,7 +23,7 @@ use crate::limits::{KEY_BYTES, MOST_KEYS};
 use crate::mac::{Bytes32, MacKey};
 use crate::random::random;
 use crate::record::{Code, Secret};
-use crate::repository::{Commit, META, Meta, Repository, Row, transact};
+use crate::repository::{Commit, META, Meta, MetaState, Repository, Row, transact};
 use crate::tenant::Tenant;
 
 /// Most bytes of a key file: a long key in Base64.
@@ -109,6 +109,10 @@ pub struct KeyRing {
     slots: Vec<Option<Key>>,
     current: KeySlot,
     index: MacKey,
+    /// Whether the repository was moved.
+    is_moved: bool,
+    /// Whether the key is anybody's beyond this process.
+    is_kept: bool,
 }
 
 impl KeyRing {
@@ -118,6 +122,25 @@ impl KeyRing {
     /// Slot of the key for new records.
     pub fn current(&self) -> KeySlot {
         self.current
+    }
+
+    /// Whether the repository was moved before it was opened.
+    pub fn is_moved(&self) -> bool {
+        self.is_moved
+    }
+
+    /// Whether the key is known to anybody beyond this process.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Whether a repository that says this of itself has the same index key.
+    pub fn is_of(&self, meta: &Meta) -> bool {
+        let sealer = meta.keys.get(usize::from(meta.sealed_by.0));
+        let key = self.slots.iter().flatten().find(|key| Some(&key.id) == sealer);
+        let index_key = key.and_then(|key| key.unseal_fresh(META.bytes(), &meta.index_key));
+        let prove = |key: &MacKey| key.mac("copy", &[]);
+        index_key.is_some_and(|index_key| prove(&MacKey::new(&index_key)) == prove(&self.index))
     }
 
     /// The key in a slot.
@@ -191,10 +214,18 @@ impl KeyRing {
         previous: Vec<Zeroizing<Vec<u8>>>,
         warnings: &mut Vec<String>,
     ) -> Result<Arc<KeyRing>> {
+        if let Some(meta) = look_first(repository)? {
+            let current = Key::derive(&load(&source, false, warnings)?)?;
+            let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
+            warnings.push("repository: was moved (otp_copy): every call but otp_copy is refused".to_owned());
+            return Ok(Arc::new(Self { is_moved: true, ..Self::join(meta, current, previous)?.0 }));
+        }
+        let is_kept = !matches!(source, KeySource::None);
         let commit = Commit { synced: true, sweep: None };
         let (ring, noted) = transact(repository, commit, move |transaction| {
             let known = match transaction.get(&META)? {
-                Some(Row::Meta(meta)) => Some(meta),
+                Some(Row::Meta(meta)) if meta.state == MetaState::Whole => Some(meta),
+                Some(Row::Meta(_)) => return Err(unfinished()),
                 Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
                 None => None,
             };
@@ -209,7 +240,7 @@ impl KeyRing {
             if before.as_ref() != Some(&meta) {
                 transaction.put(&META, Row::Meta(meta));
             }
-            Ok((Arc::new(ring), warnings))
+            Ok((Arc::new(Self { is_kept, ..ring }), warnings))
         })?;
         warnings.extend(noted);
         Ok(ring)
@@ -254,8 +285,35 @@ impl KeyRing {
         let current = current.filter(|_| meta.keys.len() <= usize::from(MOST_KEYS));
         let current = current.ok_or_else(|| Error::config("key: the repository has met more than 255"))?;
         meta.sealed_by = KeySlot(current);
-        Ok((Self { slots, current: meta.sealed_by, index: MacKey::new(index_key) }, meta))
+        let (current, index) = (meta.sealed_by, MacKey::new(index_key));
+        Ok((Self { slots, current, index, is_moved: false, is_kept: true }, meta))
     }
+}
+
+/// What a repository says of itself that was moved, which nobody writes to any more. One that has rows and says nothing
+/// of itself is refused: it is no new one.
+fn look_first(repository: &dyn Repository) -> Result<Option<Meta>> {
+    let own = || repository.read(&META);
+    match own()? {
+        Some(Row::Meta(meta)) if meta.state == MetaState::Moved => Ok(Some(meta)),
+        Some(_) => Ok(None),
+        None => {
+            let mut has_rows = false;
+            for page in repository.scan_for_copy() {
+                has_rows = !page?.is_empty();
+                if has_rows {
+                    break;
+                }
+            }
+            // Another opener may have made it meanwhile.
+            if has_rows && own()?.is_none() { Err(unfinished()) } else { Ok(None) }
+        }
+    }
+}
+
+#[cold]
+fn unfinished() -> Error {
+    Error::store("repository: is an unfinished copy: call otp_copy again, or empty it")
 }
 
 /// The bytes of the current key. A file is made only together with a new repository.

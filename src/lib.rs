@@ -76,8 +76,8 @@ pub use error::{Error, Result};
 pub use hooks::{ClockFn, LogFn};
 pub use outcome::Outcome;
 pub use reply::{
-    CreateReply, DeliveryReply, DeliveryState, DoneReply, FoundReply, Locked, RequestState, RunDueReply, SendFailure,
-    Status, StatusReply, StepReply, SubjectReply, VerifyReply, WebhookKind, WebhookReply,
+    CopyReply, CreateReply, DeliveryReply, DeliveryState, DoneReply, FoundReply, Locked, RequestState, RunDueReply,
+    SendFailure, Status, StatusReply, StepReply, SubjectReply, VerifyReply, WebhookKind, WebhookReply,
 };
 pub use sender::host::SendFn;
 pub use service::Service;

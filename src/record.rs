@@ -196,6 +196,14 @@ impl Record {
         }
     }
 
+    /// What a backup keeps of it: a live code arrives expired, or it could be used there and here.
+    pub fn backed_up(mut self) -> Self {
+        if self.code.state == CodeState::Live {
+            self.end(CodeState::Expired);
+        }
+        self
+    }
+
     /// Whether it has seen a future that was none.
     fn is_from_future(&self, now: Time) -> bool {
         self.seen.since(now) > FUTURE_IGNORED_MS

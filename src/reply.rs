@@ -240,6 +240,16 @@ pub struct SubjectReply {
     pub retry_after_seconds: Option<u64>,
 }
 
+/// Answer of [`crate::Service::copy`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct CopyReply {
+    /// Rows that were copied, beside the repository's own.
+    pub rows: u64,
+    /// Rows that are damaged, and were not copied.
+    pub skipped: u64,
+}
+
 /// What all answers have in common.
 pub trait Reply: Serialize {
     /// What it came to.
@@ -283,6 +293,12 @@ impl Reply for RunDueReply {
 }
 
 impl Reply for FoundReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl Reply for CopyReply {
     fn outcome(&self) -> Outcome {
         Outcome::Ok
     }

@@ -5,6 +5,7 @@
 
 mod after;
 mod carry;
+mod copy;
 mod create;
 mod deliver;
 mod draw;
@@ -26,7 +27,7 @@ mod verify;
 mod webhook;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::block::{Mac, RowKey};
 use crate::clock::Time;
@@ -73,6 +74,8 @@ struct Core {
     verifier: Option<Verifier>,
     alarm: Alarm,
     memory: passed::UpkeepMemory,
+    /// Whether the repository was moved, as far as this handle knows.
+    moved: AtomicBool,
 }
 
 /// When the log hears of a storage that cannot tidy up: from 64 MiB on, and again whenever that has doubled.
@@ -133,7 +136,8 @@ impl Service {
         let source = std::mem::replace(&mut config.key, KeySource::None);
         let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
         let (alarm, memory) = (Alarm::default(), passed::UpkeepMemory::default());
-        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory });
+        let moved = AtomicBool::new(keys.is_moved());
+        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory, moved });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 

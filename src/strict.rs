@@ -208,6 +208,11 @@ impl Object {
         Self { place: Location { fail, title, path: String::new() }, members: Vec::new() }
     }
 
+    /// Adds a text, as a member that must not be there yet.
+    pub fn add_text(&mut self, name: &str, text: &str) {
+        self.members.push((name.to_owned(), Value::Text(Zeroizing::new(text.to_owned()))));
+    }
+
     /// An error about a member, there or not.
     pub fn error(&self, name: &str, cause: &str) -> Error {
         self.place.member(name).error(cause)

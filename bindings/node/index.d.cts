@@ -387,6 +387,23 @@ export interface RunDue {
   nextDueInMilliseconds?: number;
 }
 
+/** What `copy` is to do. `durability` and what follows is as in `Config`, for the other repository. */
+export interface CopyOptions {
+  /** The repository goes on there, and every later call on this one rejects. Default false: a backup. */
+  move?: boolean;
+  durability?: Config['durability'];
+  caFile?: string;
+  poolSize?: number;
+  waitReplicas?: number;
+}
+
+/** What `copy` took along. */
+export interface Copied {
+  rows: number;
+  /** Rows that are damaged, and were left. */
+  skipped: number;
+}
+
 /** How a subject stands: its failures in a row. */
 export interface Subject {
   failures: number;
@@ -507,6 +524,13 @@ export class Service {
 
   /** Erases all records with this recipient; resolves to whether there were any. Limits and locks stay. */
   erase(recipient: string): Promise<boolean>;
+
+  /**
+   * Copies the whole repository, all namespaces, into another one, which must be empty or hold an unfinished copy of
+   * this one. In a backup live codes arrive expired. The copy is opened with the same key. Rejects with `StoreError`
+   * when it was interrupted: call it again.
+   */
+  copy(repository: string, options?: CopyOptions | null): Promise<Copied>;
 
   /**
    * Closes the service when the calls under way have ended; later ones reject. A sender must not wait for it. Call it

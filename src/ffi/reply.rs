@@ -15,8 +15,8 @@ use crate::json::{escaped_bytes, escaped_char_bytes};
 use crate::limits::FOREIGN_BYTES;
 use crate::outcome::Outcome;
 use crate::reply::{
-    CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply, VerifyReply,
-    WebhookReply,
+    CopyReply, CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply,
+    VerifyReply, WebhookReply,
 };
 
 /// An error's detail: it may hold two paths.
@@ -99,6 +99,7 @@ impl Bounded for CreateReply {
 impl Bounded for VerifyReply {}
 
 impl Bounded for DoneReply {}
+impl Bounded for CopyReply {}
 impl Bounded for FoundReply {}
 impl Bounded for SubjectReply {}
 

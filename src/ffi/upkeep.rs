@@ -97,6 +97,61 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
     unsafe { guard(reply, reply_size, || handle::enter(service)?.run_due()) }
 }
 
+/// Copies the whole repository, all namespaces, into another one: a backup, or a move. For operators.
+///
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `repository`: where to, written as the option `repository`: empty, or holding an unfinished copy of this one.
+/// - `options`: JSON. NULL: {}, a backup. `move`: true moves. `durability`, `caFile`, `poolSize` and `waitReplicas` are
+///   as in the configuration, for the other repository.
+/// - `reply`, `reply_size`: see "Replies".
+///
+/// A backup can be taken at any time: others go on meanwhile, and each code is copied as it is when its turn comes.
+/// Used codes, failures, locks and counters arrive as they are; a code that is still good arrives expired, since it
+/// could be used in both otherwise.
+///
+/// A move first freezes this repository for good: from then on every other call on it, by whatever process, is
+/// OTP_E_STORE and says so. Then everything is copied, codes that are still good as well. Close the service, and open
+/// what it was moved to.
+///
+/// The copy is opened with the same key; no key file is made, so copy that as well, or name it. What was interrupted is
+/// no repository to open yet: call this again with the same parameters, and it begins anew. To do so, a repository that
+/// was moved can still be opened.
+///
+/// Reply: `rows` that were copied; `skipped`, those that are damaged.
+///
+/// Results:
+/// - OTP_OK: the copy is whole.
+/// - OTP_E_ARGUMENT: `repository` is not empty, is this one, or makes no sense; or `options` does. Nothing was done.
+/// - OTP_E_UNSUPPORTED: this build lacks that kind of repository.
+/// - OTP_E_STORE, OTP_E_BUSY: call it again. A move may have begun.
+/// - OTP_E_CONFIG, OTP_E_RANDOM.
+///
+/// Example:
+/// ```c
+/// static int back_up(otp_service *service) {
+///   char reply[OTP_REPLY_SIZE];
+///   return otp_copy(service, "sqlite:/var/backups/otp.db", NULL, reply, sizeof reply) == OTP_OK;
+/// }
+/// ```
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_copy(
+    service: *mut otp_service,
+    repository: *const c_char,
+    options: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            service.copy(text(repository, "repository")?, optional_text(options, "options")?)
+        })
+    }
+}
+
 /// Says how a subject stands. For operators: never show it to visitors.
 ///
 /// Parameters:

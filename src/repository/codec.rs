@@ -6,10 +6,11 @@
 
 mod read;
 
-use super::{Meta, Row};
+use super::{Meta, MetaState, Row};
 use crate::block::{Block, Subject};
 use crate::clock::Time;
 use crate::error::{Error, Result};
+use crate::limits::INDEX_KEY_SEALED_BYTES;
 use crate::policy::{Failures, Sends};
 use crate::record::DeliveryState;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Record, Secret, Via};
@@ -22,6 +23,10 @@ const FAILURES: u8 = 3;
 const SENDS: u8 = 4;
 const TIMER: u8 = 5;
 const REFERENCE: u8 = 6;
+
+/// What follows the index key of a repository that is not one to work with.
+const UNFINISHED: u8 = 1;
+const MOVED: u8 = 2;
 
 /// Flags of a record's second byte.
 const HAS_IDEMPOTENCY: u8 = 1;
@@ -117,7 +122,8 @@ fn read_row(from: &mut RowReader<'_>) -> Option<Row> {
         META => {
             let count = from.size()?;
             let keys = (0..count).map(|_| from.block()).collect::<Option<_>>()?;
-            Row::Meta(Meta { keys, sealed_by: from.slot()?, index_key: from.rest() })
+            let (sealed_by, index_key) = (from.slot()?, from.bytes(INDEX_KEY_SEALED_BYTES)?);
+            Row::Meta(Meta { keys, sealed_by, index_key, state: from.meta_state()? })
         }
         RECORD => Row::Record(Box::new(from.record()?)),
         FAILURES => Row::Failures(Failures {
@@ -189,6 +195,14 @@ impl RowWriter {
         meta.keys.iter().for_each(|key| self.block(key));
         self.byte(meta.sealed_by.0);
         self.0.extend_from_slice(&meta.index_key);
+        match &meta.state {
+            MetaState::Whole => {}
+            MetaState::Unfinished(run) => {
+                self.byte(UNFINISHED);
+                self.block(run);
+            }
+            MetaState::Moved => self.byte(MOVED),
+        }
     }
 
     fn record(&mut self, record: &Record) {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::batch::run_batch;
 use super::engine::{Engine, Reader, Settle};
-use super::{Commit, Operation, Repository, Row, Scan, Sweeper, Swept};
+use super::{Commit, LAST, META, Operation, Repository, Row, Scan, Sweeper, Swept};
 use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -255,6 +255,12 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
 
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
         let mut place = R::Position::from(range);
+        let mut scan = move |reader: &R| reader.refuse_moved().and_then(|()| reader.scan(&mut place));
+        Box::new(std::iter::from_fn(move || self.patiently(&mut scan).transpose()))
+    }
+
+    fn scan_for_copy(&self) -> Scan<'_> {
+        let mut place = R::Position::from(META..=LAST);
         Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan(&mut place)).transpose()))
     }
 

@@ -71,7 +71,18 @@ pub(crate) fn suite(open: &dyn Fn() -> Arc<dyn Repository>, shared: bool) {
         outlives_its_handle(&*repository, &*open());
         drop(repository);
         assert_eq!(open().read(&key(1)).unwrap(), Some(row(1)));
+        leaves_nothing(&*open());
     }
+}
+
+/// What has rows, and no row of its own, is no repository that a service opens.
+fn leaves_nothing(repository: &dyn Repository) {
+    let all: Vec<_> = repository.scan_for_copy().flat_map(Result::unwrap).map(|(key, _)| key).collect();
+    let removed = transact(repository, PLAIN, move |transaction| {
+        all.iter().for_each(|key| transaction.delete(key));
+        Ok(())
+    });
+    removed.unwrap();
 }
 
 fn writes_are_seen(repository: &dyn Repository) {
@@ -118,8 +129,6 @@ fn scans_in_order(repository: &dyn Repository) {
     drop(scan.next().unwrap().unwrap());
     assert_eq!(found(META..=LAST), [1, 3, 6, 9], "beside another that has not ended");
 }
-
-const LAST: RowKey = RowKey::new([0xff; BLOCK_BYTES]);
 
 fn numbers(repository: &dyn Repository, range: RangeInclusive<RowKey>) -> Vec<u8> {
     let pages = repository.scan(range).map(Result::unwrap);

@@ -23,7 +23,7 @@ pub trait Engine: Send {
     fn place(&self) -> String;
 
     /// Opens what is not open, and tries, without waiting, to take the lock that keeps other processes and other
-    /// handles out. `false` when somebody else has it.
+    /// handles out. `false` when somebody else has it. Refuses a repository that was moved.
     fn try_begin(&mut self) -> Result<bool>;
 
     /// Whether the transaction still stands. An error of the storage may have ended it.
@@ -67,12 +67,16 @@ pub trait Reader: Send + Sync {
     /// How far a scan of a range has come.
     type Position: From<RangeInclusive<RowKey>>;
 
-    /// The row with this key as last committed. `Busy` when that cannot be known at this moment.
+    /// The row with this key as last committed; of a repository that was moved, its own alone. `Busy` when that cannot
+    /// be known at this moment.
     fn read(&self, key: &RowKey) -> Result<Option<Row>>;
 
     /// The next rows of a scan; `None` when there are no more. Short, since a fork waits for it: about [`PAGE`] rows.
     /// `Busy` when they cannot be known at this moment.
     fn scan(&self, place: &mut Self::Position) -> Result<Option<Page>>;
+
+    /// Refuses a repository that was moved.
+    fn refuse_moved(&self) -> Result<()>;
 
     /// Closes every file. The next call opens again.
     fn close(&self);

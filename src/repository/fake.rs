@@ -13,7 +13,7 @@ use crate::clock::{self, Time};
 use crate::error::{Error, Result};
 
 /// What happens to a call.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing.
     None,
@@ -91,7 +91,7 @@ impl Shared {
         if !change.conditions.iter().all(|(key, version)| self.get(key).version == *version) {
             return Verdict::Changed;
         }
-        if let Some(mark) = change.founds() {
+        if let Some(mark) = change.mark {
             self.mark = mark;
         }
         let now = self.now();

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, Reader, Settle};
-use super::{Fate, Judge, Page, Repository, Row, Swept};
+use super::{Fate, Judge, META, Page, Repository, Row, Swept, moved};
 use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::Result;
@@ -222,7 +222,7 @@ impl Engine for Json {
         if !self.lock.try_lock()? {
             return Ok(false);
         }
-        let recovered = self.sync_what_is_due().and_then(|()| self.recover());
+        let recovered = self.sync_what_is_due().and_then(|()| self.recover()).and_then(|()| self.folder.refuse_moved());
         if recovered.is_err() {
             self.close();
         }
@@ -293,7 +293,16 @@ impl Reader for Folder {
     type Position = scan::ScanPosition;
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
+        if *key != META {
+            self.refuse_moved()?;
+        }
         self.committed(key)
+    }
+
+    fn refuse_moved(&self) -> Result<()> {
+        // Damage is for those to tell who need the row.
+        let is_moved = self.committed(&META).is_ok_and(|row| row.is_some_and(|row| row.is_moved()));
+        if is_moved { Err(moved(&self.place())) } else { Ok(()) }
     }
 
     fn scan(&self, place: &mut scan::ScanPosition) -> Result<Option<Page>> {

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use super::commit::GroupCommit;
 use super::engine::{Engine, PAGE, Reader, Rest, Settle};
-use super::{Fate, Judge, Page, Repository, Row, Swept};
+use super::{Fate, Judge, META, Page, Repository, Row, Swept, moved};
 use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::fork::lock;
+
+const PLACE: &str = "memory:";
 
 type Rows = Arc<Mutex<BTreeMap<RowKey, Row>>>;
 
@@ -47,17 +49,22 @@ fn check_process(process: u32) -> Result<()> {
     Err(Error::store("repository: memory: belongs to the process that opened it"))
 }
 
+fn refuse_moved(rows: &Rows) -> Result<()> {
+    if lock(rows).get(&META).is_some_and(Row::is_moved) { Err(moved(PLACE)) } else { Ok(()) }
+}
+
 fn after(key: Option<&RowKey>) -> (Bound<RowKey>, Bound<RowKey>) {
     (key.map_or(Bound::Unbounded, |key| Bound::Excluded(*key)), Bound::Unbounded)
 }
 
 impl Engine for MemoryEngine {
     fn place(&self) -> String {
-        "memory:".to_owned()
+        PLACE.to_owned()
     }
 
     fn try_begin(&mut self) -> Result<bool> {
         check_process(self.process)?;
+        refuse_moved(&self.rows)?;
         self.undo.clear();
         Ok(true)
     }
@@ -120,6 +127,9 @@ impl Reader for MemoryReader {
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         check_process(self.process)?;
+        if *key != META {
+            self.refuse_moved()?;
+        }
         Ok(lock(&self.rows).get(key).cloned())
     }
 
@@ -128,6 +138,10 @@ impl Reader for MemoryReader {
         let rows = lock(&self.rows);
         let page = |range| rows.range(range).take(PAGE).map(|(key, row)| (*key, Ok(row.clone()))).collect();
         place.next(|range| Ok(page(range)))
+    }
+
+    fn refuse_moved(&self) -> Result<()> {
+        refuse_moved(&self.rows)
     }
 
     fn close(&self) {}

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{BLOCK_BYTES, KeyId, KeySlot, RowKey};
+use crate::block::{BLOCK_BYTES, KeyId, KeySlot, Nonce, RowKey};
 use crate::clock::{Moment, Time};
 use crate::config::{Durability, RepositoryUrl};
 use crate::error::{Error, Result};
@@ -48,6 +48,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The key of the one row that describes the repository itself. No other row has one that begins with two zero bits.
 pub const META: RowKey = RowKey::new([0; BLOCK_BYTES]);
+
+/// The last key there can be.
+const LAST: RowKey = RowKey::new([0xff; BLOCK_BYTES]);
 
 /// What a repository keeps. It is read by the codecs alone, which hold it to what may be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +81,41 @@ pub struct Meta {
     /// The key that hashes tokens, subjects and recipients, sealed.
     #[serde(with = "hex")]
     pub index_key: Vec<u8>,
+    /// Whether it is one to work with.
+    #[serde(default, skip_serializing_if = "MetaState::is_whole")]
+    pub state: MetaState,
+}
+
+/// What became of a repository, or is to become of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum MetaState {
+    /// One to work with.
+    #[default]
+    Whole,
+    /// A copy on its way here, by the run that drew this.
+    Unfinished(Nonce),
+    /// What was in it goes on elsewhere: nobody works with it any more.
+    Moved,
+}
+
+impl MetaState {
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
+impl Row {
+    /// Whether it says that the repository was moved.
+    fn is_moved(&self) -> bool {
+        matches!(self, Row::Meta(Meta { state: MetaState::Moved, .. }))
+    }
+}
+
+/// The refusal of a repository that was moved.
+#[cold]
+fn moved(place: &str) -> Error {
+    Error::store(format!("repository {place:?}: it was moved (otp_copy): open what it was moved to"))
 }
 
 /// What a sweep does with a row.
@@ -218,6 +256,20 @@ pub trait Repository: Send + Sync {
     ///
     /// An item is `Store` when the storage fails.
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_>;
+
+    /// All rows there are, as [`Repository::scan`] finds them, also in a repository that was moved.
+    fn scan_for_copy(&self) -> Scan<'_> {
+        self.scan(META..=LAST)
+    }
+
+    /// Sees to it that a move that was committed binds every handle, where its commit alone does not.
+    ///
+    /// # Errors
+    ///
+    /// As for `update`: to be called again.
+    fn settle_move(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether the storage removes rows past their end by itself, so that no commit need sweep besides.
     #[cfg(test)]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::PAGE;
 use super::store::{ABSENT, Change, Content, Look, Store, StorePage, Stored, Verdict, Version, Write};
-use super::{Commit, Fate, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec};
+use super::{Commit, Fate, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, moved};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Result};
@@ -30,6 +30,9 @@ use view::StoreClock;
 
 /// How long an operation waits before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long we look for why a repository is another one.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// After so many refusals an operation takes a lease.
 const PATIENT: u32 = 3;
@@ -132,14 +135,20 @@ impl<S: Store> Optimistic<S> {
         if is_ours { Ok(()) } else { Err(self.reopen()) }
     }
 
-    /// Notes the mark, if this made the repository.
-    fn note_founding(&self, change: &Change) {
-        if let Some(mark) = change.founds() {
+    /// Notes the mark, if this made the repository, or moved it.
+    fn note_mark(&self, change: &Change) {
+        if let Some(mark) = change.mark {
             fork::shared(|| *lock(&self.mark) = mark);
         }
     }
 
+    /// Why the mark is another.
     fn reopen(&self) -> Error {
+        let own = self.store.look(&[META], &ABSENT, Instant::now() + TELLING);
+        let own = own.ok().and_then(|look| codec::decode(&look.rows.first()?.bytes).ok());
+        if own.is_some_and(|row| row.is_moved()) {
+            return moved(&self.place);
+        }
         Error::store(format!("repository {:?}: was emptied or replaced: open it again", self.place))
     }
 
@@ -184,7 +193,7 @@ impl<S: Store> Optimistic<S> {
                 }
             };
             let writes = vec![Write { key, version: new, content }];
-            changes.push(Change { conditions: vec![(key, version)], writes });
+            changes.push(Change { conditions: vec![(key, version)], writes, mark: None });
         }
         let mut purged = 0;
         for changes in changes.chunks(MOST_SWEPT) {
@@ -259,6 +268,11 @@ impl<S: Store + 'static> Repository for Optimistic<S> {
             Some(clock) => Ok(clock.now()),
             None => Ok(self.look(&[], Instant::now() + PATIENCE)?.time),
         }
+    }
+
+    fn settle_move(&self) -> Result<()> {
+        fork::check()?;
+        self.store.spread_mark(&self.mark(), Instant::now() + PATIENCE)
     }
 
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {

@@ -50,7 +50,7 @@ const LOOK: &str = "SELECT seen, mark, key, version, content FROM libotp.look($1
 
 const PAGE: &str = "SELECT seen, mark, key, version, content FROM libotp.page($1, $2, $3)";
 
-const COMMIT: &str = "SELECT libotp.commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+const COMMIT: &str = "SELECT libotp.commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 const TAKE_LEASE: &str = "
 INSERT INTO libotp.leases AS lease (key, owner, until) VALUES ($1, $2, libotp.now_ms() + $3)
@@ -140,6 +140,7 @@ fn values<'a>(changes: &[&'a Change], mark: &Version, (synced, purged): (bool, i
     }
     vec![
         Value::Uuid(*mark.bytes()),
+        Value::Uuid(*changes.iter().find_map(|change| change.mark).unwrap_or(ABSENT).bytes()),
         Value::Text(if synced { "on" } else { "off" }),
         Value::Int4(purged),
         Value::Uuids(keys),

@@ -168,6 +168,13 @@ impl RedisStore {
         Ok(())
     }
 
+    fn tenants(&self, by: Instant) -> Result<Vec<Tenant>> {
+        let mut names = redis::cmd("HKEYS");
+        names.arg(Tag::tenants());
+        let names: Vec<String> = self.ask(Tag::Own, names, by)?;
+        Ok(names.iter().filter_map(|name| Tenant::named(name)).collect())
+    }
+
     /// Replicas are waited for on the connection that wrote: any other would be told of those that have what it wrote.
     fn commit_in(&self, tag: Tag, changes: &[&Change], mark: &Version, replicas: u32, by: Instant) -> Verdicts {
         self.enter(tag, mark, by).map_err(Failure::Final)?;
@@ -221,9 +228,9 @@ fn commit(tag: Tag, changes: &[&Change], mark: &Version) -> Call<'static> {
         });
         number.to_string().into_bytes()
     };
-    let founded = changes.iter().find_map(|change| change.founds()).unwrap_or(ABSENT);
-    let mut arguments = vec![bytes_of(mark), bytes_of(&founded)];
+    let mut arguments = vec![bytes_of(mark)];
     for change in changes {
+        arguments.push(bytes_of(&change.mark.unwrap_or(ABSENT)));
         arguments.push(change.conditions.len().to_string().into_bytes());
         for (key, version) in &change.conditions {
             arguments.extend([number(key), bytes_of(version)]);
@@ -302,12 +309,7 @@ impl Store for RedisStore {
     }
 
     fn page(&self, range: RangeInclusive<RowKey>, limit: usize, mark: &Version, by: Instant) -> Result<StorePage> {
-        let parts = keys::parts(&range, || {
-            let mut names = redis::cmd("HKEYS");
-            names.arg(Tag::tenants());
-            let names: Vec<String> = self.ask(Tag::Own, names, by)?;
-            Ok::<_, Error>(names.iter().filter_map(|name| Tenant::named(name)).collect())
-        })?;
+        let parts = keys::parts(&range, || self.tenants(by))?;
         let Some((tag, part)) = parts.into_iter().next() else {
             let look = self.look_at(Tag::Own, &[], by)?;
             return Ok(StorePage { time: look.time, mark: look.mark, rows: Vec::new(), rest: None });
@@ -330,6 +332,17 @@ impl Store for RedisStore {
         let end = keys.last().filter(|_| names.len() >= limit).unwrap_or(part.end());
         let rest = (*end < *range.end()).then(|| tenant::after(end, range)).filter(|rest| !rest.is_empty());
         Ok(StorePage { time: look.time, mark: look.mark, rows: there, rest })
+    }
+
+    /// A tenant that is entered meanwhile gets this one, or keeps the one that it was given here.
+    fn spread_mark(&self, mark: &Version, by: Instant) -> Result<()> {
+        for tenant in self.tenants(by)? {
+            let tag = Tag::Tenant(tenant);
+            let mut copy = redis::cmd("SET");
+            copy.arg(tag.mark()).arg(mark.bytes());
+            self.ask::<Value>(tag, copy, by)?;
+        }
+        Ok(())
     }
 
     fn take_lease(&self, key: &RowKey, owner: &Version, lasts: Duration, by: Instant) -> Result<bool> {

@@ -1,6 +1,6 @@
 //! Rows at random, every one as it might be written, for the tests of what reads them.
 
-use super::{Meta, Row};
+use super::{Meta, MetaState, Row};
 use crate::block::{Block, KeySlot, Recipient, Subject};
 use crate::clock::{DAY_MS, MINUTE_MS, SECOND_MS, Time};
 use crate::limits::{INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES};
@@ -132,7 +132,12 @@ impl Draw {
     pub fn meta(&mut self) -> Meta {
         let keys: Vec<_> = (0..=self.number(5)).map(|_| self.block()).collect();
         let sealed_by = KeySlot(self.number(keys.len() as u64) as u8);
-        Meta { keys, sealed_by, index_key: self.bytes(INDEX_KEY_SEALED_BYTES) }
+        let state = match self.number(3) {
+            0 => MetaState::Unfinished(self.block()),
+            1 => MetaState::Moved,
+            _ => MetaState::Whole,
+        };
+        Meta { keys, sealed_by, index_key: self.bytes(INDEX_KEY_SEALED_BYTES), state }
     }
 
     pub fn row(&mut self) -> Row {

@@ -14,6 +14,7 @@ mod log;
 mod parted;
 mod readers;
 mod recovery;
+mod rows;
 mod shared;
 mod sides;
 mod syncer;
@@ -21,23 +22,23 @@ mod syncer;
 mod tests;
 mod transaction;
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use self::connection::Kind;
 use self::database::Database;
 use self::ledger::{Ledger, Standing};
 use self::readers::Readers;
+use self::rows::Table;
 use self::shared::{Lease, Shared};
 use self::transaction::{Running, empty};
 use super::commit::GroupCommit;
-use super::engine::{Engine, PAGE, Settle};
-use super::{Fate, Judge, Page, Repository, Row, Swept, codec};
+use super::engine::{Engine, Settle};
+use super::{Fate, Judge, META, Repository, Row, Swept, codec};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::config::Durability;
 use crate::error::{Error, Result};
@@ -70,8 +71,11 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
     let engine = Sqlite::new(shared.clone())?;
     let repository = GroupCommit::new(engine, Readers(shared), durability)?;
     // The first transaction makes the table, or refuses the file.
-    repository.update(super::Commit { synced: true, sweep: None }, Box::new(|_| Ok(())))?;
-    Ok(repository)
+    match repository.update(super::Commit { synced: true, sweep: None }, Box::new(|_| Ok(()))) {
+        // What was moved can still be copied.
+        Err(error) if !repository.read(&META).is_ok_and(|row| row.is_some_and(|row| row.is_moved())) => Err(error),
+        _ => Ok(repository),
+    }
 }
 
 struct Sqlite {
@@ -171,6 +175,10 @@ impl Sqlite {
     }
 
     fn begin_with(&mut self, mut writer: Lease, ledger: Arc<Ledger>, standing: Standing) -> Result<bool> {
+        if writer.connection()?.table() == Table::Moved {
+            writer.give_back();
+            return Err(self.shared.moved());
+        }
         if writer.connection()?.log().is_full() && !empty(&mut writer, &ledger)? {
             writer.discard();
             let path = self.shared.database.beside("-wal");
@@ -188,7 +196,7 @@ impl Sqlite {
         match begun {
             Ok(()) => {
                 self.busy = 0;
-                self.running = Some(Running { writer, ledger, standing, syncer, changed: false });
+                self.running = Some(Running { writer, ledger, standing, syncer, changed: false, moves: false });
                 Ok(true)
             }
             Err(error) if error.outcome() == Outcome::Busy => {
@@ -251,7 +259,7 @@ impl Engine for Sqlite {
     }
 
     fn get(&mut self, key: &RowKey) -> Result<Option<Row>> {
-        self.run(|connection| fetch(connection, key))?.transpose()
+        self.run(|connection| Table::Item.fetch(connection, key))?.transpose()
     }
 
     fn write(&mut self, key: &RowKey, row: Option<&Row>) -> Result<()> {
@@ -264,11 +272,16 @@ impl Engine for Sqlite {
                     .execute(params![key.bytes(), codec::encode(row)])?,
                 None => connection.prepare_cached("DELETE FROM item WHERE k = ?1")?.execute([key.bytes()])?,
             };
-            Ok(())
-        })
+            if row.is_some_and(Row::is_moved) { connection.execute_batch(Table::MOVE) } else { Ok(()) }
+        })?;
+        running.moves |= row.is_some_and(Row::is_moved);
+        Ok(())
     }
 
     fn sweep(&mut self, limit: usize, judge: &Judge) -> Result<Swept> {
+        if self.running.as_ref().is_some_and(|running| running.moves) {
+            return Ok(Swept { purged: 0, wrapped: true });
+        }
         let from = self.cursor;
         let fates = self.run(|connection| {
             // One that cannot be read is left to whoever needs it: it must not stop the sweep.
@@ -294,7 +307,7 @@ impl Engine for Sqlite {
             }
         }
         // The first key of all belongs to the repository itself and is never over.
-        self.cursor = last.unwrap_or(super::META);
+        self.cursor = last.unwrap_or(META);
         Ok(Swept { purged, wrapped: last.is_none() })
     }
 
@@ -305,9 +318,9 @@ impl Engine for Sqlite {
             false => Err(self.shared.replaced()),
         });
         self.pages = running.writer.connection()?.log().pages();
-        let Running { writer, ledger, standing, syncer, .. } = running;
+        let Running { writer, ledger, standing, syncer, moves, .. } = running;
         match &committed {
-            Ok(_) if !log::is_stuck(self.pages) => writer.give_back(),
+            Ok(_) if !moves && !log::is_stuck(self.pages) => writer.give_back(),
             // Or what keeps the log in use is a lock of ours that could not be given back.
             _ => writer.discard(),
         }
@@ -371,22 +384,4 @@ impl Sqlite {
         }
         Ok(())
     }
-}
-
-/// The row, or why its bytes are none.
-fn fetch(connection: &rusqlite::Connection, key: &RowKey) -> rusqlite::Result<Option<Result<Row>>> {
-    connection
-        .prepare_cached("SELECT v FROM item WHERE k = ?1")?
-        .query_row([key.bytes()], |row| Ok(codec::decode(row.get_ref(0)?.as_blob()?)))
-        .optional()
-}
-
-/// The first rows of a range. What has no key of ours is none of them.
-fn fetch_page(connection: &rusqlite::Connection, range: &RangeInclusive<RowKey>) -> rusqlite::Result<Page> {
-    let sql = "SELECT k, v FROM item WHERE k BETWEEN ?1 AND ?2 AND length(k) = 16 ORDER BY k LIMIT ?3";
-    let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map(params![range.start().bytes(), range.end().bytes(), PAGE as i64], |row| {
-        Ok((RowKey::new(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
-    })?;
-    rows.collect()
 }

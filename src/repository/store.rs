@@ -38,6 +38,11 @@ pub trait Store: Send + Sync {
     /// that is not the last.
     fn page(&self, range: RangeInclusive<RowKey>, limit: usize, mark: &Version, by: Instant) -> Result<StorePage>;
 
+    /// Brings the mark, after a move, wherever commits look for it.
+    fn spread_mark(&self, _mark: &Version, _by: Instant) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes a lease on this key, unless somebody has one: a courtesy among those that got in each other's way. No
     /// condition depends on it.
     fn take_lease(&self, key: &RowKey, owner: &Version, lasts: Duration, by: Instant) -> Result<bool>;
@@ -62,8 +67,8 @@ pub struct Stored {
 pub struct Look {
     /// The storage's time.
     pub time: Time,
-    /// What tells this repository from any other, drawn with its own row when that is first written. Later writes of
-    /// that row leave it. [`ABSENT`] before.
+    /// What tells this repository from any other, drawn with its own row when that is first written, and when it says
+    /// that the repository was moved. Other writes of that row leave it. [`ABSENT`] before.
     pub mark: Version,
     /// The rows, in the order of their keys in the question.
     pub rows: Vec<Stored>,
@@ -88,6 +93,8 @@ pub struct Change {
     pub conditions: Vec<(RowKey, Version)>,
     /// What then takes their place.
     pub writes: Vec<Write>,
+    /// The repository's mark from then on, where this makes it or moves it. Whoever knows another one is refused.
+    pub mark: Option<Version>,
 }
 
 /// A row to be written.

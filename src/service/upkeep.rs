@@ -51,13 +51,17 @@ impl Service {
         }
     }
 
-    /// Starts the driver, if the configuration wants one and it does not run. Every call that is no setter begins so.
+    /// Starts the driver, if the configuration wants one and it does not run. Every call that is no setter begins so, and
+    /// is refused here when the repository was moved.
     pub(super) fn start_driver(&self) -> Result<()> {
+        self.core.refuse_moved()?;
         let Some(driver) = &self.driver else { return Ok(()) };
         driver.start(|| {
             let (core, hooks) = (Arc::downgrade(&self.core), Arc::downgrade(&self.hooks));
             Arc::new(move |sweeps| {
                 let service = Service { driver: None, core: core.upgrade()?, hooks: hooks.upgrade()? };
+                // Nothing is due any more in what was moved.
+                service.core.refuse_moved().ok()?;
                 Some(service.drive(sweeps))
             })
         })

@@ -15,9 +15,13 @@ use otp::ffi::requests::*;
 use otp::ffi::results::*;
 use otp::ffi::upkeep::*;
 use testing::carrier::{BOTH, Carrier, PRIVATE_KEY, report, uuid};
+use testing::postgres::Postgres;
+use testing::redis::Server;
 use testing::{Folder, Watchdog};
 
 const STACK_BYTES: usize = 64 * 1024;
+
+const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
 /// A service, called by the C interface. Its reply is not on the stack.
 struct Caller {
@@ -57,8 +61,8 @@ fn with_small_stack(work: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }
 
-/// All that can be done with a code, and what it comes to.
-fn call_everything(config: &str, created: otp_result) {
+/// All that can be done with a code, and what it comes to. `elsewhere` is where the repository is copied to.
+fn call_everything(config: &str, elsewhere: &str, created: otp_result) {
     let mut caller = Caller::open(config);
     let (token, wrong, subject) = (c"token".as_ptr(), c"000000 0".as_ptr(), c"+39 333 123 4567".as_ptr());
     let mut request = vec![0; 1024];
@@ -83,6 +87,9 @@ fn call_everything(config: &str, created: otp_result) {
         let _ = caller.call(|s, r, n| otp_cancel(s, token, r, n));
         assert_eq!(caller.call(|s, r, n| otp_unlock(s, subject, r, n)), OTP_OK, "{}", caller.text());
         assert_eq!(caller.call(|s, r, n| otp_erase(s, subject, r, n)), OTP_OK, "{}", caller.text());
+        let elsewhere = CString::new(elsewhere).unwrap();
+        let copied = caller.call(|s, r, n| otp_copy(s, elsewhere.as_ptr(), c"{\"move\":true}".as_ptr(), r, n));
+        assert_eq!(copied, OTP_OK, "{}", caller.text());
     }
 }
 
@@ -90,10 +97,13 @@ fn call_everything(config: &str, created: otp_result) {
 fn every_repository() {
     let _watchdog = Watchdog::new("stack::every_repository", 60);
     let folder = Folder::new("stack");
-    for kind in ["sqlite", "json", "memory"] {
-        let repository = folder.repository(kind);
-        let config = format!(r#"{{"repository":"{repository}","sender":{{"type":"none"}}}}"#);
-        with_small_stack(move || call_everything(&config, OTP_OK));
+    let (redis, postgres) = (Server::try_start(&[]), Postgres::start(&[]));
+    let files = ["sqlite", "json", "memory"].map(|kind| folder.repository(kind));
+    let servers = [redis.as_ref().map(Server::url), postgres.as_ref().map(|server| server.url("postgres"))];
+    for (number, repository) in files.into_iter().chain(servers.into_iter().flatten()).enumerate() {
+        let config = format!(r#"{{"repository":"{repository}","key":"{KEY}","sender":{{"type":"none"}}}}"#);
+        let elsewhere = format!("sqlite:{}/copy{number}.db", folder.path().display());
+        with_small_stack(move || call_everything(&config, &elsewhere, OTP_OK));
     }
     let wrong = r#"{"sender":{"type":"messages","applicationId":"a","privateKey":"/nowhere"}}"#;
     with_small_stack(move || {
@@ -117,8 +127,10 @@ fn over_http() {
     let key = PRIVATE_KEY.replace('\n', "\\n");
     let jwt = format!(r#""applicationId":"{}","privateKey":"{key}""#, testing::carrier::APPLICATION);
     let config = carrier.config(&folder.repository("sqlite"), "").replace(r#""apiKey":"k","apiSecret":"s""#, &jwt);
+    let elsewhere = format!("json:{}/copy", folder.path().display());
+    let other = config.replace("otp.db", "other.db");
     with_small_stack(move || {
-        call_everything(&config, OTP_OK);
+        call_everything(&other, &elsewhere, OTP_OK);
         let mut caller = Caller::open(&config);
         let request = CString::new(BOTH).unwrap();
         // SAFETY: as the header asks.

@@ -141,6 +141,12 @@ class Service {
     return this.#run(async () => (await this.#accepted('otp_erase', text('recipient', recipient))).found);
   }
 
+  copy(repository, options) {
+    return this.#run(() =>
+      this.#accepted('otp_copy', text('repository', repository), json('options', options)),
+    );
+  }
+
   close() {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -55,6 +55,20 @@ test('the other methods', async (t) => {
   assert.equal((await otp.runDue()).ran, 0);
 });
 
+test('a repository is copied, and moved', async (t) => {
+  const place = folder(t);
+  const key = Buffer.alloc(32).toString('base64');
+  const config = (repository) => ({ repository, key, sender: { type: 'none' } });
+  const otp = await open(t, config(`sqlite:${place}/one.db`));
+  const { code } = await otp.create('t', { phoneNumber: '393331234567' });
+  assert.deepEqual(await otp.copy(`json:${place}/two`), { rows: 2, skipped: 0 });
+  assert.equal((await rejection(otp.copy(`json:${place}/two`))).code, 'E_ARGUMENT');
+  await otp.copy(`sqlite:${place}/three.db`, { move: true });
+  assert.equal((await rejection(otp.verify('t', code))).code, 'E_STORE');
+  assert.equal((await (await open(t, config(`json:${place}/two`))).check('t', code)).result, 'EXPIRED');
+  assert.equal(await (await open(t, config(`sqlite:${place}/three.db`))).verify('t', code), true);
+});
+
 test('a refusal rejects where there is no boolean to answer', async (t) => {
   const otp = await open(t, { repository: 'memory:', sender: { type: 'none' }, policy: { countries: ['39'] } });
   const request = { phoneNumber: '393331234567' };

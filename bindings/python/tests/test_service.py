@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import datetime
 import functools
 import json
 import pickle
+import tempfile
 import threading
 import unittest
 from typing import Any, Callable, List
@@ -105,6 +107,21 @@ class Codes(Case):
             self.assertIs(otp.verify("session", nothing), False)
         self.assertEqual(otp.status("session").attempts_left, 5)
         self.assertTrue(otp.verify("session", f" {code[:3]} {code[3:]}\n"))
+
+    def test_a_repository_is_copied_and_moved(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            key = base64.b64encode(bytes(32)).decode()
+            otp = self.open(repository=f"sqlite:{folder}/one.db", key=key)
+            code = otp.create("session", phone_number=NUMBER).code or ""
+            self.assertEqual(otp.copy(f"json:{folder}/two"), libotp.Copied(rows=2, skipped=0))
+            with self.assertRaises(libotp.ArgumentError):
+                otp.copy(f"json:{folder}/two")
+            otp.copy(f"sqlite:{folder}/three.db", {"move": True})
+            with self.assertRaisesRegex(libotp.StoreError, "moved"):
+                otp.verify("session", code)
+            backup = self.open(repository=f"json:{folder}/two", key=key)
+            self.assertIs(backup.check("session", code).result, Result.EXPIRED)
+            self.assertTrue(self.open(repository=f"sqlite:{folder}/three.db", key=key).verify("session", code))
 
     def test_operators_are_told_what_was_found(self) -> None:
         otp = self.open()

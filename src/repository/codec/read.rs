@@ -2,11 +2,12 @@
 
 use super::{
     CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_KEPT_FROM, HAS_MESSAGE_UUID,
-    HAS_REMEMBERED, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, STATES, VIAS,
+    HAS_REMEMBERED, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, MOVED, STATES, UNFINISHED, VIAS,
 };
 use crate::block::{Block, KeySlot, Recipient, Subject};
 use crate::clock::Time;
 use crate::record::{Code, CodeState, Delivery, FirstAnswer, Idempotency, Record, Secret, Step};
+use crate::repository::MetaState;
 
 /// What is left of the bytes.
 pub struct RowReader<'a>(pub &'a [u8]);
@@ -59,9 +60,24 @@ impl RowReader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let size = self.size()?;
-        let (text, rest) = self.0.split_at_checked(size)?;
+        String::from_utf8(self.bytes(size)?).ok()
+    }
+
+    pub fn bytes(&mut self, size: usize) -> Option<Vec<u8>> {
+        let (bytes, rest) = self.0.split_at_checked(size)?;
         self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
+        Some(bytes.to_vec())
+    }
+
+    pub fn meta_state(&mut self) -> Option<MetaState> {
+        if self.0.is_empty() {
+            return Some(MetaState::Whole);
+        }
+        match self.byte()? {
+            UNFINISHED => self.block().map(MetaState::Unfinished),
+            MOVED => Some(MetaState::Moved),
+            _ => None,
+        }
     }
 
     pub fn rest(&mut self) -> Vec<u8> {

@@ -14,7 +14,7 @@ use crate::limits::INDEX_KEY_SEALED_BYTES;
 use crate::outcome::Outcome;
 use crate::policy::{Failures, Sends};
 use crate::record::{Code, CodeState, Delivery, Record, Secret, Via};
-use crate::repository::{META, Meta};
+use crate::repository::{META, Meta, MetaState};
 
 /// A repository's folder inside a folder that is removed with all that is in it.
 struct Scratch(PathBuf);
@@ -77,7 +77,12 @@ fn sends(ms: u64) -> Option<Row> {
 }
 
 fn meta() -> Option<Row> {
-    Some(Row::Meta(Meta { keys: vec![block(9)], sealed_by: KeySlot(0), index_key: vec![255; INDEX_KEY_SEALED_BYTES] }))
+    Some(Row::Meta(Meta {
+        keys: vec![block(9)],
+        sealed_by: KeySlot(0),
+        index_key: vec![255; INDEX_KEY_SEALED_BYTES],
+        state: MetaState::Whole,
+    }))
 }
 
 fn record() -> Option<Row> {

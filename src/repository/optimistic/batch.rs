@@ -159,7 +159,7 @@ impl<S: Store> Batch<'_, S> {
             let Settled { task, place, result, change } = settled;
             let answer = match verdict {
                 Verdict::Done => {
-                    self.repository.note_founding(&change);
+                    self.repository.note_mark(&change);
                     Answer::Done(result)
                 }
                 Verdict::Changed => Answer::Again(task.after_change(&change)),
@@ -193,7 +193,7 @@ impl<S: Store> Batch<'_, S> {
             let is_as_before = change.conditions.iter().all(|(key, version)| is_now(key, version));
             let answer = if is_done {
                 written.extend(change.conditions.iter().map(|(_, version)| *version));
-                self.repository.note_founding(&change);
+                self.repository.note_mark(&change);
                 Answer::Done(result)
             } else if is_as_before || change.writes.is_empty() {
                 Answer::Again(task.after_loss(versions.map(|write| write.version)))
@@ -210,7 +210,7 @@ type Staged = Vec<(RowKey, Version, Option<Row>)>;
 /// What a run comes to: its change, and what those after it see.
 fn change(view: &View<'_>, is_ok: bool) -> Result<(Change, Staged)> {
     let conditions = view.reads.iter().map(|(key, version)| (*key, *version)).collect();
-    let (mut change, mut staged) = (Change { conditions, writes: Vec::new() }, Vec::new());
+    let (mut change, mut staged) = (Change { conditions, writes: Vec::new(), mark: None }, Vec::new());
     for (key, row) in view.writes.iter().filter(|_| is_ok) {
         let is_gone = row.is_none() && view.reads.get(key) == Some(&ABSENT);
         if is_gone {
@@ -218,6 +218,8 @@ fn change(view: &View<'_>, is_ok: bool) -> Result<(Change, Staged)> {
         }
         let version = if row.is_some() { Version::new(random::<BLOCK_BYTES>()?) } else { ABSENT };
         let content = row.as_ref().map(|row| Content { bytes: codec::encode(row), kept_ms: kept_ms(view, row) });
+        let draws = *key == META && (view.reads.get(key) == Some(&ABSENT) || row.as_ref().is_some_and(Row::is_moved));
+        change.mark = Some(version).filter(|_| draws).or(change.mark);
         change.writes.push(Write { key: *key, version, content });
         staged.push((*key, version, row.clone()));
     }
@@ -234,11 +236,5 @@ impl Change {
     /// The rows that it is about.
     pub fn keys(&self) -> impl Iterator<Item = RowKey> + '_ {
         self.conditions.iter().map(|(key, _)| *key).chain(self.writes.iter().map(|write| write.key))
-    }
-
-    /// The version of the repository's own row, if this makes it.
-    pub fn founds(&self) -> Option<Version> {
-        let is_new = self.conditions.contains(&(META, ABSENT));
-        self.writes.iter().find(|write| is_new && write.key == META).map(|write| write.version)
     }
 }

@@ -13,7 +13,8 @@ BEGIN
   CREATE TABLE libotp.format (number int4 NOT NULL);
   INSERT INTO libotp.format VALUES (1);
 
-  -- mark: in the repository's own row (key 0) alone. It is drawn with that row, and later writes leave it.
+  -- mark: in the repository's own row (key 0) alone. It is drawn when that row is made, and when it says that the
+  -- repository was moved; other writes leave it.
   -- until: when the row is over, in ms since 1970 by this server's clock. Whole minutes, so that a row that is written
   -- again mostly keeps it, and the index of it need not change.
   CREATE TABLE libotp.rows (
@@ -49,9 +50,11 @@ BEGIN
 
   -- Does each change, in order, whose conditions hold when its turn comes: 1 for each that was done, 0 for one that was
   -- not, 2 where the repository has another mark. Conditions and writes name their change, from 1, and their key, by
-  -- its place among the keys. A write without content removes the row.
+  -- its place among the keys. A write without content removes the row. drawn: the mark from then on, where the
+  -- repository's own row is written as new or as moved; otherwise 0. Nobody else commits meanwhile, so that who has
+  -- moved the repository finds all that was committed before.
   CREATE FUNCTION libotp.commit(
-    known uuid, synced text, purged int4, keys uuid[], changes int4,
+    known uuid, drawn uuid, synced text, purged int4, keys uuid[], changes int4,
     condition_of int4[], condition_key int4[], condition_version uuid[],
     write_of int4[], write_key int4[], write_version uuid[], write_content bytea[], write_kept int8[]
   ) RETURNS text
@@ -66,7 +69,6 @@ BEGIN
     it record;
     held uuid[] := array_fill(absent, ARRAY[cardinality(keys)]);
     last int4[] := array_fill(0, ARRAY[cardinality(keys)]);
-    founded uuid;
     verdicts text := '';
     c int4 := 1;
     w int4 := 1;
@@ -76,6 +78,11 @@ BEGIN
       RAISE EXCEPTION 'libotp.commit needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
     END IF;
     PERFORM set_config('synchronous_commit', synced, true);
+    IF drawn = absent THEN
+      PERFORM pg_advisory_xact_lock_shared(hashtextextended('libotp: mark' COLLATE "C", 0));
+    ELSE
+      PERFORM pg_advisory_xact_lock(hashtextextended('libotp: mark' COLLATE "C", 0));
+    END IF;
     FOR number IN
       SELECT DISTINCT hashtextextended(('libotp:' || each::text) COLLATE "C", 0) FROM unnest(keys) AS each ORDER BY 1
     LOOP
@@ -99,9 +106,6 @@ BEGIN
       END LOOP;
       WHILE write_of[w] = change LOOP
         IF holds THEN
-          IF keys[write_key[w]] = absent AND held[write_key[w]] = absent THEN
-            founded := write_version[w];
-          END IF;
           held[write_key[w]] := write_version[w];
           last[write_key[w]] := w;
         END IF;
@@ -112,10 +116,11 @@ BEGIN
 
     INSERT INTO libotp.rows AS r (key, version, content, until, mark)
       SELECT keys[write_key[n]], write_version[n], write_content[n],
-          ((now + write_kept[n]) / 60000 + 1) * 60000, CASE keys[write_key[n]] WHEN absent THEN founded END
+          ((now + write_kept[n]) / 60000 + 1) * 60000, CASE keys[write_key[n]] WHEN absent THEN nullif(drawn, absent) END
         FROM unnest(last) AS n WHERE write_content[n] IS NOT NULL
       ON CONFLICT (key) DO UPDATE
-        SET version = excluded.version, content = excluded.content, until = excluded.until;
+        SET version = excluded.version, content = excluded.content, until = excluded.until,
+          mark = coalesce(excluded.mark, r.mark);
     IF array_position(write_content, NULL) IS NOT NULL THEN
       DELETE FROM libotp.rows r WHERE r.key = ANY (ARRAY(
         SELECT keys[write_key[n]] FROM unnest(last) AS n WHERE n > 0 AND write_content[n] IS NULL));

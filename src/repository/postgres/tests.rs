@@ -85,6 +85,7 @@ fn writing(number: u8, before: Version, after: Version, kept_ms: Option<u64>) ->
     Change {
         conditions: vec![(key(number), before)],
         writes: vec![Write { key: key(number), version: after, content }],
+        mark: None,
     }
 }
 
@@ -200,6 +201,7 @@ fn changes_of_a_batch_are_judged_in_their_order() {
     let removal = Change {
         conditions: vec![(key(3), three)],
         writes: vec![Write { key: key(3), version: ABSENT, content: None }],
+        mark: None,
     };
     let told = commit(
         &store,
@@ -210,7 +212,11 @@ fn changes_of_a_batch_are_judged_in_their_order() {
             writing(2, one, two, None),
             writing(3, ABSENT, three, Some(60_000)),
             removal,
-            Change { conditions: vec![(key(1), two), (key(2), ABSENT), (key(3), ABSENT)], writes: Vec::new() },
+            Change {
+                conditions: vec![(key(1), two), (key(2), ABSENT), (key(3), ABSENT)],
+                writes: Vec::new(),
+                mark: None,
+            },
         ],
     );
     use Verdict::{Changed, Done};
@@ -298,7 +304,7 @@ fn durability_is_what_was_asked_for() {
             "CREATE OR REPLACE TRIGGER tell AFTER INSERT OR UPDATE ON libotp.rows \
                       EXECUTE FUNCTION tell(); DELETE FROM told",
         );
-        let change = Change { writes: writing(1, ABSENT, version(1), None).writes, conditions: Vec::new() };
+        let change = Change { writes: writing(1, ABSENT, version(1), None).writes, conditions: Vec::new(), mark: None };
         store.commit(&[&change], &ABSENT, synced, Instant::now() + BY).unwrap();
         assert_eq!(server.query("SELECT DISTINCT level FROM told"), level);
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::block::{Block, KeySlot};
 use crate::clock::{DAY_MS, Time};
 use crate::record::Idempotency;
+use crate::repository::MetaState;
 use crate::repository::codec;
 use crate::repository::samples::Draw;
 
@@ -196,8 +197,12 @@ fn what_leads_to_a_record() {
 
 #[test]
 fn the_repository_itself() {
-    let meta =
-        Meta { keys: vec![Block::new([1; 16])], sealed_by: KeySlot(0), index_key: vec![0; INDEX_KEY_SEALED_BYTES] };
+    let meta = Meta {
+        keys: vec![Block::new([1; 16])],
+        sealed_by: KeySlot(0),
+        index_key: vec![0; INDEX_KEY_SEALED_BYTES],
+        state: MetaState::Whole,
+    };
     refused(
         &meta,
         Row::Meta,

@@ -4,16 +4,16 @@
 /// The time and some values: the mark first.
 pub const LOOK: &str = "return {redis.call('TIME'), redis.call('MGET', unpack(KEYS))}";
 
-/// Does changes whose conditions hold. KEYS: the mark, the index, and rows. ARGV: the mark that must be there, the one
-/// that this founds, and for each change: how many conditions, each with the number of its key and the version; how
-/// many writes, each with the number of its key, its name in the index, its value (none removes it), and for how long
+/// Does changes whose conditions hold. KEYS: the mark, the index, and rows. ARGV: the mark that must be there, and for
+/// each change: the mark from then on (none leaves it); how many conditions, each with the number of its key and the
+/// version; how many writes, each with the number of its key, its name in the index, its value (none removes it), and for how long
 /// it is kept. Gives 1 for each that was done, 0 for one that was not, 2 where the mark is another.
 pub const COMMIT: &str = "
 local is_ours = (redis.call('GET', KEYS[1]) or '') == ARGV[1]
-local verdicts, at = {}, 3
+local verdicts, at = {}, 2
 local function take() at = at + 1 return ARGV[at - 1] end
 while at <= #ARGV do
-  local holds = is_ours
+  local holds, mark = is_ours, take()
   for _ = 1, tonumber(take()) do
     local key, version = KEYS[tonumber(take())], take()
     holds = holds and redis.call('GETRANGE', key, 0, 15) == version
@@ -29,7 +29,7 @@ while at <= #ARGV do
       if kept == '' then redis.call('SET', key, value) else redis.call('SET', key, value, 'PX', kept) end
     end
   end
-  if holds and ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2]) end
+  if holds and mark ~= '' then redis.call('SET', KEYS[1], mark) end
   verdicts[#verdicts + 1] = holds and 1 or is_ours and 0 or 2
 end
 return verdicts";

@@ -7,9 +7,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, ffi};
 
-use super::super::FORMAT_VERSION;
+use super::super::{FORMAT_VERSION, moved};
 use super::database::Database;
 use super::log::Log;
+use super::rows::Table;
 use super::sides::Sides;
 use crate::error::{Error, Result};
 use crate::sys::sqlite::keep_index_locks;
@@ -44,6 +45,7 @@ pub struct Connection {
     sqlite: rusqlite::Connection,
     sides: Arc<Sides>,
     kind: Kind,
+    table: Table,
     /// Pages in the log after the last commit, as SQLite tells them.
     pages: Arc<AtomicU64>,
     log: Log,
@@ -76,7 +78,8 @@ impl Connection {
         if !sides.are_current(database)? {
             return Err(Error::busy(format!("the files beside {:?} were replaced", database.path)));
         }
-        Ok(Self { sqlite, sides, kind, pages, log: Log::default(), synced: true })
+        let table = Table::of(&sqlite).map_err(|cause| database.failed(&cause))?;
+        Ok(Self { sqlite, sides, kind, table, pages, log: Log::default(), synced: true })
     }
 
     /// Makes a database that is not one yet, or that is not in WAL mode: call it with the lock between processes held and
@@ -103,6 +106,11 @@ impl Connection {
     /// What it is for.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The table that it works with.
+    pub fn table(&self) -> Table {
+        self.table
     }
 
     /// The log after the last commit.
@@ -193,10 +201,11 @@ fn prepare(connection: &rusqlite::Connection, database: &Database) -> Result<()>
     if tables == 0 {
         run(&format!(
             "BEGIN IMMEDIATE;
-             CREATE TABLE item (k BLOB NOT NULL PRIMARY KEY, v BLOB NOT NULL) STRICT, WITHOUT ROWID;
+             {};
              PRAGMA application_id = {APPLICATION_ID};
              PRAGMA user_version = {FORMAT_VERSION};
-             COMMIT"
+             COMMIT",
+            Table::MAKE
         ))?;
     }
     Ok(())
@@ -224,6 +233,9 @@ impl Database {
         if is_busy(cause) {
             // As while another process recovers the log: all connections were closed for a fork, and it was first.
             return Error::busy(format!("repository {:?}: it is locked", self.path));
+        }
+        if Table::is_gone(cause) {
+            return moved(&self.path.display().to_string());
         }
         let cause = match cause {
             // The message repeats the statement; the code says what happened.

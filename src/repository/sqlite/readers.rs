@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::engine::{Reader, Rest};
-use super::super::{Page, Row};
+use super::super::{META, Page, Row};
 use super::connection::Kind;
-use super::shared::Shared;
-use super::{TRIES, fetch, fetch_page, parted};
+use super::rows::Table;
+use super::shared::{Lease, Shared};
+use super::{TRIES, parted};
 use crate::block::RowKey;
 use crate::error::{Error, Result};
 use crate::files::FileLock;
@@ -18,9 +19,9 @@ pub struct Readers(pub Arc<Shared>);
 
 impl Readers {
     /// One try. `Busy` also when the files were replaced.
-    fn look<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
+    fn look<T>(&self, work: impl Fn(&Lease) -> Result<T>) -> Result<T> {
         let reader = self.0.lease(Kind::Reader)?;
-        let answer = reader.run(work);
+        let answer = work(&reader);
         if !reader.is_current()? {
             reader.give_back();
             return Err(Error::busy(self.0.replaced().detail()));
@@ -41,7 +42,7 @@ impl Readers {
     }
 
     /// Reads from files that were the ones at the path all the time.
-    fn run<T>(&self, work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
+    fn run<T>(&self, work: impl Fn(&Lease) -> Result<T>) -> Result<T> {
         for _ in 0..TRIES {
             match self.look(&work) {
                 Err(error) if error.outcome() == Outcome::Busy && self.0.is_parted()? => self.rejoin()?,
@@ -56,11 +57,27 @@ impl Reader for Readers {
     type Position = Rest;
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
-        self.run(|connection| fetch(connection, key))?.transpose()
+        self.run(|reader| {
+            let table = reader.table()?;
+            if table == Table::Moved && *key != META {
+                return Err(self.0.moved());
+            }
+            reader.run(|connection| table.fetch(connection, key))
+        })?
+        .transpose()
     }
 
     fn scan(&self, place: &mut Rest) -> Result<Option<Page>> {
-        place.next(|range| self.run(|connection| fetch_page(connection, &range)))
+        place.next(|range| {
+            self.run(|reader| {
+                let table = reader.table()?;
+                reader.run(|connection| table.fetch_page(connection, &range))
+            })
+        })
+    }
+
+    fn refuse_moved(&self) -> Result<()> {
+        self.run(|reader| if reader.table()? == Table::Moved { Err(self.0.moved()) } else { Ok(()) })
     }
 
     fn close(&self) {

@@ -6,10 +6,12 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use super::super::moved;
 use super::connection::{Connection, Kind};
 use super::database::Database;
 use super::guard::Guard;
 use super::ledger::{Ledger, Standing};
+use super::rows::Table;
 use super::sides::Sides;
 use super::syncer::Syncer;
 use crate::error::{Error, Result};
@@ -254,6 +256,11 @@ impl Shared {
         Error::store(format!("the files beside {:?} were replaced while they were in use", self.database.path))
     }
 
+    /// The error about a repository that was moved.
+    pub fn moved(&self) -> Error {
+        moved(&self.database.path.display().to_string())
+    }
+
     /// Has every connection closed: idle ones now, others when they come back.
     pub fn close_all(&self) {
         lock(&self.state).close_all();
@@ -275,7 +282,16 @@ impl Lease {
     ///
     /// None as long as the lease is held.
     pub fn connection(&mut self) -> Result<&mut Connection> {
-        self.connection.as_mut().ok_or_else(|| Error::internal("a connection was given back before"))
+        self.connection.as_mut().ok_or_else(given_back)
+    }
+
+    /// The table that the connection works with.
+    ///
+    /// # Errors
+    ///
+    /// None as long as the lease is held.
+    pub fn table(&self) -> Result<Table> {
+        self.connection.as_ref().map(Connection::table).ok_or_else(given_back)
     }
 
     /// Works with the database.
@@ -286,7 +302,7 @@ impl Lease {
     pub fn run<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T> {
         match &self.connection {
             Some(connection) => work(connection.sqlite()).map_err(|cause| self.shared.database.failed(&cause)),
-            None => Err(Error::internal("a connection was given back before")),
+            None => Err(given_back()),
         }
     }
 
@@ -327,6 +343,11 @@ impl Lease {
             None => Ok(false),
         }
     }
+}
+
+#[cold]
+fn given_back() -> Error {
+    Error::internal("a connection was given back before")
 }
 
 impl Drop for Lease {

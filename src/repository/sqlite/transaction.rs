@@ -20,6 +20,8 @@ pub struct Running {
     pub syncer: Option<Arc<Syncer>>,
     /// Whether it has changed something.
     pub changed: bool,
+    /// Whether it moves the repository.
+    pub moves: bool,
 }
 
 impl Running {

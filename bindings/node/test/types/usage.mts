@@ -14,6 +14,7 @@ const { nextDueInMilliseconds } = await otp.runDue();
 const kind: 'status' | 'final' | 'inbound' | 'other' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
 await otp.unlock('393331234567');
 await otp.erase('393331234567');
+const rows: number = (await otp.copy('sqlite:copy.db', { move: true })).rows;
 
 async function deliver(message: Message): Promise<void> {
   if (message.channel !== 'sms') throw new NotSent(message.channel);

@@ -29,7 +29,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._native import lib as _lib
-from ._replies import Check, Created, Delivery, Due, Message, Status, Step, Subject, Webhook
+from ._replies import Check, Copied, Created, Delivery, Due, Message, Status, Step, Subject, Webhook
 from ._result import Result
 from ._service import Service
 
@@ -44,6 +44,7 @@ __all__ = [
     "Clock",
     "Config",
     "ConfigError",
+    "Copied",
     "Created",
     "Delivery",
     "Due",

@@ -169,6 +169,10 @@ class AsyncService:
         """As :meth:`libotp.Service.erase`."""
         return await self._run(self._service.erase, recipient)
 
+    async def copy(self, repository: str, options: Optional[Mapping[str, Any]] = None) -> replies.Copied:
+        """As :meth:`libotp.Service.copy`."""
+        return await self._run(self._service.copy, repository, options)
+
     async def _run(self, method: Callable[..., _T], *args: Any) -> _T:
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()

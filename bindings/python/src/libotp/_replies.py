@@ -218,6 +218,16 @@ class Subject(_Reply):
     retry_after_seconds: Optional[int] = None
 
 
+@dataclass(frozen=True)
+class Copied:
+    """What a copy took along."""
+
+    #: Rows.
+    rows: int
+    #: Rows that are damaged, and were left.
+    skipped: int
+
+
 def message(event: Mapping[str, Any]) -> Message:
     return Message(
         token=event["token"],
@@ -337,6 +347,11 @@ def due(reply: _Unread) -> Due:
 
 def subject(reply: _Unread) -> Subject:
     return _later(Subject, _subject, reply)
+
+
+def copied(reply: bytes) -> Copied:
+    fields = decoded(reply)
+    return Copied(fields["rows"], fields["skipped"])
 
 
 def found(reply: bytes) -> bool:

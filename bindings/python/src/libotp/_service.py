@@ -13,6 +13,7 @@ from . import _replies as replies
 from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, raised
 from ._errors import SendError, argument_error, error
+from ._operators import Operators
 from ._replies import decoded
 from ._result import Result, result_of
 
@@ -44,7 +45,7 @@ def _raise_failed(number: int, reply: bytes, cause: Optional[BaseException] = No
     raise failure from (cause if isinstance(failure, SendError) else None)
 
 
-class Service:
+class Service(Operators):
     """Creates codes, has them delivered, and verifies each once.
 
     Any number of threads may use a service at once, and any number of processes the same repository. A service that
@@ -327,26 +328,6 @@ class Service:
         Call it once a second with timed failover, else once a minute or never.
         """
         return replies.due(self._done(_lib.otp_run_due))
-
-    def subject(self, subject: str) -> replies.Subject:
-        """How a subject stands, as given to :meth:`unlock`. For operators: never show it to visitors."""
-        return replies.subject(self._done(_lib.otp_subject, arguments.text(subject, "subject")))
-
-    def unlock(self, subject: str) -> bool:
-        """Forgets the failures of a subject, lifts its lock and enables it again. Whether there was anything.
-
-        :param subject: a request's subject, phone number or Messenger id, or a token: 1 to 256 bytes.
-        :raises ArgumentError: it can be none of these.
-        """
-        return replies.found(self._done(_lib.otp_unlock, arguments.text(subject, "subject")))
-
-    def erase(self, recipient: str) -> bool:
-        """Erases all records with this recipient: whether there were any. Counters and locks stay until they end.
-
-        :param recipient: a phone number or another address of a request, at most 64 bytes.
-        :raises ArgumentError: it can be no address.
-        """
-        return replies.found(self._done(_lib.otp_erase, arguments.text(recipient, "recipient")))
 
     def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, bytes]:
         name, typed = arguments.text(token, "token"), arguments.text(code, "code")

@@ -172,7 +172,7 @@ fn what_is_set_for_all_changes_nothing() {
 fn another_isolation_is_refused() {
     let server = server!();
     drop(service(&url(&server)));
-    let call = "SELECT libotp.commit(NULL, 'off', 0, '{}', 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
+    let call = "SELECT libotp.commit(NULL, NULL, 'off', 0, '{}', 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
     server.query(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {call}; COMMIT"));
     let refused = server.refused(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {call}; COMMIT"));
     assert!(refused.contains("needs READ COMMITTED"), "{refused}");
