@@ -171,5 +171,6 @@ fn with_a_handshake_that_fails() {
         {{"channel":"sms"}}]}}"#,
         folder.repository("sqlite")
     );
-    with_small_stack(move || call_everything(&config, OTP_E_SEND));
+    let elsewhere = format!("json:{}/copy", folder.path().display());
+    with_small_stack(move || call_everything(&config, &elsewhere, OTP_E_SEND));
 }

@@ -181,9 +181,9 @@ fn it_is_interrupted_at_every_write_and_begun_again() {
             store.with(|shared| shared.commits = faults.collect());
             let told = here.copy_into(&*store.open(), moves);
             let is_through = store.with(|shared| !std::mem::take(&mut shared.commits).is_empty());
-            if told.is_err() {
+            if let Err(error) = told {
                 refused += 1;
-                assert_eq!(told.unwrap_err().outcome(), Outcome::Store);
+                assert_eq!(error.outcome(), Outcome::Store);
                 assert!(at == 0 || opens(&store).err().unwrap().detail().contains("unfinished copy"), "{at}");
                 // Meanwhile the source forgets something.
                 if !moves {
