@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::place::{KEY, is_shared};
 use super::specification::objections;
 pub use simulator;
 use simulator::{Account, Received};
@@ -83,8 +84,11 @@ impl Carrier {
     /// The configuration of a service that sends here: Messenger for two minutes, then SMS. `more` are further
     /// members, each after a comma.
     pub fn config(&self, repository: &str, more: &str) -> String {
+        let key = if is_shared(repository) { format!(r#""key":"{KEY}","#) } else { String::new() };
+        let durability = if repository.starts_with("redis") { "engine" } else { "process" };
         format!(
-            r#"{{"repository":"{repository}","policy":{{"cooldownSeconds":0,"sendLimits":[]}},"durability":"process",
+            r#"{{"repository":"{repository}",{key}"policy":{{"cooldownSeconds":0,"sendLimits":[]}},
+            "durability":"{durability}",
             "sender":{{"type":"messages","apiKey":"k","apiSecret":"s","baseUrl":"{}"}},
             "webhook":{{"signatureSecret":"{SECRET}"}},
             "workflow":[{{"channel":"messenger","from":"1923256201470000","expiryTime":120,"conditionStatus":"read"}},

@@ -5,6 +5,7 @@ pub mod compiler;
 pub mod crew;
 pub mod forked;
 pub mod mutate;
+pub mod place;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
@@ -130,6 +131,9 @@ impl Drop for Folder {
 pub fn config(repository: &str, sender: &str, more: Value) -> String {
     let mut config = json!({"repository": repository, "sender": {"type": sender},
         "policy": {"cooldownSeconds": 0, "sendLimits": []}});
+    if place::is_shared(repository) {
+        config["key"] = json!(place::KEY);
+    }
     for (name, value) in more.as_object().unwrap() {
         match (config[name].as_object_mut(), value) {
             (Some(members), Value::Object(more)) if name == "policy" => members.extend(more.clone()),

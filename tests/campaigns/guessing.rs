@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use otp::{Locked, Outcome, Service};
 use testing::crew::{Crew, Shared};
+use testing::place::{Place, SERVERS};
 use testing::{Folder, Watchdog};
 
 const GUESSERS: usize = 64;
@@ -98,9 +99,9 @@ fn guesser() {
 
 fn guess_in_processes(kind: &str, rounds: usize) {
     let _watchdog = Watchdog::new("guessing", 120 + 2 * rounds as u64);
-    let folder = Folder::new(&format!("guess-{kind}"));
-    let (repository, memory) = (folder.repository(kind), folder.path().join("memory"));
-    let service = open(&repository);
+    let Some(place) = Place::new(kind, "guess") else { return };
+    let (repository, memory) = (&place.repository, place.folder().join("memory"));
+    let service = open(repository);
     let role = |number| format!("{repository}|{}|{number}", memory.display());
     let roles: Vec<_> = (0..PROCESSES).map(role).collect();
     let mut crew = Crew::start(testing::here!("guesser"), &roles, GUESSERS / PROCESSES, &memory);
@@ -123,6 +124,13 @@ fn processes_guess_no_more_than_allowed_with_sqlite() {
 #[test]
 fn processes_guess_no_more_than_allowed_with_json() {
     guess_in_processes("json", testing::size(10, 200));
+}
+
+#[test]
+fn hosts_guess_no_more_than_allowed() {
+    for kind in SERVERS {
+        guess_in_processes(kind, testing::size(6, 1000));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod endurance;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod faults;
 mod guessing;
+mod limits;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod power;
 mod race;

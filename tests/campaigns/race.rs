@@ -6,9 +6,14 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use otp::{Outcome, Service};
 use testing::crew::{Crew, Shared};
+use testing::place::{Place, SERVERS};
 
-const PROCESSES: usize = 8;
-const THREADS: usize = 4;
+/// Processes, and threads of each: many hosts where they share a server.
+const ON_A_FILE: (usize, usize) = (8, 4);
+const ON_A_SERVER: (usize, usize) = (16, 2);
+
+/// Threads of one process.
+const CROWD: usize = 32;
 
 /// Tokens that the rounds take in turn: codes are replaced and remembered as well.
 const TOKENS: usize = 7;
@@ -52,11 +57,11 @@ fn check(round: usize, answers: &[Outcome]) {
 #[test]
 fn racer() {
     let Some(role) = testing::role() else { return };
-    let (repository, rest) = role.split_once('|').unwrap();
-    let (memory, number) = rest.split_once('|').unwrap();
-    let first = number.parse::<usize>().unwrap() * THREADS;
+    let [repository, memory, number, processes, threads] = role.split('|').collect::<Vec<_>>()[..] else { panic!() };
+    let [number, processes, threads] = [number, processes, threads].map(|text| text.parse::<usize>().unwrap());
+    let first = number * threads;
     let (service, shared) = (open(repository), Shared::open(Path::new(memory)));
-    let members = PROCESSES * THREADS + 1;
+    let members = processes * threads + 1;
     let race = |member: usize| {
         while shared.wait(members) {
             let token = format!("token {}", shared.word(ROUND).load(SeqCst) as usize % TOKENS);
@@ -65,38 +70,45 @@ fn racer() {
             shared.wait(members);
         }
     };
-    std::thread::scope(|scope| (first..first + THREADS).for_each(|member| drop(scope.spawn(move || race(member)))));
+    std::thread::scope(|scope| (first..first + threads).for_each(|member| drop(scope.spawn(move || race(member)))));
 }
 
-fn race_processes(kind: &str) {
-    let folder = testing::Folder::new(&format!("race-{kind}"));
-    let (repository, memory) = (folder.repository(kind), folder.path().join("memory"));
-    let service = open(&repository);
-    let role = |number| format!("{repository}|{}|{number}", memory.display());
-    let roles: Vec<_> = (0..PROCESSES).map(role).collect();
-    let mut crew = Crew::start(testing::here!("racer"), &roles, THREADS, &memory);
-    assert_eq!(crew.members(), PROCESSES * THREADS + 1);
-    for round in 0..testing::size(200, 5000) {
+fn race_processes(kind: &str, (processes, threads): (usize, usize), rounds: usize) {
+    let Some(place) = Place::new(kind, "race") else { return };
+    let (repository, memory) = (&place.repository, place.folder().join("memory"));
+    let service = open(repository);
+    let role = |number| format!("{repository}|{}|{number}|{processes}|{threads}", memory.display());
+    let roles: Vec<_> = (0..processes).map(role).collect();
+    let mut crew = Crew::start(testing::here!("racer"), &roles, threads, &memory);
+    assert_eq!(crew.members(), processes * threads + 1);
+    for round in 0..rounds {
         let (_, code) = create(&service, round);
         crew.shared.word(ROUND).store(round as u32, SeqCst);
         crew.shared.word(CODE).store(code.parse().unwrap(), SeqCst);
         crew.wait();
         crew.wait();
         let answer = |member| outcome(crew.shared.word(ANSWERS + member).swap(0, SeqCst));
-        let answers: Vec<_> = (0..PROCESSES * THREADS).map(answer).collect();
+        let answers: Vec<_> = (0..processes * threads).map(answer).collect();
         check(round, &answers);
     }
     crew.finish();
 }
 
 #[test]
+fn a_code_is_good_once_among_hosts() {
+    for kind in SERVERS {
+        race_processes(kind, ON_A_SERVER, testing::size(40, 10_000));
+    }
+}
+
+#[test]
 fn a_code_is_good_once_among_processes_with_sqlite() {
-    race_processes("sqlite");
+    race_processes("sqlite", ON_A_FILE, testing::size(200, 5000));
 }
 
 #[test]
 fn a_code_is_good_once_among_processes_with_json() {
-    race_processes("json");
+    race_processes("json", ON_A_FILE, testing::size(200, 5000));
 }
 
 #[test]
@@ -106,13 +118,13 @@ fn a_code_is_good_once_among_threads() {
         let service = open(&folder.repository(kind));
         for round in 0..rounds {
             let (token, code) = create(&service, round);
-            let start = Barrier::new(PROCESSES * THREADS);
+            let start = Barrier::new(CROWD);
             let verify = || {
                 start.wait();
                 outcome(told(&service, &token, &code))
             };
             let answers: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..PROCESSES * THREADS).map(|_| scope.spawn(verify)).collect();
+                let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(verify)).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             check(round, &answers);

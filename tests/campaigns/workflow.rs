@@ -14,6 +14,7 @@ use otp::{DeliveryState, Outcome, Service};
 use serde_json::Value;
 use testing::carrier::{BOTH, Carrier, report, uuid};
 use testing::crew::{Crew, Shared};
+use testing::place::{Place, SERVERS};
 use testing::{Folder, Random, Watchdog};
 
 const T0: i64 = 1_700_000_000_000;
@@ -71,13 +72,15 @@ fn driver() {
 
 fn drive_with_many_processes(kind: &str) {
     let _watchdog = Watchdog::new("drive_with_many_processes", 1200);
-    let (carrier, folder) = (Carrier::start(), Folder::new(&format!("workflow-{kind}")));
-    let (config, memory) = (carrier.config(&folder.repository(kind), ""), folder.path().join("memory"));
+    let Some(place) = Place::new(kind, "workflow") else { return };
+    let carrier = Carrier::start();
+    let (config, memory) = (carrier.config(&place.repository, ""), place.folder().join("memory"));
     let clock = Arc::new(AtomicI64::new(T0));
     let service = open_at(&config, &clock);
     let roles: Vec<_> = (0..PROCESSES).map(|_| format!("{}|{config}", memory.display())).collect();
     let mut crew = Crew::start(testing::here!("driver"), &roles, 1, &memory);
-    for round in 0..testing::size(50, 2000) {
+    let rounds = if SERVERS.contains(&kind) { testing::size(15, 1000) } else { testing::size(50, 2000) };
+    for round in 0..rounds {
         let token = format!("token {}", round % TOKENS);
         create(&service, &token);
         let now = clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst) + EXPIRY_SECONDS * 1000;
@@ -99,6 +102,11 @@ fn of_eight_processes_one_sends_sqlite() {
 #[test]
 fn of_eight_processes_one_sends_json() {
     drive_with_many_processes("json");
+}
+
+#[test]
+fn of_eight_hosts_one_sends() {
+    SERVERS.into_iter().for_each(drive_with_many_processes);
 }
 
 /// The timer, in two services, and a report at the same moment.
