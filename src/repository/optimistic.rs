@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::PAGE;
 use super::store::{ABSENT, Change, Content, Look, Store, StorePage, Stored, Verdict, Version, Write};
-use super::{Commit, Fate, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, moved};
+use super::{Commit, Fate, LAST, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, moved};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Result};
@@ -135,17 +135,42 @@ impl<S: Store> Optimistic<S> {
         if is_ours { Ok(()) } else { Err(self.reopen()) }
     }
 
-    /// Notes the mark, if this made the repository, or moved it.
-    fn note_mark(&self, change: &Change) {
-        if let Some(mark) = change.mark {
+    /// Notes the mark, if this made the repository. Whoever moves it keeps the old one: other threads have work under
+    /// way, which must be refused as that of all others.
+    fn note_founding(&self, change: &Change) {
+        let founded = change.mark.filter(|_| self.mark() == ABSENT);
+        if let Some(mark) = founded {
             fork::shared(|| *lock(&self.mark) = mark);
         }
     }
 
+    /// The mark of today, and what the repository says of itself: also of one that was moved.
+    fn own(&self, by: Instant) -> Result<(Version, Option<Stored>)> {
+        let look = self.store.look(&[META], &ABSENT, by)?;
+        Ok((look.mark, look.rows.into_iter().next().filter(|own| own.version != ABSENT)))
+    }
+
+    /// A scan that reads its pages so.
+    fn pages<'a>(
+        &'a self,
+        range: RangeInclusive<RowKey>,
+        mut read: impl FnMut(RangeInclusive<RowKey>) -> Result<StorePage> + 'a,
+    ) -> Scan<'a> {
+        let mut rest = Some(range).filter(|range| !range.is_empty());
+        Box::new(std::iter::from_fn(move || {
+            let range = rest.take()?;
+            Some(fork::check().and_then(|()| read(range)).map(|page| {
+                rest = page.rest;
+                let decode = |stored: &Stored| codec::decode(&stored.bytes);
+                let rows = page.rows.iter().map(|(key, stored)| (*key, decode(stored)));
+                rows.map(|(key, row)| (key, row.map_err(|error| error.in_repository(&self.place)))).collect::<Page>()
+            }))
+        }))
+    }
+
     /// Why the mark is another.
     fn reopen(&self) -> Error {
-        let own = self.store.look(&[META], &ABSENT, Instant::now() + TELLING);
-        let own = own.ok().and_then(|look| codec::decode(&look.rows.first()?.bytes).ok());
+        let own = self.own(Instant::now() + TELLING).ok().and_then(|(_, own)| codec::decode(&own?.bytes).ok());
         if own.is_some_and(|row| row.is_moved()) {
             return moved(&self.place);
         }
@@ -239,13 +264,13 @@ impl<S: Store + 'static> Repository for Optimistic<S> {
 
     fn read(&self, key: &RowKey) -> Result<Option<Row>> {
         fork::check()?;
-        let look = self.look(&[*key], Instant::now() + PATIENCE)?;
-        match look.rows.into_iter().next() {
-            Some(Stored { version, bytes }) if version != ABSENT => {
-                codec::decode(&bytes).map(Some).map_err(|error| error.in_repository(&self.place))
-            }
-            _ => Ok(None),
-        }
+        let by = Instant::now() + PATIENCE;
+        let stored = match *key {
+            META => self.own(by)?.1,
+            _ => self.look(&[*key], by)?.rows.into_iter().next().filter(|row| row.version != ABSENT),
+        };
+        let row = stored.map(|stored| codec::decode(&stored.bytes)).transpose();
+        row.map_err(|error| error.in_repository(&self.place))
     }
 
     #[cfg(test)]
@@ -272,21 +297,26 @@ impl<S: Store + 'static> Repository for Optimistic<S> {
 
     fn settle_move(&self) -> Result<()> {
         fork::check()?;
-        self.store.spread_mark(&self.mark(), Instant::now() + PATIENCE)
+        let by = Instant::now() + PATIENCE;
+        let (mark, _) = self.own(by)?;
+        self.store.spread_mark(&mark, by)
+    }
+
+    fn scan_for_copy(&self) -> Scan<'_> {
+        let mut known = None;
+        self.pages(META..=LAST, move |range| {
+            let by = Instant::now() + PATIENCE;
+            let mark = match known {
+                Some(mark) => mark,
+                None => *known.insert(self.own(by)?.0),
+            };
+            let page = self.store.page(range, PAGE, &mark, by)?;
+            if page.mark == mark { Ok(page) } else { Err(self.reopen()) }
+        })
     }
 
     fn scan(&self, range: RangeInclusive<RowKey>) -> Scan<'_> {
-        let mut rest = Some(range).filter(|range| !range.is_empty());
-        Box::new(std::iter::from_fn(move || {
-            let range = rest.take()?;
-            let page = fork::check().and_then(|()| self.page(range, PAGE));
-            Some(page.map(|page| {
-                rest = page.rest;
-                let decode = |stored: &Stored| codec::decode(&stored.bytes);
-                let rows = page.rows.iter().map(|(key, stored)| (*key, decode(stored)));
-                rows.map(|(key, row)| (key, row.map_err(|error| error.in_repository(&self.place)))).collect::<Page>()
-            }))
-        }))
+        self.pages(range, |range| self.page(range, PAGE))
     }
 
     fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {

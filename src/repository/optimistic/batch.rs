@@ -159,7 +159,7 @@ impl<S: Store> Batch<'_, S> {
             let Settled { task, place, result, change } = settled;
             let answer = match verdict {
                 Verdict::Done => {
-                    self.repository.note_mark(&change);
+                    self.repository.note_founding(&change);
                     Answer::Done(result)
                 }
                 Verdict::Changed => Answer::Again(task.after_change(&change)),
@@ -193,7 +193,7 @@ impl<S: Store> Batch<'_, S> {
             let is_as_before = change.conditions.iter().all(|(key, version)| is_now(key, version));
             let answer = if is_done {
                 written.extend(change.conditions.iter().map(|(_, version)| *version));
-                self.repository.note_mark(&change);
+                self.repository.note_founding(&change);
                 Answer::Done(result)
             } else if is_as_before || change.writes.is_empty() {
                 Answer::Again(task.after_loss(versions.map(|write| write.version)))

@@ -208,6 +208,40 @@ fn it_is_interrupted_at_every_write_and_begun_again() {
     }
 }
 
+/// Threads of the handle that moves go on until the very moment: what they were told before is in the copy, and nothing
+/// comes after.
+#[test]
+fn a_move_parts_what_came_before_from_all_that_comes_after() {
+    let urls = Urls::new();
+    let servers = [urls.redis.as_ref().map(Server::url), urls.postgres.as_ref().map(|server| server.url("postgres"))];
+    let files = ["sqlite", "json"].map(|kind| urls.file(kind, "from"));
+    for (number, from) in files.into_iter().chain(servers.into_iter().flatten()).enumerate() {
+        let (source, other) = (service(&from), service(&from));
+        let codes: Vec<_> = (0..400).map(|number| (format!("t{number}"), create_for(&source, number))).collect();
+        let to = urls.file("sqlite", &format!("to{number}"));
+        let told = thread::scope(|scope| {
+            let try_all = |service: &Service, place: usize| {
+                let mine = codes.iter().skip(place).step_by(2);
+                mine.map(|(token, code)| verify(service, token, code)).collect::<Vec<_>>()
+            };
+            let tries =
+                [(&source, 0), (&other, 1)].map(|(service, place)| scope.spawn(move || try_all(service, place)));
+            thread::sleep(std::time::Duration::from_millis(20));
+            let _ = source.copy(&to, Some(r#"{"move":true}"#)).unwrap();
+            tries.map(|told| told.join().unwrap())
+        });
+        let copy = service(&to);
+        for (number, (token, code)) in codes.iter().enumerate() {
+            let before = told[number % 2][number / 2];
+            let expected = if before == Outcome::Ok { Outcome::Checked } else { Outcome::Ok };
+            let after = verify(&copy, token, code);
+            // What was refused may have been done: a sync or an answer was under way.
+            let is_in_doubt = before == Outcome::Store && after == Outcome::Checked;
+            assert!(after == expected || is_in_doubt, "{from}: {token}: {before:?}, {after:?}");
+        }
+    }
+}
+
 /// A service over a store that many hosts share, as `open` makes it.
 fn opens(store: &FakeStore) -> Result<Service> {
     let mut service = service("memory:");
