@@ -140,7 +140,7 @@ fn a_call_ends_after_a_while_says_so_and_still_sweeps() {
     fixture.later(600_000);
     assert_eq!(fixture.due(), (0, Some(0)));
     assert!(!fixture.keys().is_empty());
-    assert_eq!(watch.sweeps.load(Ordering::Relaxed), 1, "one step of the sweep in any case");
+    assert!(watch.sweeps.load(Ordering::Relaxed) >= 1, "one step of the sweep in any case");
     *lock(&watch.delay) = Duration::ZERO;
     assert_eq!(fixture.run_all(), 0);
     assert_eq!(fixture.keys(), []);
