@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `repository.json` | `format`, `version` and what the repository says of itself: [`META`](super::META) |
+//! | `repository.json` | `format`, `version` and what the repository says of itself: [`META`] |
 //! | `KEY.json` | `version`, and one of `record` (a token), `failures` (of a subject), `sends` (to a recipient) |
 //! | `journal.json` | a transaction of several files on its way into them |
 //! | `lock` | nothing: whoever changes something holds a lock on it |

@@ -214,7 +214,7 @@ fn it_is_interrupted_at_every_write_and_begun_again() {
 fn a_move_parts_what_came_before_from_all_that_comes_after() {
     let urls = Urls::new();
     let servers = [urls.redis.as_ref().map(Server::url), urls.postgres.as_ref().map(|server| server.url("postgres"))];
-    let files = ["sqlite", "json"].map(|kind| urls.file(kind, "from"));
+    let files = ["sqlite", "json"].map(|kind| urls.file(kind, kind));
     for (number, from) in files.into_iter().chain(servers.into_iter().flatten()).enumerate() {
         let (source, other) = (service(&from), service(&from));
         let codes: Vec<_> = (0..400).map(|number| (format!("t{number}"), create_for(&source, number))).collect();
