@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::Outcome;
-use crate::block::BLOCK_BYTES;
+use crate::block::{BLOCK_BYTES, Block, KeySlot};
 use crate::clock::{DAY_MS, MINUTE_MS};
 use crate::policy::{Failures, Sends};
 use crate::repository::fake::{FakeStore, Fault};
 use crate::repository::samples::Draw;
-use crate::repository::{META, Meta, Transaction, transact};
+use crate::repository::{META, Meta, MetaState, Transaction, transact};
 use crate::workflow::Reference;
 
 const COMMIT: Commit = Commit { synced: true, sweep: None };
@@ -299,4 +299,35 @@ fn the_time_is_the_storage_s_unless_the_host_tells_it() {
     let host = Moment::of_host(Time::from_ms(7));
     assert_eq!(repository.time(&host), Ok(Time::from_ms(7)));
     assert_eq!(transact(&*repository, COMMIT, move |transaction| Ok(transaction.time(&host))), Ok(Time::from_ms(7)));
+}
+
+/// Whoever moves the repository may have work under way, which must not be done behind the copy.
+#[test]
+fn the_handle_that_moves_is_refused_like_all_others() {
+    let store = FakeStore::default();
+    let (one, two) = (store.open(), store.open());
+    let own = |state| {
+        let index_key = vec![0; crate::limits::INDEX_KEY_SEALED_BYTES];
+        Row::Meta(Meta { keys: vec![Block::new([1; 16])], sealed_by: KeySlot(0), index_key, state })
+    };
+    let write = |repository: &Arc<dyn Repository>, row: Row| {
+        transact(&**repository, COMMIT, move |transaction| {
+            transaction.get(&META)?;
+            transaction.put(&META, row.clone());
+            Ok(())
+        })
+    };
+    write(&one, own(MetaState::Whole)).unwrap();
+    write(&two, own(MetaState::Whole)).unwrap();
+    write(&one, own(MetaState::Moved)).unwrap();
+    for repository in [&one, &two] {
+        let told = write(repository, own(MetaState::Whole)).unwrap_err();
+        assert!(told.detail().contains("it was moved"), "{told}");
+        assert!(
+            repository.read(&RowKey::new([0x80; 16])).is_err()
+                && repository.scan(META..=META).any(|page| page.is_err())
+        );
+        assert_eq!(repository.read(&META).unwrap(), Some(own(MetaState::Moved)));
+        assert_eq!(repository.scan_for_copy().flat_map(Result::unwrap).count(), 1);
+    }
 }
