@@ -9,7 +9,6 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 
 use super::address::Address;
-use super::login;
 use super::trouble::{Said, Trouble, odd};
 use super::value::{Line, Value};
 use super::wire::Wire;
@@ -46,12 +45,9 @@ pub struct Answer {
 }
 
 impl Link {
-    /// Connects, and says who we are.
-    pub fn open(address: &Address, names: &Names, by: Instant) -> Result<Self, Trouble> {
-        let wire = Wire::open(address, names, by)?;
-        let mut link = Self { wire, input: BytesMut::new(), by };
-        login::log_in(&mut link, address)?;
-        Ok(link)
+    /// Connects. The server does not know yet who we are.
+    pub fn connect(address: &Address, names: &Names, by: Instant) -> Result<Self, Trouble> {
+        Ok(Self { wire: Wire::open(address, names, by)?, input: BytesMut::new(), by })
     }
 
     /// Runs a statement in a transaction of its own. On the server it ends by the deadline as well.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::link::{Answer, Call, Link};
+use super::login;
 use super::pool::{Kept, Place, Pool};
 use super::trouble::Trouble;
 use super::value::Value;
@@ -107,7 +108,7 @@ impl Links {
     fn connected<'a>(&self, place: &'a mut Place<'_, Link>, by: Instant) -> Result<(&'a mut Link, bool), Trouble> {
         let is_good = place.get().is_some_and(|link| link.wire.is_quiet());
         if !is_good {
-            place.put(Link::open(&self.address, &self.names, by)?);
+            place.put(login::open(&self.address, &self.names, by)?);
         }
         let link = place.get().ok_or_else(|| Trouble::Broken("no connection".to_owned()))?;
         Ok((link, !is_good))

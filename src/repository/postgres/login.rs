@@ -1,5 +1,7 @@
 //! How a connection begins: who we are, and how that is proved.
 
+use std::time::Instant;
+
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
@@ -11,9 +13,17 @@ use fallible_iterator::FallibleIterator as _;
 use super::address::Address;
 use super::link::Link;
 use super::trouble::{Trouble, odd};
+use crate::names::Names;
+
+/// Connects, and logs in.
+pub fn open(address: &Address, names: &Names, by: Instant) -> Result<Link, Trouble> {
+    let mut link = Link::connect(address, names, by)?;
+    log_in(&mut link, address)?;
+    Ok(link)
+}
 
 /// Says who we are, proves it as the server wants, and waits until it is ready.
-pub fn log_in(link: &mut Link, address: &Address) -> Result<(), Trouble> {
+fn log_in(link: &mut Link, address: &Address) -> Result<(), Trouble> {
     let mut parameters = vec![("user", address.user.as_str()), ("application_name", "libotp")];
     parameters.extend(address.database.as_deref().map(|database| ("database", database)));
     let mut output = BytesMut::new();
