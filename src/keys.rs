@@ -222,10 +222,11 @@ impl KeyRing {
         }
         let is_kept = !matches!(source, KeySource::None);
         let commit = Commit { synced: true, sweep: None };
+        let place = repository.place().to_owned();
         let (ring, noted) = transact(repository, commit, move |transaction| {
             let known = match transaction.get(&META)? {
                 Some(Row::Meta(meta)) if meta.state == MetaState::Whole => Some(meta),
-                Some(Row::Meta(_)) => return Err(unfinished()),
+                Some(Row::Meta(_)) => return Err(unfinished(&place)),
                 Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
                 None => None,
             };
@@ -306,14 +307,14 @@ fn look_first(repository: &dyn Repository) -> Result<Option<Meta>> {
                 }
             }
             // Another opener may have made it meanwhile.
-            if has_rows && own()?.is_none() { Err(unfinished()) } else { Ok(None) }
+            if has_rows && own()?.is_none() { Err(unfinished(repository.place())) } else { Ok(None) }
         }
     }
 }
 
 #[cold]
-fn unfinished() -> Error {
-    Error::store("repository: is an unfinished copy: call otp_copy again, or empty it")
+fn unfinished(place: &str) -> Error {
+    Error::store(format!("repository {place:?}: is an unfinished copy: call otp_copy again, or empty it"))
 }
 
 /// The bytes of the current key. A file is made only together with a new repository.

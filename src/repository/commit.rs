@@ -245,6 +245,10 @@ impl Queue {
 }
 
 impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
     fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
         self.submit(commit, Work::Run(operation)).map(|_| ())
     }

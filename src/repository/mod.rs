@@ -114,8 +114,14 @@ impl Row {
 
 /// The refusal of a repository that was moved.
 #[cold]
-fn moved(place: &str) -> Error {
+pub fn moved(place: &str) -> Error {
     Error::store(format!("repository {place:?}: it was moved (otp_copy): open what it was moved to"))
+}
+
+/// The refusal of one that is not what was opened.
+#[cold]
+pub fn emptied(place: &str) -> Error {
+    Error::store(format!("repository {place:?}: was emptied or replaced: open it again"))
 }
 
 /// What a sweep does with a row.
@@ -214,6 +220,9 @@ pub struct Swept {
 
 /// A place that keeps rows.
 pub trait Repository: Send + Sync {
+    /// Where it lies, to tell by: never with a password.
+    fn place(&self) -> &str;
+
     /// Runs the operation in a transaction of its own, or together with others of this process, and returns when all
     /// it wrote is committed. An operation that fails or panics leaves nothing behind and harms no other.
     ///

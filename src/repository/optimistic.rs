@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::PAGE;
 use super::store::{ABSENT, Change, Content, Look, Store, StorePage, Stored, Verdict, Version, Write};
-use super::{Commit, Fate, LAST, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, moved};
+use super::{Commit, Fate, LAST, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, emptied, moved};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Result};
@@ -174,7 +174,7 @@ impl<S: Store> Optimistic<S> {
         if own.is_some_and(|row| row.is_moved()) {
             return moved(&self.place);
         }
-        Error::store(format!("repository {:?}: was emptied or replaced: open it again", self.place))
+        emptied(&self.place)
     }
 
     /// Runs tasks that were refused, with a lease where that happened often.
@@ -237,6 +237,10 @@ impl<S: Store> Optimistic<S> {
 const MOST_SWEPT: usize = 64;
 
 impl<S: Store + 'static> Repository for Optimistic<S> {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
     /// What a commit would sweep besides, the storage removes by itself.
     fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
         fork::check()?;

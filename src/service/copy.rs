@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::hooks::Hooks;
 use crate::random::random;
 use crate::reply::CopyReply;
-use crate::repository::{self, META, Meta, MetaState, Page, Repository, Row, transact};
+use crate::repository::{self, META, Meta, MetaState, Page, Repository, Row, emptied, moved, transact};
 use crate::tenant::Tenant;
 
 /// Most rows of a transaction: those of a kind of storage that takes the fewest.
@@ -41,7 +41,7 @@ impl Service {
             RepositoryUrl::Memory => return refused("memory: would end with this call"),
             target if *target == core.config.repository => return refused("is the one that is to be copied"),
             _ if !core.keys.is_kept() => return refused("memory: without a key makes copies that nobody can open"),
-            _ if !config.moves && core.own()?.state == MetaState::Moved => return Err(moved()),
+            _ if !config.moves && core.own()?.state == MetaState::Moved => return Err(moved(core.repository.place())),
             _ => {}
         }
         let target = repository::open(&config.repository, config.durability, &mut Vec::new())?;
@@ -70,7 +70,7 @@ impl Core {
     /// somebody else since then the repository itself refuses.
     pub(super) fn refuse_moved(&self) -> Result<()> {
         if self.moved.load(Ordering::Relaxed) {
-            return Err(moved());
+            return Err(moved(self.repository.place()));
         }
         Ok(())
     }
@@ -79,19 +79,20 @@ impl Core {
     fn own(&self) -> Result<Meta> {
         match self.repository.read(&META)? {
             Some(Row::Meta(meta)) => Ok(meta),
-            _ => Err(Error::store("repository: was emptied or replaced: open it again")),
+            _ => Err(emptied(self.repository.place())),
         }
     }
 
     /// Has every call on this repository refused from now on.
     fn freeze(&self) -> Result<()> {
         if !self.moved.load(Ordering::Relaxed) {
-            let frozen = transact(&*self.repository, DURABLE, |transaction| match transaction.get(&META)? {
+            let place = self.repository.place().to_owned();
+            let frozen = transact(&*self.repository, DURABLE, move |transaction| match transaction.get(&META)? {
                 Some(Row::Meta(meta)) => {
                     transaction.put(&META, Row::Meta(Meta { state: MetaState::Moved, ..meta }));
                     Ok(())
                 }
-                _ => Err(Error::store("repository: was emptied or replaced: open it again")),
+                _ => Err(emptied(&place)),
             });
             // Its answer may have been lost.
             if let Err(error) = frozen
@@ -209,31 +210,27 @@ impl Copy<'_> {
     fn check_run(&self) -> Result<()> {
         match self.target.read(&META)? {
             Some(Row::Meta(meta)) if meta.state == self.run => Ok(()),
-            _ => Err(taken()),
+            _ => Err(taken(self.target.place())),
         }
     }
 
     /// Makes it one to work with.
     fn end(&self) -> Result<()> {
         let (own, run) = (self.core.own()?, self.run);
+        let place = self.target.place().to_owned();
         transact(self.target, DURABLE, move |transaction| match transaction.get(&META)? {
             Some(Row::Meta(meta)) if meta.state == run => {
                 transaction.put(&META, Row::Meta(Meta { state: MetaState::Whole, ..own.clone() }));
                 Ok(())
             }
-            _ => Err(taken()),
+            _ => Err(taken(&place)),
         })
     }
 }
 
 #[cold]
-fn moved() -> Error {
-    Error::store("repository: it was moved (otp_copy): open what it was moved to")
-}
-
-#[cold]
-fn taken() -> Error {
-    Error::store("repository: another copy into it has begun meanwhile")
+fn taken(place: &str) -> Error {
+    Error::store(format!("repository {place:?}: another copy into it has begun meanwhile"))
 }
 
 #[cfg(test)]

@@ -269,7 +269,8 @@ fn an_unfinished_copy_is_opened_by_nobody_and_continued_for_its_source_alone() {
     let mut copy = Copy { core: &one.core, hooks: &one.hooks, target: &*target, run, moves: false, pace, done };
     copy.begin().unwrap();
     let told = open(&url("copy"), "a").err().unwrap();
-    assert!(told.outcome() == Outcome::Store && told.detail().contains("unfinished copy"), "{told}");
+    let says_where = told.detail().contains(folder.path().to_str().unwrap());
+    assert!(told.outcome() == Outcome::Store && told.detail().contains("unfinished copy") && says_where, "{told}");
     assert_eq!(other.copy(&url("copy"), None).unwrap_err().outcome(), Outcome::Argument);
     let _ = one.copy(&url("copy"), None).unwrap();
     // The run that was overtaken says so, and makes nothing whole.

@@ -75,6 +75,10 @@ impl Faulty {
 }
 
 impl Repository for Faulty {
+    fn place(&self) -> &str {
+        self.inner.place()
+    }
+
     fn update(&self, commit: Commit, operation: Operation) -> Result<()> {
         self.run(|| self.inner.update(commit, operation))
     }

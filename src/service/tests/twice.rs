@@ -19,6 +19,10 @@ pub(super) fn run_twice(service: &mut Service) {
 }
 
 impl Repository for Twice {
+    fn place(&self) -> &str {
+        self.0.place()
+    }
+
     fn update(&self, commit: Commit, mut operation: Operation) -> Result<()> {
         let twice = move |transaction: &mut dyn Transaction| {
             let mut discarded = Discarded { transaction, writes: BTreeMap::new() };

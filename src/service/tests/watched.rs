@@ -46,6 +46,10 @@ pub(super) fn watch(fixture: &mut Fixture) -> Arc<Watch> {
 }
 
 impl Repository for Watched {
+    fn place(&self) -> &str {
+        self.repository.place()
+    }
+
     fn update(&self, commit: Commit, mut operation: Operation) -> Result<()> {
         if let Some(left) = &mut *lock(&self.watch.busy_after) {
             *left = left.checked_sub(1).ok_or_else(|| Error::busy("planted"))?;

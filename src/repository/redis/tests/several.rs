@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use testing::free_port;
+use testing::redis::Cluster;
 
 /// Waits for something that servers settle among themselves.
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -15,28 +16,9 @@ fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn cluster() -> Vec<Server> {
-    let node = |_| {
-        let bus = free_port().to_string();
-        Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
-    };
-    let nodes: Vec<_> = (0..3).map(node).collect();
-    let names: Vec<_> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
-    let mut words = vec!["--cluster", "create"];
-    words.extend(names.iter().map(String::as_str));
-    words.push("--cluster-yes");
-    nodes[0].command(&words);
-    let is_up = |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
-    wait_for("the cluster is up", || nodes.iter().all(is_up));
-    nodes
-}
-
 #[test]
 fn a_cluster_keeps_each_namespace_in_one_slot() {
-    if testing::tool("redis-server").is_none() {
-        return;
-    }
-    let nodes = cluster();
+    let Some(Cluster { nodes }) = Cluster::try_start() else { return };
     // The first that is named does not answer.
     let url = format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", free_port(), nodes[1].port);
     conformance::suite(&|| open(&config(&url), &mut Vec::new()).unwrap(), true);
