@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::{Folder, free_port, tool};
 
+/// Options with which what is acknowledged is in a file, though not on the disk: the server may crash.
+pub const KEPT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
+
 pub struct Server {
     pub port: u16,
     child: Child,
@@ -70,6 +73,44 @@ impl Server {
         let client = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output().unwrap();
         assert!(client.status.success());
         String::from_utf8(client.stdout).unwrap()
+    }
+}
+
+/// Three nodes that share the slots of a cluster.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// None where the programs are missing, see [`tool`].
+    pub fn try_start() -> Option<Self> {
+        tool("redis-server").and(tool("redis-cli"))?;
+        let node = |_| {
+            let bus = free_port().to_string();
+            let cluster = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+            Server::start(&[&cluster[..], &KEPT].concat())
+        };
+        let cluster = Self { nodes: (0..3).map(node).collect() };
+        let names: Vec<_> = cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let words = ["--cluster", "create"].into_iter().chain(names.iter().map(String::as_str));
+        cluster.nodes[0].command(&words.chain(["--cluster-yes"]).collect::<Vec<_>>());
+        cluster.await_ready();
+        Some(cluster)
+    }
+
+    /// Names two of the nodes.
+    pub fn url(&self) -> String {
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port, self.nodes[1].port)
+    }
+
+    /// Waits until all nodes serve all slots.
+    pub fn await_ready(&self) {
+        let until = Instant::now() + Duration::from_secs(30);
+        let is_up = |node: &Server| node.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
+        while !self.nodes.iter().all(is_up) {
+            assert!(Instant::now() < until, "the cluster does not serve");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

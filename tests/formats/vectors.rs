@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::scenarios::model::REPOSITORIES;
 use testing::compiler::{Compiler, root, valgrind};
-use testing::{Folder, Watchdog, size};
+use testing::place::{Place, SERVERS};
+use testing::{Watchdog, size};
 
 /// How many steps there must be at least.
 const STEPS: usize = 200;
@@ -33,13 +34,14 @@ fn vectors_are_whole() {
     }
 }
 
-fn run_all(repository: &str) {
+fn run_all(kind: &str) {
     let _watchdog = Watchdog::new("vectors", 300);
+    let Some(place) = Place::new(kind, "vectors") else { return };
     let mut flaws = Vec::new();
     for (file, scenarios) in crate::scenarios::model::read_all() {
-        for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(repository)) {
-            let folder = Folder::new(&format!("vectors-{repository}"));
-            if let Err(flaw) = crate::scenarios::library::Runner::run(scenario, &folder.repository(repository)) {
+        for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(kind)) {
+            place.clear();
+            if let Err(flaw) = crate::scenarios::library::Runner::run(scenario, &place.repository) {
                 flaws.push(format!("{file}: {}: {flaw}", scenario.name));
             }
         }
@@ -60,6 +62,11 @@ fn rust_on_sqlite() {
 #[test]
 fn rust_on_json() {
     run_all("json");
+}
+
+#[test]
+fn rust_on_servers() {
+    SERVERS.into_iter().for_each(run_all);
 }
 
 /// A file of all scenarios on this kind of repository.

@@ -12,6 +12,7 @@ use otp::ffi::requests::*;
 use otp::ffi::results::*;
 use otp::ffi::upkeep::*;
 use serde_json::{Map, Value};
+use testing::place::{KEY, is_shared};
 
 use crate::scenarios::model::{BEGINNING_MS, Expect, Names, Scenario, Step, argument_text, fill, fill_value};
 
@@ -43,11 +44,25 @@ struct Answer {
     text: Option<String>,
 }
 
+impl Answer {
+    /// Leaves out what every server is warned of.
+    fn forget_warnings_of_server(&mut self) {
+        let Some(reply) = self.reply.as_mut().and_then(Value::as_object_mut) else { return };
+        let Some(warnings) = reply.get_mut("warnings").and_then(Value::as_array_mut) else { return };
+        warnings.retain(|warning| !warning.as_str().is_some_and(|text| text.starts_with("durability: ")));
+        if warnings.is_empty() {
+            reply.remove("warnings");
+        }
+    }
+}
+
 pub struct Runner {
     service: *mut otp_service,
     host: *mut Host,
     names: Names,
     is_host: bool,
+    /// Whether every configuration that names the repository and no key gets one.
+    adds_key: bool,
 }
 
 impl Drop for Runner {
@@ -69,15 +84,25 @@ impl Runner {
             host: Box::into_raw(Box::new(host)),
             names: Names::from([("repository".to_owned(), repository.to_owned())]),
             is_host: scenario.sender.is_some(),
+            adds_key: is_shared(repository) && !scenario.has_keys(),
         };
         if let Some(config) = &scenario.config {
-            let answer = runner.open(Some(argument_text(&fill_value(config, &runner.names))));
+            let config = runner.with_key(fill_value(config, &runner.names));
+            let answer = runner.open(Some(argument_text(&config)));
             check_result(&answer, "OK").map_err(|flaw| format!("open: {flaw}"))?;
         }
         for (number, step) in scenario.steps.iter().enumerate() {
             runner.step(step).map_err(|flaw| format!("step {number}, {}: {flaw}", step.call))?;
         }
         Ok(())
+    }
+
+    fn with_key(&self, mut value: Value) -> Value {
+        let names_it = value.get("repository").and_then(Value::as_str) == Some(&self.names["repository"]);
+        if self.adds_key && names_it && value.get("key").is_none() && value.get("keyFile").is_none() {
+            value["key"] = KEY.into();
+        }
+        value
     }
 
     fn host(&mut self) -> &mut Host {
@@ -90,7 +115,8 @@ impl Runner {
         host.now_ms = step.clock.unwrap_or(host.now_ms);
         host.answers = step.answers.iter().copied().collect();
         host.messages.clear();
-        let arguments = step.arguments.iter().map(|(name, value)| (name.clone(), fill_value(value, &self.names)));
+        let arguments = step.arguments.iter();
+        let arguments = arguments.map(|(name, value)| (name.clone(), self.with_key(fill_value(value, &self.names))));
         let answer = self.call(&step.call, &Arguments(arguments.collect()));
         let messages = std::mem::take(&mut self.host().messages);
         for (name, field) in &step.capture {
@@ -140,7 +166,10 @@ impl Runner {
         // SAFETY: the handle is this runner's; all pointers are valid until the call ends, the host for longer.
         unsafe {
             otp_close(self.service);
-            let answer = ask(|reply, size| otp_open(pointer(config.as_deref()), &mut self.service, reply, size));
+            let mut answer = ask(|reply, size| otp_open(pointer(config.as_deref()), &mut self.service, reply, size));
+            if is_shared(&self.names["repository"]) {
+                answer.forget_warnings_of_server();
+            }
             if answer.result == Some(OTP_OK) {
                 assert_eq!(otp_on_clock(self.service, Some(tell_time), host, None), OTP_OK);
                 let set = !self.is_host || otp_on_send(self.service, Some(take_message), host, None) == OTP_OK;

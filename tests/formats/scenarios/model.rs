@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use testing::place::SERVERS;
 
 /// When every scenario begins: 2023-11-14T22:13:20.000Z.
 pub const BEGINNING_MS: i64 = 1_700_000_000_000;
@@ -59,8 +60,15 @@ pub struct Expect {
 }
 
 impl Scenario {
+    /// What runs on a file runs on a server.
     pub fn runs_on(&self, repository: &str) -> bool {
-        self.repositories.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind == repository))
+        let kind = if SERVERS.contains(&repository) { "sqlite" } else { repository };
+        self.repositories.as_ref().is_none_or(|kinds| kinds.iter().any(|name| name == kind))
+    }
+
+    /// Whether it is about the keys of its repository, and so needs none of its runner's.
+    pub fn has_keys(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.get("key").is_some())
     }
 }
 
