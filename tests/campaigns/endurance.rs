@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use model::Op;
 use testing::crew::Shared;
-use testing::{Folder, Random, Watchdog, complain, size};
+use testing::place::{Place, SERVERS, is_shared};
+use testing::{Random, Watchdog, complain, size};
 
 /// Processes at work.
 const PROCESSES: usize = 4;
@@ -48,8 +49,7 @@ fn asker() {
 
 /// All that runs.
 struct Campaign {
-    folder: Folder,
-    repository: String,
+    place: Place,
     shared: Arc<Shared>,
     workers: Vec<Child>,
     random: Random,
@@ -57,26 +57,25 @@ struct Campaign {
     wrong: Vec<u32>,
     kills: usize,
     stops: usize,
+    crashes: usize,
 }
 
 impl Campaign {
-    fn new(kind: &str) -> Self {
-        let folder = Folder::new(&format!("endurance-{kind}"));
-        let shared = Arc::new(Shared::open(&folder.path().join("memory")));
-        let (repository, random) = (folder.repository(kind), Random::from_environment());
-        let mut campaign =
-            Self { folder, repository, shared, workers: Vec::new(), random, wrong: Vec::new(), kills: 0, stops: 0 };
+    fn new(place: Place) -> Self {
+        let shared = Arc::new(Shared::open(&place.folder().join("memory")));
+        let (random, wrong) = (Random::from_environment(), Vec::new());
+        let mut campaign = Self { place, shared, workers: Vec::new(), random, wrong, kills: 0, stops: 0, crashes: 0 };
         campaign.workers = (0..PROCESSES).map(|_| campaign.start()).collect();
         campaign
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.place.folder().join("log")
     }
 
     fn start(&mut self) -> Child {
-        let (seed, folder) = (self.random.draw(), self.folder.path().display());
-        let role = format!("{seed}|{folder}/memory|{folder}/log|{}", self.repository);
+        let (seed, folder) = (self.random.draw(), self.place.folder().display());
+        let role = format!("{seed}|{folder}/memory|{folder}/log|{}", self.place.repository);
         let mut command = testing::child(testing::here!("asker"), &role);
         // A group of its own, with its children.
         command.process_group(0).stdout(Stdio::null()).spawn().unwrap()
@@ -110,7 +109,16 @@ impl Campaign {
                     self.wrong.push(self.shared.word(PHASE).load(SeqCst));
                 }
             }
+            6 if self.random.below(4) == 0 => self.crash(),
             _ => {}
+        }
+    }
+
+    /// Has the server crash, if there is one.
+    fn crash(&mut self) {
+        if is_shared(&self.place.repository) {
+            self.place.crash();
+            self.crashes += 1;
         }
     }
 
@@ -135,6 +143,7 @@ impl Campaign {
             }
             self.disturb();
         }
+        self.crash();
         self.shared.word(STOP).store(1, SeqCst);
         for worker in &mut self.workers {
             assert!(worker.wait().unwrap().success(), "a process failed");
@@ -144,7 +153,7 @@ impl Campaign {
     /// Asks about every token once more, in a process that comes last.
     fn look_again(&mut self) {
         let last = self.shared.word(PHASE).load(SeqCst);
-        let service = worker::open(&self.repository, self.shared.clone());
+        let service = worker::open(&self.place.repository, self.shared.clone());
         let log = worker::open_log(&self.log());
         let mut asker = worker::Asker::new(&service, &self.shared, &log, "last".to_owned(), Random::seeded(0));
         for phase in 0..=last {
@@ -182,8 +191,9 @@ fn read_along(database: &Path, over: &AtomicBool, mut random: Random) {
 
 fn endure(kind: &str, seconds: usize) {
     let _watchdog = Watchdog::new(&format!("endurance with {kind}"), 900 + 3 * seconds as u64);
-    let mut campaign = Campaign::new(kind);
-    let (database, over) = (campaign.folder.path().join("otp.db"), AtomicBool::new(kind != "sqlite"));
+    let Some(place) = Place::new(kind, "endurance") else { return };
+    let mut campaign = Campaign::new(place);
+    let (database, over) = (campaign.place.folder().join("otp.db"), AtomicBool::new(kind != "sqlite"));
     let seed = campaign.random.draw();
     std::thread::scope(|scope| {
         scope.spawn(|| read_along(&database, &over, Random::seeded(seed)));
@@ -194,7 +204,8 @@ fn endure(kind: &str, seconds: usize) {
     campaign.look_again();
     let told = log::read(&campaign.log());
     let summary = told.summary();
-    complain(&format!("endurance, {kind}: {seconds} s, {} kills, {} stops, {summary}", campaign.kills, campaign.stops));
+    let Campaign { kills, stops, crashes, .. } = campaign;
+    complain(&format!("endurance, {kind}: {seconds} s, {kills} kills, {stops} stops, {crashes} crashes, {summary}"));
     told.check(&campaign.wrong);
     assert!(told.count() > 100 && campaign.kills > 0, "nothing happened");
     if kind == "sqlite" {
@@ -212,4 +223,12 @@ fn nothing_is_good_twice_or_lost_with_sqlite() {
 #[test]
 fn nothing_is_good_twice_or_lost_with_json() {
     endure("json", size(4, 200));
+}
+
+/// The server crashes as well.
+#[test]
+fn nothing_is_good_twice_or_lost_among_hosts() {
+    for kind in SERVERS {
+        endure(kind, size(4, 200));
+    }
 }

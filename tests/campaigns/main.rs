@@ -1,5 +1,7 @@
 //! Campaigns: races, crashes, faults and clocks, held against models.
 
+mod alike;
+mod apart;
 mod clock;
 mod crash;
 mod endurance;

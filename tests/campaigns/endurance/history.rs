@@ -45,9 +45,10 @@ impl Call {
         let mut after = token.clone();
         match self.effect() {
             Effect::Done(answer) => (after.take(self.op, answer.code) == answer).then_some(after),
+            // Where it changes nothing, it may as well not have been done.
             Effect::Possible => {
                 after.take(self.op, None);
-                Some(after)
+                (after != *token).then_some(after)
             }
             Effect::None => None,
         }

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use super::model::{Answer, Op};
 use super::{CLOCK_SECONDS, CODES, COUNTS, PHASE, TOKENS};
@@ -35,7 +36,17 @@ pub fn open(repository: &str, shared: Arc<Shared>) -> Service {
     let failures = serde_json::json!({"lockAfter": 100, "disableAfter": 100});
     let options = serde_json::json!({"validityTime": 1440, "maxAttempts": super::model::MAX_ATTEMPTS,
         "policy": {"subjectFailures": failures, "retentionMinutes": 43_200}});
-    let service = Service::open(Some(&testing::config(repository, "none", options))).unwrap().0;
+    let config = testing::config(repository, "none", options);
+    // A server may be on its way up.
+    let until = Instant::now() + Duration::from_secs(30);
+    let service = loop {
+        match Service::open(Some(&config)) {
+            Err(error) if error.outcome() == Outcome::Store && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => break opened.unwrap().0,
+        }
+    };
     let clock = move || {
         let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let wrong = shared.word(CLOCK_SECONDS).load(SeqCst).cast_signed();
@@ -77,6 +88,10 @@ impl<'a> Asker<'a> {
             _ => Op::Status,
         };
         let told = self.ask(&format!("{phase}.{place}"), op);
+        // A server that is down fails as often as it is asked, and each failure doubles what may have happened.
+        if told.outcome == Outcome::Store {
+            std::thread::sleep(Duration::from_millis(100));
+        }
         if let Some(code) = told.code {
             self.shared.word(CODES + place).store(code, SeqCst);
         }
@@ -158,7 +173,7 @@ pub fn run(role: &str) {
         let mut asker = Asker::new(&service, &shared, &log, name, Random::seeded(seed.wrapping_add(thread as u64)));
         while shared.word(super::STOP).load(SeqCst) == 0 {
             if !asker.ask_something() {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
             } else if asker.random.below(200) == 0 {
                 asker.have_child();
             }

@@ -10,7 +10,8 @@ use otp::{DeliveryState, Outcome, RequestState, Service};
 
 use super::{EXPIRY_SECONDS, T0, create, open_at, sms_count, steps};
 use testing::carrier::{Carrier, code_in, report, uuid};
-use testing::{self, Folder, Watchdog};
+use testing::place::{Place, SERVERS};
+use testing::{self, Watchdog};
 
 /// When the claim of a process that died has surely ended: the time for a request, and a second.
 const CLAIM_SECONDS: i64 = 11;
@@ -78,10 +79,10 @@ fn go_on(service: &Service, clock: &AtomicI64, carrier: &Carrier, token: &str, b
 
 fn kill_at_every_write(kind: &str) {
     let _watchdog = Watchdog::new("kill_at_every_write", 1200);
-    let folder = Folder::new(&format!("workflow-kill-{kind}"));
-    let Some(shim) = shim(folder.path()) else { return };
+    let Some(place) = Place::new(kind, "workflow-kill") else { return };
+    let Some(shim) = shim(place.folder()) else { return };
     let carrier = Carrier::start();
-    let config = carrier.config(&folder.repository(kind), "").replace(r#""durability":"process","#, "");
+    let config = carrier.config(&place.repository, "").replace(r#""durability":"process","#, "");
     let clock = Arc::new(AtomicI64::new(T0));
     // The repository is there before the first worker.
     drop(open_at(&config, &clock));
@@ -122,6 +123,11 @@ fn kill_at_every_write(kind: &str) {
 #[test]
 fn killed_at_every_write_sqlite() {
     kill_at_every_write("sqlite");
+}
+
+#[test]
+fn killed_at_every_write_among_hosts() {
+    SERVERS.into_iter().for_each(kill_at_every_write);
 }
 
 #[test]
