@@ -1,5 +1,6 @@
 //! Host names to addresses, within a deadline.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -27,12 +28,41 @@ pub fn look_up(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
     host_and_port.to_socket_addrs().map(|addresses| addresses.take(MAX_ADDRESSES).collect())
 }
 
-/// Looks names up on a thread of its own, since the system's look-up cannot be called off. A thread that cannot be
-/// started is an error.
+/// Looks names up on a thread of its own, since the system's look-up cannot be called off, and needs more of a stack
+/// than a caller may have. A thread that cannot be started is an error.
 #[derive(Debug)]
 pub struct Names {
     look_up: LookUp,
     running: Arc<AtomicUsize>,
+}
+
+/// Why a look-up gave nothing.
+#[derive(Debug)]
+pub enum Missed {
+    /// Too many are under way.
+    Crowded,
+    /// There was no thread for it.
+    NoThread(io::Error),
+    /// It goes on, and nobody waits any more.
+    Late,
+    /// It panicked.
+    Broken,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missed::Crowded => formatter.write_str("too many look-ups are waiting"),
+            Missed::NoThread(cause) => write!(formatter, "cannot start a thread: {cause}"),
+            Missed::Late => formatter.write_str("timed out looking the host up"),
+            Missed::Broken => formatter.write_str("the look-up failed"),
+        }
+    }
+}
+
+/// The address that a host is, with brackets or without, if it is no name.
+pub fn address(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 impl Names {
@@ -41,38 +71,46 @@ impl Names {
         Self { look_up, running: Arc::default() }
     }
 
-    /// The addresses of a host; one that is an address itself, with brackets or without, is not looked up.
+    /// The addresses of a host; one that is an address itself is not looked up.
     ///
     /// # Errors
     ///
     /// Why there are none, in words, without the host.
     pub fn find(&self, host: &str, port: u16, within: Duration) -> Result<Vec<SocketAddr>, String> {
-        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-            Err(_) => self.ask(format!("{host}:{port}"), within),
+        if let Some(address) = address(host) {
+            return Ok(vec![SocketAddr::new(address, port)]);
         }
+        let (look_up, host_and_port) = (self.look_up, format!("{host}:{port}"));
+        let found = self.aside(within, move || look_up(&host_and_port)).map_err(|missed| missed.to_string())?;
+        found.map_err(|cause| format!("host not found: {cause}"))
     }
 
-    fn ask(&self, host_and_port: String, within: Duration) -> Result<Vec<SocketAddr>, String> {
-        let under_way = UnderWay::take(&self.running).ok_or("too many look-ups are waiting")?;
+    /// Has work done that looks a name up by itself.
+    ///
+    /// # Errors
+    ///
+    /// Why it came to nothing.
+    pub fn aside<T: Send + 'static>(
+        &self,
+        within: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Missed> {
+        let under_way = UnderWay::take(&self.running).ok_or(Missed::Crowded)?;
         let (sender, receiver) = mpsc::sync_channel(1);
-        let look_up = self.look_up;
         let thread = thread::Builder::new().name("otp-names".to_owned()).stack_size(STACK_BYTES);
         let started = sys::without_host_signals(|| {
             thread.spawn(move || {
-                let found = look_up(&host_and_port);
+                let done = work();
                 drop(under_way);
                 // Nobody listens after the deadline.
-                let _ = sender.send(found);
+                let _ = sender.send(done);
             })
         });
-        started.map_err(|cause| format!("cannot start a thread: {cause}"))?;
-        match receiver.recv_timeout(within) {
-            Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(cause)) => Err(format!("host not found: {cause}")),
-            Err(RecvTimeoutError::Timeout) => Err("timed out looking the host up".to_owned()),
-            Err(RecvTimeoutError::Disconnected) => Err("the look-up failed".to_owned()),
-        }
+        started.map_err(Missed::NoThread)?;
+        receiver.recv_timeout(within).map_err(|cause| match cause {
+            RecvTimeoutError::Timeout => Missed::Late,
+            RecvTimeoutError::Disconnected => Missed::Broken,
+        })
     }
 }
 

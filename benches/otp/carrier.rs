@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
-use crate::load::{drive, fill, phone, token};
+use crate::load::{drive, fill, phone, sqlite, token};
 use crate::table::{Samples, Table, Target};
 use bare::{Commits, Lengths, Post};
 use server::Server;
@@ -133,7 +133,7 @@ pub fn measure(table: &mut Table, size: Size) {
     let mut signed = Samples::default();
     for number in 0..size.rounds {
         let (database, copy) = (folder.file(&format!("{number}.db")), folder.file(&format!("{number}-bare.db")));
-        fill(&database, 0, size.base);
+        fill(&sqlite(&database), 0, size.base);
         std::fs::copy(&database, &copy).expect("a copy of the database");
         let sides = Sides {
             service: open(&database, &server.base_url(), AMPLE),

@@ -11,7 +11,7 @@ use otp::{Outcome, Service};
 use crate::Size;
 use crate::carrier::server::Server;
 use crate::disk::{Folder, settle};
-use crate::load::{drive, fill, phone, token};
+use crate::load::{drive, fill, phone, sqlite, token};
 use crate::scale::{Beside, longest_hold};
 use crate::table::{Samples, Table, Target, number};
 
@@ -31,7 +31,7 @@ pub fn measure(table: &mut Table, size: Size) {
     let folder = Folder::new("due");
     let server = Server::start();
     let database = folder.file("due.db");
-    fill(&database, OTHERS, size.due_rows / 2);
+    fill(&sqlite(&database), OTHERS, size.due_rows / 2);
     let sqlite = Store {
         kind: "sqlite",
         repository: format!("sqlite:{}", database.display()),

@@ -8,7 +8,7 @@ use otp::Outcome;
 
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
-use crate::load::{create, drive, fill, open, open_long, verify, wrong};
+use crate::load::{create, drive, fill, open, open_long, sqlite, verify, wrong};
 use crate::table::{Samples, Table, Target};
 
 /// What the peers are compared with.
@@ -68,7 +68,7 @@ impl Round<'_> {
     fn create(&mut self, way: Way) -> (f64, f64) {
         let (count, first) = (enough(way, self.size), self.next);
         self.next += count;
-        let service = open_long(self.database, "full");
+        let service = open_long(&sqlite(self.database), "full");
         self.cell(way, count, |place| {
             create(&service, first + place);
         })
@@ -77,8 +77,8 @@ impl Round<'_> {
     fn verify(&mut self, way: Way, guess: impl Fn(u32) -> u32 + Sync, expected: Outcome) -> (f64, f64) {
         let (count, first) = (enough(way, self.size), self.next);
         self.next += count;
-        let codes = fill(self.database, first, count);
-        let service = open_long(self.database, "full");
+        let codes = fill(&sqlite(self.database), first, count);
+        let service = open_long(&sqlite(self.database), "full");
         self.cell(way, count, |place| verify(&service, first + place, guess(codes[place]), expected))
     }
 
@@ -99,7 +99,7 @@ pub fn measure(table: &mut Table, size: Size) -> Ours {
     let (mut wrongs, mut unknown) = (Measured::default(), Samples::default());
     for number in 0..size.rounds {
         let database = folder.file(&format!("{number}.db"));
-        fill(&database, 0, size.base);
+        fill(&sqlite(&database), 0, size.base);
         let mut round = Round { table, disk: &disk, database: &database, size, next: size.base };
         for (place, way) in WAYS.into_iter().enumerate() {
             creates[place].push(round.create(way));

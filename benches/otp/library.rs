@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::Size;
 use crate::disk::Folder;
-use crate::load::fill;
+use crate::load::{fill, sqlite};
 use crate::scale::status_kb;
 use crate::table::{Samples, Table, Target, number};
 
@@ -33,7 +33,7 @@ pub fn measure(table: &mut Table, size: Size) {
         None => table.absent("size, stripped", "there is no program strip"),
     }
     let database = folder.file("otp.db");
-    fill(&database, 0, 1000);
+    fill(&sqlite(&database), 0, 1000);
     let mut rows: [Samples; 5] = Default::default();
     for _ in 0..size.rounds * 3 {
         let role = ["library", &loaded.display().to_string(), &database.display().to_string()];

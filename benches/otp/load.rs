@@ -6,23 +6,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use otp::{Outcome, Service};
+use testing::place::{KEY, is_shared};
 
 /// Opens the database with sender `none`, every limit of the standard profile in force.
 pub fn open(database: &Path, durability: &str) -> Service {
-    open_with(&format!("sqlite:{}", database.display()), durability, "none", 5)
+    open_with(&sqlite(database), durability, "none", 5)
 }
 
 pub fn open_with(repository: &str, durability: &str, sender: &str, minutes: u32) -> Service {
+    let key = if is_shared(repository) { format!(r#""key": "{KEY}","#) } else { String::new() };
+    // With Redis it is the server's own.
+    let durability = if repository.starts_with("redis") { "engine" } else { durability };
     let config = format!(
-        r#"{{"repository": "{repository}", "sender": {{"type": "{sender}"}}, "durability": "{durability}",
+        r#"{{"repository": "{repository}", {key} "sender": {{"type": "{sender}"}}, "durability": "{durability}",
             "validityTime": {minutes}, "policy": {{"countries": ["39"]}}}}"#
     );
     Service::open(Some(&config)).expect("a service").0
 }
 
 /// Opens it with codes that outlast the longest measurement.
-pub fn open_long(database: &Path, durability: &str) -> Service {
-    open_with(&format!("sqlite:{}", database.display()), durability, "none", 1440)
+pub fn open_long(repository: &str, durability: &str) -> Service {
+    open_with(repository, durability, "none", 1440)
+}
+
+/// A database, as the configuration names it.
+pub fn sqlite(database: &Path) -> String {
+    format!("sqlite:{}", database.display())
 }
 
 pub fn token(item: usize) -> String {
@@ -52,11 +61,12 @@ pub fn wrong(code: u32) -> u32 {
 }
 
 /// Creates items without waiting for the disk, by several threads, and gives their codes.
-pub fn fill(database: &Path, first: usize, count: usize) -> Vec<u32> {
-    const THREADS: usize = 4;
-    let service = open_long(database, "process");
+pub fn fill(repository: &str, first: usize, count: usize) -> Vec<u32> {
+    // A server takes what many threads have in few round trips.
+    let threads = if is_shared(repository) { 32 } else { 4 };
+    let service = open_long(repository, "process");
     let mut codes = vec![0; count];
-    let share = count.div_ceil(THREADS).max(1);
+    let share = count.div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         for (part, codes) in codes.chunks_mut(share).enumerate() {
             let service = &service;

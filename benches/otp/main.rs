@@ -1,5 +1,5 @@
 //! Measurements of libotp: `cargo bench`, or parts of it, such as `cargo bench -- durable carrier`. There are `durable`,
-//! `carrier`, `processes`, `scale`, `due`, `border`, `library` and `peers`.
+//! `carrier`, `processes`, `engines`, `scale`, `due`, `border`, `library` and `peers`.
 //!
 //! `OTP_BENCH_SIZE=small` (the default) is a quick look, `full` takes the numbers that count. Everything durable is
 //! compared with R, the rate of 4 KiB overwrites with fdatasync on the same disk, taken just before and just after
@@ -10,6 +10,7 @@ mod carrier;
 mod disk;
 mod due;
 mod durable;
+mod engines;
 mod library;
 mod load;
 mod peers;
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
         }
     };
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let known = ["durable", "carrier", "processes", "scale", "due", "border", "library", "peers"];
+    let known = ["durable", "carrier", "processes", "engines", "scale", "due", "border", "library", "peers"];
     if let Some(part) = parts.iter().find(|part| !known.contains(part)) {
         eprintln!("there is no part {part:?}; there are {}", known.join(", "));
         return ExitCode::FAILURE;
@@ -97,6 +98,9 @@ fn main() -> ExitCode {
     }
     if wanted("processes") {
         processes::measure(&mut table, size);
+    }
+    if wanted("engines") {
+        engines::measure(&mut table, size);
     }
     if wanted("scale") {
         scale::measure(&mut table, size);

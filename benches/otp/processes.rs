@@ -11,7 +11,7 @@ use otp::Outcome;
 
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
-use crate::load::{drive, fill, open_long, phone, token};
+use crate::load::{drive, fill, open_long, phone, sqlite, token};
 use crate::table::{Samples, Table, Target};
 
 const PROCESSES: usize = 4;
@@ -32,12 +32,18 @@ pub fn measure(table: &mut Table, size: Size) {
         cells.push(("create", threads, target, Cell::default()));
         cells.push(("verify", threads, target, Cell::default()));
     }
+    let share = 15_000 * size.cell_ms as usize / 1000;
     for number in 0..size.rounds {
-        let database = folder.file(&format!("{number}.db"));
-        fill(&database, 0, size.base);
+        let repository = sqlite(&folder.file(&format!("{number}.db")));
+        fill(&repository, 0, size.base);
         for (place, (work, threads, _, cell)) in cells.iter_mut().enumerate() {
-            let first = (place + 1) * 10_000_000;
-            run(table, &disk, &database, size, Job { work, threads: *threads, first }, cell);
+            let (first, threads) = ((place + 1) * 10_000_000, *threads);
+            let crew = Crew { repository: &repository, work, processes: PROCESSES, threads, first, share };
+            let crew = crew.gather(&folder, size);
+            let (done, raw) = disk.around(table, || crew.run());
+            cell.together.push((done.together, raw));
+            cell.slowest.push(done.slowest);
+            cell.errors += done.errors;
         }
     }
     table.heading(&format!("Durable, {PROCESSES} processes on one database"));
@@ -51,38 +57,62 @@ pub fn measure(table: &mut Table, size: Size) {
     }
 }
 
-struct Job<'a> {
-    work: &'a str,
-    threads: usize,
-    first: usize,
+/// Processes that are to do the same on one repository.
+pub struct Crew<'a> {
+    pub repository: &'a str,
+    /// `create` or `verify`.
+    pub work: &'a str,
+    pub processes: usize,
+    /// Threads of each process.
+    pub threads: usize,
+    /// The first of their items, and how many each process has.
+    pub first: usize,
+    pub share: usize,
 }
 
-fn run(table: &Table, disk: &Disk, database: &Path, size: Size, job: Job<'_>, cell: &mut Cell) {
-    let share = 15_000 * size.cell_ms as usize / 1000;
-    let codes = database.with_extension("codes");
-    let mut bytes = Vec::new();
-    if job.work == "verify" {
-        bytes.extend(fill(database, job.first, share * PROCESSES).iter().flat_map(|code| code.to_le_bytes()));
-    }
-    fs::write(&codes, bytes).expect("a file for the codes");
-    settle();
-    let mut workers: Vec<_> = (0..PROCESSES)
-        .map(|number| {
-            let numbers = [job.threads, job.first, number * share, share, size.cell_ms as usize];
+/// What they did.
+pub struct Done {
+    /// Operations per second, by all.
+    pub together: f64,
+    /// The slowest process over the mean.
+    pub slowest: f64,
+    pub errors: usize,
+}
+
+/// Processes that wait to be told to begin.
+pub struct Gathered(Vec<Worker>);
+
+impl Crew<'_> {
+    /// Starts the processes, and makes the codes that are to be verified.
+    pub fn gather(&self, folder: &Folder, size: Size) -> Gathered {
+        let codes = folder.file("codes");
+        let mut bytes = Vec::new();
+        if self.work == "verify" {
+            let made = fill(self.repository, self.first, self.share * self.processes);
+            bytes.extend(made.iter().flat_map(|code| code.to_le_bytes()));
+        }
+        fs::write(&codes, bytes).expect("a file for the codes");
+        settle();
+        let start = |number: usize| {
+            let numbers = [self.threads, self.first, number * self.share, self.share, size.cell_ms as usize];
             let numbers = numbers.map(|number| number.to_string()).join(" ");
-            let role = ["worker", job.work, &database.display().to_string(), &numbers];
+            let role = ["worker", self.work, self.repository, &codes.display().to_string(), &numbers];
             Worker::start(crate::child(&role))
-        })
-        .collect();
-    let (done, raw) = disk.around(table, || {
-        workers.iter_mut().for_each(|worker| worker.go());
-        workers.iter_mut().map(|worker| worker.answer()).collect::<Vec<_>>()
-    });
-    let rates: Vec<f64> = done.iter().map(|(rate, _)| *rate).collect();
-    let total: f64 = rates.iter().sum();
-    cell.together.push((total, raw));
-    cell.slowest.push(Samples::of(rates).min() / (total / PROCESSES as f64));
-    cell.errors += done.iter().map(|(_, errors)| errors).sum::<usize>();
+        };
+        Gathered((0..self.processes).map(start).collect())
+    }
+}
+
+impl Gathered {
+    /// Has all of them begin, and waits for them.
+    pub fn run(mut self) -> Done {
+        self.0.iter_mut().for_each(|worker| worker.go());
+        let done: Vec<_> = self.0.iter_mut().map(|worker| worker.answer()).collect();
+        let rates = Samples::of(done.iter().map(|(rate, _)| *rate));
+        let together: f64 = done.iter().map(|(rate, _)| *rate).sum();
+        let slowest = rates.min() / (together / done.len() as f64);
+        Done { together, slowest, errors: done.iter().map(|(_, errors)| errors).sum() }
+    }
 }
 
 /// A child that waits to be told to begin.
@@ -117,14 +147,13 @@ impl Worker {
 
 /// The child: works on its share of the items when told to.
 pub fn work(words: Vec<&str>) {
-    let [work, database, numbers] = words[..] else { panic!("a role of three words") };
-    let database = Path::new(database);
+    let [work, repository, codes, numbers] = words[..] else { panic!("a role of four words") };
     let numbers: Vec<usize> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
     let [threads, first, offset, share, ms] = numbers[..] else { panic!("five numbers") };
-    let bytes = fs::read(database.with_extension("codes")).expect("the codes");
+    let bytes = fs::read(Path::new(codes)).expect("the codes");
     let codes: Vec<u32> =
         bytes.chunks_exact(4).map(|code| u32::from_le_bytes(code.try_into().expect("four"))).collect();
-    let service = open_long(database, "full");
+    let service = open_long(repository, "full");
     let errors = AtomicUsize::new(0);
     println!("ready");
     io::stdin().read_line(&mut String::new()).expect("a parent");

@@ -11,7 +11,7 @@ use otp::{Outcome, Service};
 
 use crate::Size;
 use crate::disk::{Disk, Folder, settle, weigh};
-use crate::load::{create, fill, microseconds, open_long, open_with, phone, scattered, token, verify};
+use crate::load::{create, fill, microseconds, open_long, open_with, phone, scattered, sqlite, token, verify};
 use crate::table::{Samples, Table, Target, number};
 
 /// Operations in one round at one size.
@@ -56,7 +56,7 @@ impl Store {
     fn fill(folder: &Folder, name: &str, items: usize) -> Self {
         let database = folder.file(&format!("{name}-{items}.db"));
         let begun = Instant::now();
-        let codes = fill(&database, 0, items);
+        let codes = fill(&sqlite(&database), 0, items);
         Self { database, codes, per_second: items as f64 / begun.elapsed().as_secs_f64() }
     }
 }
@@ -71,9 +71,9 @@ impl Level {
         let (plain, durable) = places.split_at(half);
         let check = |service: &Service, item: usize| verify(service, item, store.codes[item], Outcome::Ok);
         settle();
-        let service = open_long(&store.database, "process");
+        let service = open_long(&sqlite(&store.database), "process");
         self.plain.push(mean(microseconds(plain.iter().copied(), |item| check(&service, item))));
-        let service = open_long(&store.database, "full");
+        let service = open_long(&sqlite(&store.database), "full");
         settle();
         let (times, raw) = disk.around(table, || microseconds(durable.iter().copied(), |item| check(&service, item)));
         self.durable.push(mean(times) * raw / 1e6);
@@ -125,7 +125,7 @@ fn memory(table: &mut Table, stores: &[Store]) {
 pub fn tell_memory(words: Vec<&str>) {
     let [database, items] = words[..] else { panic!("a role of two words") };
     let items: usize = items.parse().expect("a number");
-    let service = open_long(Path::new(database), "process");
+    let service = open_long(&sqlite(Path::new(database)), "process");
     for item in scattered(5 * SAMPLE, items) {
         // Wrong or right, it reads and writes a page.
         let _ = service.verify(&token(item), "000000", None).expect("a verify");
@@ -154,7 +154,7 @@ fn bytes(table: &mut Table, folder: &Folder, size: Size, stores: &[Store]) {
         table.note(&format!("filled by 4 threads at {}/s without syncing", number(store.per_second)));
     }
     let database = folder.file("two.db");
-    let service = open_with(&format!("sqlite:{}", database.display()), "process", "host", 1440);
+    let service = open_with(&sqlite(&database), "process", "host", 1440);
     service.on_send(Some(Arc::new(|_| Sent::Sent))).expect("sender host");
     for item in 0..size.weighed {
         let request = format!(r#"{{"messengerId": "8{item:09}", "phoneNumber": "{}"}}"#, phone(item));
@@ -174,7 +174,7 @@ fn later() -> i64 {
 }
 
 fn open_later(database: &Path) -> Service {
-    let service = open_long(database, "process");
+    let service = open_long(&sqlite(database), "process");
     service.on_clock(Some(Arc::new(later))).expect("a clock");
     service
 }

@@ -23,7 +23,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, FromRedisValue, Script, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
 use super::Repository;
 use super::optimistic::Optimistic;
@@ -36,6 +36,7 @@ use crate::fork::{self, lock};
 use crate::tenant::{self, Tenant};
 use keys::Tag;
 use link::{Links, Request};
+use scripts::{Scripts, Text};
 
 /// Time for all that is asked at opening.
 const OPENING: Duration = Duration::from_secs(10);
@@ -52,6 +53,7 @@ pub fn open(config: &RedisConfig, warnings: &mut Vec<String>) -> Result<Arc<dyn 
 pub struct RedisStore {
     links: Links,
     place: String,
+    scripts: Scripts,
     wait_replicas: u32,
     /// Tenants whose copy of this mark has been looked after.
     entered: Mutex<HashSet<(Tenant, Version)>>,
@@ -61,7 +63,8 @@ impl RedisStore {
     pub fn open(config: &RedisConfig, warnings: &mut Vec<String>) -> Result<Self> {
         let (servers, place) = address::read(config, warnings)?;
         let links = Links::new(servers, place.clone());
-        let store = Self { links, place, wait_replicas: config.wait_replicas, entered: Mutex::default() };
+        let (scripts, wait_replicas, entered) = (Scripts::new(), config.wait_replicas, Mutex::default());
+        let store = Self { links, place, scripts, wait_replicas, entered };
         store.check(warnings)?;
         warnings.push(
             "durability: engine: a failover of the server may forget what was acknowledged last: used codes, failures \
@@ -106,14 +109,13 @@ impl RedisStore {
     }
 
     fn run(&self, tag: Tag, script: &Call<'_>, by: Instant) -> std::result::Result<Value, Failure> {
-        let request = |name: &str, text: &str| {
+        let send = |name: &str, text: &str| {
             let mut command = redis::cmd(name);
             command.arg(text).arg(script.keys.len()).arg(&script.keys).arg(&script.arguments);
             command
         };
-        let (command, fallback) =
-            (request("EVALSHA", Script::new(script.text).get_hash()), request("EVAL", script.text));
-        let request = Request { command, fallback: Some(fallback), writes: script.writes, after: script.after() };
+        let (command, fallback) = (send("EVALSHA", &script.text.hash), || send("EVAL", script.text.text));
+        let request = Request { command, fallback: Some(&fallback), writes: script.writes, after: script.after() };
         self.links.call(tag.slot(), &request, by)
     }
 
@@ -126,7 +128,7 @@ impl RedisStore {
     fn look_at(&self, tag: Tag, keys: &[RowKey], by: Instant) -> Result<Look> {
         let names = std::iter::once(tag.mark()).chain(keys.iter().map(|key| tag.row(key)));
         let look =
-            Call { text: scripts::LOOK, keys: names.collect(), arguments: Vec::new(), writes: false, replicas: 0 };
+            Call { text: &self.scripts.look, keys: names.collect(), arguments: Vec::new(), writes: false, replicas: 0 };
         let ((seconds, micros), values): ((u64, u64), Vec<Option<Vec<u8>>>) = self.read(tag, &look, by)?;
         let time = Time::from_ms(seconds.saturating_mul(SECOND_MS).saturating_add(micros / 1000));
         let mut rows = values.into_iter().map(stored);
@@ -149,7 +151,7 @@ impl RedisStore {
         }
         let name = tenant.to_string();
         let enter = Call {
-            text: scripts::ENTER,
+            text: &self.scripts.enter,
             keys: vec![Tag::Own.mark(), Tag::tenants()],
             arguments: vec![bytes_of(mark), name.clone().into_bytes()],
             writes: false,
@@ -178,7 +180,7 @@ impl RedisStore {
     /// Replicas are waited for on the connection that wrote: any other would be told of those that have what it wrote.
     fn commit_in(&self, tag: Tag, changes: &[&Change], mark: &Version, replicas: u32, by: Instant) -> Verdicts {
         self.enter(tag, mark, by).map_err(Failure::Final)?;
-        let commit = Call { replicas, ..commit(tag, changes, mark) };
+        let commit = Call { replicas, ..commit(&self.scripts.commit, tag, changes, mark) };
         let odd = |_| Failure::Lost(self.links.error("the server gives an odd answer"));
         let value = self.run(tag, &commit, by)?;
         let (verdicts, reached): (Vec<u8>, u32) = match replicas {
@@ -200,7 +202,7 @@ impl RedisStore {
 
 /// A script with what it is given.
 struct Call<'a> {
-    text: &'a str,
+    text: &'a Text,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
     writes: bool,
@@ -218,7 +220,7 @@ impl Call<'_> {
 }
 
 /// The script of these changes, with their arguments as it wants them.
-fn commit(tag: Tag, changes: &[&Change], mark: &Version) -> Call<'static> {
+fn commit<'a>(text: &'a Text, tag: Tag, changes: &[&Change], mark: &Version) -> Call<'a> {
     let mut names = vec![tag.mark(), tag.index()];
     let mut numbers = BTreeMap::new();
     let mut number = |key: &RowKey| {
@@ -240,11 +242,13 @@ fn commit(tag: Tag, changes: &[&Change], mark: &Version) -> Call<'static> {
             let content = write.content.as_ref();
             let value = content.map(|content| [&write.version.bytes()[..], &content.bytes].concat());
             let kept = content.and_then(|content| content.kept_ms).map(|ms| ms.to_string().into_bytes());
-            let name = write.key.bytes().to_vec();
+            // What is there has its name in the index: it goes in the same step as the row.
+            let is_new = !change.conditions.iter().any(|(key, version)| *key == write.key && *version != ABSENT);
+            let name = if is_new || content.is_none() { write.key.bytes().to_vec() } else { Vec::new() };
             arguments.extend([number(&write.key), name, value.unwrap_or_default(), kept.unwrap_or_default()]);
         }
     }
-    Call { text: scripts::COMMIT, keys: names, arguments, writes: true, replicas: 0 }
+    Call { text, keys: names, arguments, writes: true, replicas: 0 }
 }
 
 /// As scripts compare versions: none is empty.
@@ -327,7 +331,11 @@ impl Store for RedisStore {
             let rows = gone.iter().map(|(key, _)| tag.row(key));
             let (keys, arguments) = (std::iter::once(tag.index()).chain(rows).collect(), Vec::new());
             let arguments = gone.iter().map(|(key, _)| key.bytes().to_vec()).chain(arguments).collect();
-            self.read::<Value>(tag, &Call { text: scripts::TIDY, keys, arguments, writes: false, replicas: 0 }, by)?;
+            self.read::<Value>(
+                tag,
+                &Call { text: &self.scripts.tidy, keys, arguments, writes: false, replicas: 0 },
+                by,
+            )?;
         }
         let end = keys.last().filter(|_| names.len() >= limit).unwrap_or(part.end());
         let rest = (*end < *range.end()).then(|| tenant::after(end, range)).filter(|rest| !rest.is_empty());
@@ -355,7 +363,7 @@ impl Store for RedisStore {
         let tag = Tag::of(key);
         let (keys, arguments) = (vec![tag.lease(key)], vec![bytes_of(owner)]);
         // It ends by itself.
-        let _ = self.run(tag, &Call { text: scripts::END_LEASE, keys, arguments, writes: false, replicas: 0 }, by);
+        let _ = self.run(tag, &Call { text: &self.scripts.end_lease, keys, arguments, writes: false, replicas: 0 }, by);
     }
 
     fn in_child(&self) {

@@ -10,7 +10,7 @@ use testing::place::{Place, SERVERS};
 use testing::{Folder, Watchdog};
 
 const GUESSERS: usize = 64;
-const PROCESSES: usize = 4;
+const PROCESSES: usize = 16;
 /// Guesses of each.
 const GUESSES: usize = 6;
 

@@ -99,7 +99,9 @@ fn every_repository() {
     let folder = Folder::new("stack");
     let (redis, postgres) = (Server::try_start(&[]), Postgres::start(&[]));
     let files = ["sqlite", "json", "memory"].map(|kind| folder.repository(kind));
+    // By names, for which the system wants more of a stack than there is.
     let servers = [redis.as_ref().map(Server::url), postgres.as_ref().map(|server| server.url("postgres"))];
+    let servers = servers.map(|url| url.map(|url| url.replace("127.0.0.1", "localhost")));
     for (number, repository) in files.into_iter().chain(servers.into_iter().flatten()).enumerate() {
         let config = format!(r#"{{"repository":"{repository}","key":"{KEY}","sender":{{"type":"none"}}}}"#);
         let elsewhere = format!("sqlite:{}/copy{number}.db", folder.path().display());

@@ -1,5 +1,8 @@
 //! Where callers queue: whoever finds a place free runs a batch, its own work first, and hands the place on.
 //!
+//! A round trip costs the server about as much for one task as for many. So two batches at a time are all, until there
+//! is enough to fill another one.
+//!
 //! No lock is held, and no fork waits, while a batch runs.
 
 use std::collections::VecDeque;
@@ -15,10 +18,13 @@ use crate::fork::{self, lock};
 /// Most tasks in a batch. Each reads some four rows.
 const BATCH: usize = 16;
 
+/// Batches that begin with what there is. One reads while the other commits.
+const EAGER: usize = 2;
+
 /// Time that a batch must have left.
 pub const LEAST_LEFT: Duration = Duration::from_secs(1);
 
-/// A queue with so many places for batches that run at the same time.
+/// A queue with so many places, at most, for batches that run at the same time.
 pub struct Lane {
     width: usize,
     queue: Mutex<Queue>,
@@ -59,7 +65,8 @@ impl Lane {
         let caller = Arc::new(Caller { thread: thread::current(), turn: Mutex::new(Turn::Wait) });
         let own = fork::shared(|| {
             let mut queue = lock(&self.queue);
-            if queue.running < self.width {
+            let places = if queue.waiting.len() + 1 < BATCH { self.width.min(EAGER) } else { self.width };
+            if queue.running < places {
                 queue.running += 1;
                 return Some(task);
             }
@@ -130,14 +137,93 @@ impl Lane {
 }
 
 impl Queue {
-    /// Has the first in the queue lead, if there is one.
+    /// Has the first in the queue lead, if there is one, and enough for this place.
     fn hand_over(&mut self) {
-        match self.waiting.pop_front() {
+        let is_needed = self.running <= EAGER || self.waiting.len() >= BATCH;
+        match if is_needed { self.waiting.pop_front() } else { None } {
             Some(Pending { caller, task }) => {
                 *lock(&caller.turn) = Turn::Lead(task);
                 caller.thread.unpark();
             }
             None => self.running -= 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> Task {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let operation = Box::new(|_: &mut dyn crate::repository::Transaction| Ok(()));
+        Task { operation, synced: false, deadline, refusals: 0, contended: None, lost: Vec::new() }
+    }
+
+    /// The sizes of the batches that have begun, and whether they may end.
+    #[derive(Default)]
+    struct Watched(Mutex<(Vec<usize>, bool)>);
+
+    impl Watched {
+        fn run(&self, tasks: &[Task]) -> Vec<Answer> {
+            lock(&self.0).0.push(tasks.len());
+            while !lock(&self.0).1 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            tasks.iter().map(|_| Answer::Done(Ok(()))).collect()
+        }
+
+        fn await_batches(&self, count: usize) {
+            while lock(&self.0).0.len() < count {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_third_batch_waits_until_it_is_full() {
+        let (lane, watched) = (Lane::new(8), Watched::default());
+        let submit = || {
+            let answer = lane.submit(task(), &|tasks| watched.run(&tasks));
+            assert!(matches!(answer, Answer::Done(Ok(()))));
+        };
+        thread::scope(|scope| {
+            let start = |threads: usize, waiting: usize| {
+                (0..threads).for_each(|_| drop(scope.spawn(submit)));
+                while lock(&lane.queue).waiting.len() < waiting {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            };
+            start(1, 0);
+            watched.await_batches(1);
+            start(1, 0);
+            watched.await_batches(2);
+            start(BATCH - 1, BATCH - 1);
+            assert_eq!(lock(&watched.0).0, [1, 1]);
+            start(1, 0);
+            watched.await_batches(3);
+            start(3, 3);
+            assert_eq!(lock(&watched.0).0, [1, 1, BATCH]);
+            lock(&watched.0).1 = true;
+        });
+        assert_eq!(lock(&watched.0).0.iter().sum::<usize>(), 2 + BATCH + 3);
+        assert_eq!(lock(&lane.queue).running, 0);
+    }
+
+    #[test]
+    fn a_lane_of_one_place_runs_one_batch_at_a_time() {
+        let (lane, watched) = (Lane::new(1), Watched::default());
+        thread::scope(|scope| {
+            let submit = || drop(lane.submit(task(), &|tasks| watched.run(&tasks)));
+            scope.spawn(submit);
+            watched.await_batches(1);
+            (0..3 * BATCH).for_each(|_| drop(scope.spawn(submit)));
+            while lock(&lane.queue).waiting.len() < 3 * BATCH {
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(lock(&watched.0).0, [1]);
+            lock(&watched.0).1 = true;
+        });
+        assert_eq!(lock(&watched.0).0, [1, BATCH, BATCH, BATCH]);
     }
 }

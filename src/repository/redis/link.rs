@@ -4,6 +4,7 @@
 //! while it is used.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use redis::{RedisResult, ServerErrorKind, TlsCertificates, Value};
 
 use crate::error::{Error, Result};
 use crate::fork::{self, lock};
+use crate::names::{self, Missed, Names};
 use crate::repository::store::Failure;
 
 /// The longest that one answer is waited for.
@@ -53,6 +55,7 @@ pub struct Servers {
 pub struct Links {
     servers: Servers,
     place: String,
+    names: Names,
     idle: Mutex<HashMap<Node, Vec<(Instant, Connection)>>>,
     /// The node that has a slot; of one server, or one master, that of slot 0.
     routes: Mutex<HashMap<u16, Node>>,
@@ -60,13 +63,14 @@ pub struct Links {
 
 impl Links {
     pub fn new(servers: Servers, place: String) -> Self {
-        Self { servers, place, idle: Mutex::default(), routes: Mutex::default() }
+        let names = Names::new(names::look_up);
+        Self { servers, place, names, idle: Mutex::default(), routes: Mutex::default() }
     }
 
     /// Sends a request to who has the slot. One that writes is sent once: when its answer is lost, that is a failure.
-    pub fn call(&self, slot: u16, request: &Request, by: Instant) -> std::result::Result<Value, Failure> {
+    pub fn call(&self, slot: u16, request: &Request<'_>, by: Instant) -> std::result::Result<Value, Failure> {
         let slot = if self.servers.topology == Topology::Cluster { slot } else { 0 };
-        let (mut asked, mut command) = (None, &request.command);
+        let (mut asked, mut fallback) = (None, None);
         let mut last = self.error("no connection");
         for _ in 0..TRIES {
             let node = match asked.clone() {
@@ -85,6 +89,7 @@ impl Links {
                     continue;
                 }
             };
+            let command = fallback.as_ref().unwrap_or(&request.command);
             let cause = match exchange(&mut link, command, asked.is_some(), by) {
                 Ok(value) => return self.ask_after(request, value, (node, link), by),
                 Err(cause) => cause,
@@ -103,7 +108,7 @@ impl Links {
                 }
                 ErrorKind::Server(ServerErrorKind::NoScript) => {
                     self.give_back(node, link);
-                    command = request.fallback.as_ref().unwrap_or(command);
+                    fallback = request.fallback.map(|fallback| fallback());
                 }
                 // No longer the master: who is may be known by now.
                 ErrorKind::Server(ServerErrorKind::ReadOnly) => self.forget(slot),
@@ -129,7 +134,7 @@ impl Links {
     /// Asks what is asked when a command is done. Gives both values, or the first alone where nothing is asked.
     fn ask_after(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         value: Value,
         (node, mut link): (Node, Connection),
         by: Instant,
@@ -242,6 +247,7 @@ impl Links {
 
     fn open(&self, seed: ConnectionInfo, by: Instant) -> RedisResult<Connection> {
         let is_tls = matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
+        let is_address = node_of(&seed).is_some_and(|(host, _)| names::address(&host).is_some());
         let seed = seed.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = match &self.servers.authorities {
             Some(authorities) if is_tls => {
@@ -250,7 +256,8 @@ impl Links {
             }
             _ => Client::open(seed)?,
         };
-        let link = client.get_connection_with_timeout(left(by))?;
+        let connect = move || client.get_connection_with_timeout(left(by));
+        let link = if is_address { connect() } else { self.names.aside(left(by), connect).map_err(missed)? }?;
         bound(&link, by)?;
         Ok(link)
     }
@@ -280,9 +287,9 @@ impl Drop for Links {
 
 /// A command, what is sent instead where the server has forgotten its script, and what is asked on the same connection
 /// when it is done.
-pub struct Request {
+pub struct Request<'a> {
     pub command: Cmd,
-    pub fallback: Option<Cmd>,
+    pub fallback: Option<&'a dyn Fn() -> Cmd>,
     pub writes: bool,
     pub after: Option<Cmd>,
 }
@@ -309,6 +316,11 @@ fn is_replica(link: &mut Connection) -> bool {
     // Who may not ask finds out when it writes.
     let role = redis::cmd("ROLE").query::<Vec<Value>>(link).unwrap_or_default();
     matches!(role.first(), Some(Value::BulkString(role)) if role != b"master")
+}
+
+fn missed(missed: Missed) -> RedisError {
+    let kind = if matches!(missed, Missed::Late) { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
+    io::Error::new(kind, missed.to_string()).into()
 }
 
 fn fail<T>(cause: &'static str) -> RedisResult<T> {
