@@ -26,6 +26,10 @@ const TRIES: usize = 5;
 /// How long a connection may have been idle.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// How long a connection is taken for one to a master: one that is demoted keeps its connections, and answers reads from
+/// rows that others have left behind.
+pub const MASTER: Duration = Duration::from_secs(2);
+
 /// A server.
 pub type Node = (String, u16);
 
@@ -56,9 +60,15 @@ pub struct Links {
     servers: Servers,
     place: String,
     names: Names,
-    idle: Mutex<HashMap<Node, Vec<(Instant, Connection)>>>,
+    idle: Mutex<HashMap<Node, Vec<(Instant, Link)>>>,
     /// The node that has a slot; of one server, or one master, that of slot 0.
     routes: Mutex<HashMap<u16, Node>>,
+}
+
+/// A connection, and when its server last said that it is a master.
+struct Link {
+    link: Connection,
+    asked: Instant,
 }
 
 impl Links {
@@ -90,7 +100,7 @@ impl Links {
                 }
             };
             let command = fallback.as_ref().unwrap_or(&request.command);
-            let cause = match exchange(&mut link, command, asked.is_some(), by) {
+            let cause = match exchange(&mut link.link, command, asked.is_some(), by) {
                 Ok(value) => return self.ask_after(request, value, (node, link), by),
                 Err(cause) => cause,
             };
@@ -136,14 +146,14 @@ impl Links {
         &self,
         request: &Request<'_>,
         value: Value,
-        (node, mut link): (Node, Connection),
+        (node, mut link): (Node, Link),
         by: Instant,
     ) -> std::result::Result<Value, Failure> {
         let Some(after) = &request.after else {
             self.give_back(node, link);
             return Ok(value);
         };
-        let asked = exchange(&mut link, after, false, by).map_err(|cause| Failure::Final(self.told(&cause)))?;
+        let asked = exchange(&mut link.link, after, false, by).map_err(|cause| Failure::Final(self.told(&cause)))?;
         self.give_back(node, link);
         Ok(Value::Array(vec![value, asked]))
     }
@@ -216,7 +226,23 @@ impl Links {
     }
 
     /// A connection, and whether it is new.
-    fn take(&self, node: &Node, by: Instant) -> RedisResult<(Connection, bool)> {
+    fn take(&self, node: &Node, by: Instant) -> RedisResult<(Link, bool)> {
+        while let Some(mut link) = self.take_idle(node) {
+            if self.servers.topology == Topology::Cluster || link.asked.elapsed() < MASTER {
+                return Ok((link, false));
+            }
+            bound(&link.link, by)?;
+            match is_replica(&mut link.link) {
+                Ok(true) => fail("it is a replica")?,
+                // It ended while nobody looked.
+                Err(cause) if cause.code().is_none() => {}
+                _ => return Ok((Link { asked: Instant::now(), ..link }, false)),
+            }
+        }
+        self.connect(node, by).map(|link| (link, true))
+    }
+
+    fn take_idle(&self, node: &Node) -> Option<Link> {
         let mut old = Vec::new();
         let taken = fork::shared(|| {
             let mut idle = lock(&self.idle);
@@ -229,9 +255,10 @@ impl Links {
             }
         });
         drop(old);
-        if let Some(link) = taken {
-            return Ok((link, false));
-        }
+        taken
+    }
+
+    fn connect(&self, node: &Node, by: Instant) -> RedisResult<Link> {
         let Some(seed) = self.servers.seeds.first() else { fail("there is no server")? };
         let (host, port) = node.clone();
         let address = match seed.addr() {
@@ -239,10 +266,11 @@ impl Links {
             _ => ConnectionAddr::Tcp(host, port),
         };
         let mut link = self.open(seed.clone().set_addr(address), by)?;
-        if self.servers.topology != Topology::Cluster && is_replica(&mut link) {
+        // Who may not ask finds out when it writes.
+        if self.servers.topology != Topology::Cluster && is_replica(&mut link).unwrap_or(false) {
             fail("it is a replica")?;
         }
-        Ok((link, true))
+        Ok(Link { link, asked: Instant::now() })
     }
 
     fn open(&self, seed: ConnectionInfo, by: Instant) -> RedisResult<Connection> {
@@ -262,7 +290,7 @@ impl Links {
         Ok(link)
     }
 
-    fn give_back(&self, node: Node, link: Connection) {
+    fn give_back(&self, node: Node, link: Link) {
         let surplus = fork::shared(|| {
             let mut idle = lock(&self.idle);
             let links = idle.entry(node).or_default();
@@ -312,10 +340,9 @@ fn left(by: Instant) -> Duration {
     by.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ANSWER)
 }
 
-fn is_replica(link: &mut Connection) -> bool {
-    // Who may not ask finds out when it writes.
-    let role = redis::cmd("ROLE").query::<Vec<Value>>(link).unwrap_or_default();
-    matches!(role.first(), Some(Value::BulkString(role)) if role != b"master")
+fn is_replica(link: &mut Connection) -> RedisResult<bool> {
+    let role = redis::cmd("ROLE").query::<Vec<Value>>(link)?;
+    Ok(matches!(role.first(), Some(Value::BulkString(role)) if role != b"master"))
 }
 
 fn missed(missed: Missed) -> RedisError {

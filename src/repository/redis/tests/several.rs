@@ -64,6 +64,21 @@ fn the_master_is_whom_the_sentinels_name() {
     assert_eq!(outcome(&service, "t", &code), Outcome::Checked);
 }
 
+/// A server that is demoted keeps its connections, and its rows of then.
+#[test]
+fn a_demoted_master_is_asked_no_longer() {
+    let Some(master) = Server::try_start(&[]) else { return };
+    let service = service_with(&master.url(), "").unwrap();
+    create(&service, "t").unwrap();
+    let next = Server::start(&[]);
+    master.command(&["REPLICAOF", "127.0.0.1", &next.port.to_string()]);
+    std::thread::sleep(link::MASTER);
+    for _ in 0..2 {
+        let told = service.status("t").unwrap_err();
+        assert!(told.outcome() == Outcome::Store && told.detail().contains("is a replica"), "{told}");
+    }
+}
+
 #[test]
 fn tls_trusts_the_given_authorities_alone() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
