@@ -80,6 +80,24 @@ impl Place {
         }
     }
 
+    /// Waits until the server has done what a process had asked for when it was killed.
+    pub fn settle(&self) {
+        match &self.server {
+            None => {}
+            Some(Server::Redis(server)) => drop(server.command(&["PING"])),
+            Some(Server::Cluster(cluster)) => {
+                cluster.nodes.iter().for_each(|node| drop(node.command(&["PING"])));
+            }
+            Some(Server::Postgres { server, .. }) => {
+                let busy = "SELECT count(*) FROM pg_stat_activity
+                    WHERE state <> 'idle' AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+                while server.query(busy) != "0" {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            }
+        }
+    }
+
     /// Empties it. Nobody has it open.
     pub fn clear(&self) {
         match &self.server {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::io::tcp::TcpSettings;
@@ -22,6 +23,9 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// How often a call is sent on to another node, or tries another connection.
 const TRIES: usize = 5;
+
+/// How long is waited while a slot moves to another node.
+const MOVING: Duration = Duration::from_millis(10);
 
 /// How long a connection may have been idle.
 const IDLE: Duration = Duration::from_secs(60);
@@ -82,7 +86,9 @@ impl Links {
         let slot = if self.servers.topology == Topology::Cluster { slot } else { 0 };
         let (mut asked, mut fallback) = (None, None);
         let mut last = self.error("no connection");
-        for _ in 0..TRIES {
+        let mut tries = TRIES;
+        while tries > 0 {
+            tries -= 1;
             let node = match asked.clone() {
                 Some(node) => node,
                 None => self.route(slot, by).map_err(Failure::Final)?,
@@ -115,6 +121,12 @@ impl Links {
                 ErrorKind::Server(ServerErrorKind::Ask) => {
                     self.give_back(node, link);
                     asked = redirected;
+                }
+                // Some of the rows are on one node, and some on the other: nothing was done.
+                ErrorKind::Server(ServerErrorKind::TryAgain) if Instant::now() + MOVING < by => {
+                    self.give_back(node, link);
+                    thread::sleep(MOVING);
+                    tries += 1;
                 }
                 ErrorKind::Server(ServerErrorKind::NoScript) => {
                     self.give_back(node, link);

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
 use super::*;
 use testing::free_port;
 use testing::redis::Cluster;
@@ -34,6 +36,43 @@ fn a_cluster_keeps_each_namespace_in_one_slot() {
     }
     let rows = |node: &Server| node.command(&["DBSIZE"]).trim().parse::<u32>().unwrap();
     assert!(nodes.iter().filter(|node| rows(node) > 0).count() > 1, "more than one node has rows");
+}
+
+/// The slots of tenants move to another node while these are asked for codes.
+#[test]
+fn a_tenant_may_move_to_another_node_at_work() {
+    let Some(cluster) = Cluster::try_start() else { return };
+    let identifier = |node: &Server| node.command(&["CLUSTER", "MYID"]).trim().to_owned();
+    let services: Vec<_> =
+        (0..12).map(|number| service_with(&cluster.url(), &format!(r#","namespace":"n{number}""#)).unwrap()).collect();
+    let over = AtomicBool::new(false);
+    let count = AtomicUsize::new(0);
+    let work = |service: &Service| {
+        let mut number = 0;
+        while !over.load(SeqCst) {
+            let token = format!("token {number}");
+            let code = service.create(&token, None).unwrap().message.unwrap().code.to_string();
+            assert_eq!(outcome(service, &token, "1234567"), Outcome::NotValid);
+            assert_eq!(outcome(service, &token, &code), Outcome::Ok);
+            assert_eq!(outcome(service, &token, &code), Outcome::Checked);
+            number += 1;
+            thread::sleep(Duration::from_millis(5));
+        }
+        count.fetch_add(number, SeqCst);
+    };
+    thread::scope(|scope| {
+        services.iter().for_each(|service| drop(scope.spawn(|| work(service))));
+        thread::sleep(Duration::from_millis(500));
+        let (from, to) = (identifier(&cluster.nodes[0]), identifier(&cluster.nodes[1]));
+        let name = format!("127.0.0.1:{}", cluster.nodes[0].port);
+        let words = ["--cluster", "reshard", &name, "--cluster-from", &from, "--cluster-to", &to];
+        cluster.nodes[0].command(&[&words[..], &["--cluster-slots", "5461", "--cluster-yes"]].concat());
+        thread::sleep(Duration::from_millis(500));
+        over.store(true, SeqCst);
+    });
+    assert_eq!(cluster.nodes[0].command(&["DBSIZE"]).trim(), "0");
+    let count = count.load(SeqCst);
+    assert!(count > 100, "{count} codes");
 }
 
 #[test]
