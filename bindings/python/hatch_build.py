@@ -11,9 +11,12 @@ from typing import Any, Dict
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = pathlib.Path(__file__).parent
-#: What cargo needs of the crate; the manifest names the benchmark and two more crates, so they must be there too.
+#: What cargo needs of the crate; the manifest names the benchmark and four more crates, so they must be there too.
 #: Cargo's configuration says how SQLite is built.
-SOURCES = (".cargo/config.toml", "Cargo.toml", "Cargo.lock", "build.rs", "src", "benches/otp", "simulator", "testing", "README.md")
+SOURCES = (
+    ".cargo/config.toml", "Cargo.toml", "Cargo.lock", "README.md", "build.rs", "src", "benches/otp",
+    "service", "simulator", "testing", "xtask",
+)
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
 
 
@@ -34,7 +37,8 @@ def version() -> str:
 
 def build() -> str:
     """Builds the shared library and gives its path, which only cargo knows: its target folder is configurable."""
-    command = ["cargo", "build", "--release", "--locked", "--lib", "--message-format=json-render-diagnostics"]
+    command = ["cargo", "build", "--package", "libotp", "--lib", "--features", "redis,postgres", "--release", "--locked"]
+    command += ["--message-format=json-render-diagnostics"]
     try:
         output = subprocess.run(command, cwd=crate(), check=True, stdout=subprocess.PIPE).stdout
     except FileNotFoundError:

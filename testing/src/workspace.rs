@@ -107,6 +107,11 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Where all tests that build the library for release do that: what it needs is compiled once.
+pub fn release_target() -> PathBuf {
+    scratch().join("release")
+}
+
 /// Runs a command to its end, which must come.
 pub fn run(command: &mut Command) -> Output {
     let _watchdog = Watchdog::new(&format!("{command:?}"), PATIENCE_SECONDS);

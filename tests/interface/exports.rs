@@ -39,7 +39,21 @@ fn exports_are_what_the_header_declares() {
     let mut exported: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').next_back()).collect();
     exported.sort_unstable();
     assert_eq!(exported, declared());
-    assert_eq!(exported.len(), 28);
+    assert_eq!(exported, listed().iter().map(|(name, _)| *name).collect::<Vec<_>>(), "abi/symbols.txt");
+}
+
+/// The functions that programs may be linked with, and the version that brought each. None ever goes.
+fn listed() -> Vec<(&'static str, &'static str)> {
+    let lines = include_str!("../../abi/symbols.txt").lines();
+    lines.map(|line| line.split_once(' ').expect("a name and a version")).collect()
+}
+
+#[test]
+fn every_function_came_with_a_version() {
+    let numbers = |version: &str| version.split('.').map(|number| number.parse().unwrap()).collect::<Vec<u32>>();
+    for (name, version) in listed() {
+        assert!(numbers(version) <= numbers(env!("CARGO_PKG_VERSION")), "{name} came with {version}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Programs in other languages, and the examples.
 
 mod examples;
+mod installed;
 mod node;
-mod otp_service;
 mod python;
 mod runtimes;
 mod swarm;

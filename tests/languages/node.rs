@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testing::workspace::{Workspace, copy, run, skip, succeeded};
+use testing::workspace::{Workspace, copy, release_target, run, skip, succeeded};
 use testing::{Folder, shared_library, size};
 
 const PACKAGE: &str = "bindings/node";
@@ -183,8 +183,10 @@ fn one_command_installs_from_a_checkout() {
         "Cargo.toml",
         "Cargo.lock",
         "build.rs",
+        "service",
         "simulator",
         "testing",
+        "xtask",
         "src",
         "include",
         "README.md",
@@ -199,7 +201,7 @@ fn one_command_installs_from_a_checkout() {
     std::fs::write(app.path().join("package.json"), "{}").unwrap();
     let mut npm = workspace.command(app.path(), "npm");
     npm.args(["install", "--no-audit", "--no-fund"]).arg(checkout.join(PACKAGE)).env_remove("LIBOTP_LIBRARY");
-    npm.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-release"));
+    npm.env("CARGO_TARGET_DIR", release_target());
     succeeded("npm install", &run(&mut npm));
     assert!(checkout.join(PACKAGE).join("native/libotp.so").exists());
     runs_the_readme(&workspace, &app, &readme_program(&workspace.path(PACKAGE)));

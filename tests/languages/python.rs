@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use testing::workspace::release_target;
 use testing::{Folder, Watchdog, complain, shared_library, size, tool};
 
 /// What the package itself does without: the type checker, and what the examples are written with.
@@ -149,7 +150,7 @@ fn package_installs_and_its_tests_pass() {
     }
     let folder = Folder::new("python-install");
     let Some(python) = environment(&folder.path().join("checkout")) else { return };
-    run(pip(&python).arg(python_folder()).args(PACKAGES));
+    run(pip(&python).arg(python_folder()).args(PACKAGES).env("CARGO_TARGET_DIR", release_target()));
     let mut tests = Command::new(&python);
     tests.args(["-m", "unittest", "discover", "--start-directory"]).arg(python_folder().join("tests"));
     tests.current_dir(folder.path()).env_remove("PYTHONPATH").env_remove("LIBOTP_LIBRARY");
@@ -161,17 +162,18 @@ fn package_installs_and_its_tests_pass() {
     run(Command::new(&python).args(["-m", "build", "--sdist", "--outdir"]).arg(&built).arg(python_folder()));
     let archive = std::fs::read_dir(&built).unwrap().next().unwrap().unwrap().path();
     let Some(empty) = environment(&folder.path().join("archive")) else { return };
-    run(pip(&empty).arg(archive).current_dir(folder.path()));
+    run(pip(&empty).arg(archive).current_dir(folder.path()).env("CARGO_TARGET_DIR", release_target()));
     is_built_as_here(&folder.path().join("archive"));
     let mut version = Command::new(&empty);
     version.args(["-c", "import libotp; print(libotp.__version__)"]).current_dir(folder.path());
     assert_eq!(run(version.env_remove("LIBOTP_LIBRARY")).trim(), env!("CARGO_PKG_VERSION"));
 }
 
-/// The library in an environment has no more of SQLite than `.cargo/config.toml` leaves in it.
+/// The library in an environment has all repositories, and no more of SQLite than `.cargo/config.toml` leaves in it.
 fn is_built_as_here(environment: &Path) {
     let library = run(Command::new("find").arg(environment).args(["-name", "libotp.so"]));
     let bytes = std::fs::read(library.trim()).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("ZADD") && holds("libotp.commit"), "{library}: there are no servers in it");
     assert!(holds("ENABLE_STAT4") && !holds("ENABLE_FTS5"), "{library}: SQLite is built with other flags");
 }

@@ -41,9 +41,10 @@ function build() {
   if (!fs.existsSync(path.join(CRATE, 'Cargo.toml'))) {
     fail(`neither ${library.platformPackage()} nor the library's source is there: set LIBOTP_LIBRARY to its path`);
   }
+  const what = ['--package', 'libotp', '--lib', '--features', 'redis,postgres', '--release', '--locked'];
   const { status, stdout, error } = spawnSync(
     'cargo',
-    ['build', '--release', '--locked', '--lib', '--message-format=json-render-diagnostics'],
+    ['build', ...what, '--message-format=json-render-diagnostics'],
     { cwd: CRATE, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 26 },
   );
   if (error?.code === 'ENOENT') fail('cargo is missing: install Rust, or set LIBOTP_LIBRARY to the path of the library');

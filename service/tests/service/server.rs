@@ -1,4 +1,4 @@
-//! The example as a process, and a client that says over TCP exactly what it is told to.
+//! The service as a process, and a client that says over TCP exactly what it is told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -42,7 +42,7 @@ impl Lines {
     }
 }
 
-/// The example, running in a folder.
+/// The service, running in a folder.
 pub struct Server {
     child: Child,
     pub port: u16,
@@ -52,8 +52,7 @@ pub struct Server {
 
 impl Server {
     pub fn command(folder: &Path) -> Command {
-        let example = testing::rust_example("otp_service");
-        let mut command = Command::new(example);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otp_service"));
         command.current_dir(folder).env("PORT", "0").env_remove("HOST").env_remove("OTP_CONFIG");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

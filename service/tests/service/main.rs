@@ -1,7 +1,4 @@
-//! The service example as its users meet it: a process, asked by HTTP, stopped by signals.
-//!
-//! `cargo test` builds the example first. With `--test languages` it does not: then `cargo build --example
-//! otp_service` is due before.
+//! The service as its users meet it: a process, asked by HTTP, stopped by signals.
 
 mod server;
 

@@ -1,4 +1,4 @@
-//! The tutorial's HTTP service over libotp. `cargo run --release --example otp_service`, and then:
+//! The tutorial's HTTP service over libotp. `cargo run --release -p otp_service`, and then:
 //!
 //! ```text
 //! curl -d '{"messengerId":"8192836451","phoneNumber":"393331234567"}' http://127.0.0.1:3000/otp/123456789
@@ -15,11 +15,8 @@
 //! * `HOST`: 127.0.0.1 unless set. Whoever reaches this service chooses token *and* recipient, and so receives the
 //!   token's code: it belongs behind your own application, not on the open network.
 
-#[path = "otp_service/configuration.rs"]
 mod configuration;
-#[path = "otp_service/ready.rs"]
 mod ready;
-#[path = "otp_service/simulate.rs"]
 mod simulate;
 
 use std::convert::Infallible;

@@ -1,0 +1,108 @@
+//! The layout of what is installed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::{Fault, Plan, describe, library, man, root};
+
+/// Headers, of C, for what reads C at run time, and of C++.
+const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
+const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
+
+/// Builds, and puts everything where the plan says.
+pub fn install(plan: &Plan) -> Result<(), Fault> {
+    let header = read(&root().join("include/otp.h"))?;
+    let (version, abi) = (version()?, abi(&header)?);
+    let built = library::build(plan.is_plain)?;
+    let tree = Tree { top: top(plan) };
+
+    let libraries = tree.folder(&plan.libdir)?;
+    let (soname, real) = (format!("libotp.so.{abi}"), format!("libotp.so.{version}"));
+    built.put_shared(&libraries.join(&real))?;
+    tree.set_mode(&libraries.join(&real), 0o755)?;
+    tree.link(&real, &libraries.join(&soname))?;
+    tree.link(&soname, &libraries.join("libotp.so"))?;
+    built.put_static(&libraries.join("libotp.a"))?;
+    tree.set_mode(&libraries.join("libotp.a"), 0o644)?;
+
+    let include = tree.folder(Path::new("include"))?;
+    for name in HEADERS {
+        tree.write(&include.join(name), &read(&root().join("include").join(name))?)?;
+    }
+    let pkg_config = tree.folder(&plan.libdir.join("pkgconfig"))?;
+    tree.write(&pkg_config.join("libotp.pc"), &describe::pkg_config(&plan.libdir, &version))?;
+    let cmake = tree.folder(&plan.libdir.join("cmake/otp"))?;
+    tree.write(&cmake.join("otp-config.cmake"), &describe::cmake(&plan.libdir, &soname))?;
+    tree.write(&cmake.join("otp-config-version.cmake"), &describe::cmake_version(&version))?;
+    let manual = tree.folder(Path::new("share/man/man3"))?;
+    for page in man::pages(&header, &version)? {
+        tree.write(&manual.join(format!("{}.3", page.name)), &page.text)?;
+    }
+    let licences = tree.folder(Path::new("share/doc/libotp"))?;
+    for name in LICENCES {
+        tree.write(&licences.join(name), &read(&root().join(name))?)?;
+    }
+    println!("installed libotp {version} in {}", tree.top.display());
+    Ok(())
+}
+
+/// Where the prefix lies for now.
+fn top(plan: &Plan) -> PathBuf {
+    match &plan.destdir {
+        Some(destdir) => destdir.join(plan.prefix.strip_prefix("/").unwrap_or(&plan.prefix)),
+        None => plan.prefix.clone(),
+    }
+}
+
+/// The version in the manifest, which all packages have.
+pub fn version() -> Result<String, Fault> {
+    let manifest = read(&root().join("Cargo.toml"))?;
+    let line = manifest.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    line.map(str::to_owned).ok_or("Cargo.toml: no version".to_owned())
+}
+
+fn abi(header: &str) -> Result<&str, Fault> {
+    let number = header.lines().find_map(|line| line.strip_prefix("#define OTP_ABI_VERSION "));
+    number.map(str::trim).ok_or("otp.h: no OTP_ABI_VERSION".to_owned())
+}
+
+fn read(path: &Path) -> Result<String, Fault> {
+    fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))
+}
+
+/// What is installed. A file that is there is replaced, never written into: a program may be using it.
+struct Tree {
+    top: PathBuf,
+}
+
+impl Tree {
+    fn folder(&self, name: &Path) -> Result<PathBuf, Fault> {
+        let folder = self.top.join(name);
+        fs::create_dir_all(&folder).map_err(|cause| format!("{}: {cause}", folder.display()))?;
+        Ok(folder)
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), Fault> {
+        self.remove(path)?;
+        fs::write(path, text).map_err(|cause| format!("{}: {cause}", path.display()))?;
+        self.set_mode(path, 0o644)
+    }
+
+    fn link(&self, to: &str, path: &Path) -> Result<(), Fault> {
+        self.remove(path)?;
+        symlink(to, path).map_err(|cause| format!("{}: {cause}", path.display()))
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Fault> {
+        match fs::remove_file(path) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {cause}", path.display())),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Fault> {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(path, mode).map_err(|cause| format!("{}: {cause}", path.display()))
+    }
+}
