@@ -181,6 +181,8 @@ impl Links {
             None if cause.kind() == ErrorKind::Client => self.error("is a replica, and not the master"),
             None if cause.is_timeout() => self.error("no answer in time"),
             None if cause.kind() == ErrorKind::AuthenticationFailed => self.error("user or password are refused"),
+            // The system's words, and nothing else.
+            None if cause.is_io_error() => self.error(&cause.to_string()),
             None => self.error(&format!("the connection failed ({:?})", cause.kind()).to_lowercase()),
         }
     }

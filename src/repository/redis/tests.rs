@@ -266,6 +266,17 @@ fn a_replica_that_stands_still_has_no_change() {
     create(&service, "v").unwrap();
 }
 
+#[test]
+fn who_is_not_there_is_told_plainly() {
+    let told = |url: &str| service_with(url, "").err().unwrap();
+    let port = testing::free_port();
+    let refused = told(&format!("redis://default:sEcReT@localhost:{port}"));
+    assert!(refused.outcome() == Outcome::Store && refused.detail().contains("Connection refused"), "{refused}");
+    let unknown = told("redis://default:sEcReT@no-such-host.invalid");
+    assert!(unknown.outcome() == Outcome::Store && unknown.detail().contains("lookup"), "{unknown}");
+    assert!(!refused.detail().contains("sEcReT") && !unknown.detail().contains("sEcReT"));
+}
+
 /// What the tenant's key is made of must be the same everywhere.
 #[test]
 fn scans_go_through_all_tenants_in_order() {
