@@ -58,7 +58,7 @@ impl Trace {
     pub fn draw(random: &mut Random, calls: usize) -> Self {
         let seed = random.draw();
         let mut time = T0;
-        let mut round = |number: usize| {
+        let round = |number: usize| {
             // Mostly a little later, now and then much, or back a little as clocks are put right. Codes end for certain.
             let kind = if number % 8 == 7 { 15 } else { random.below(20) };
             time += match kind {
