@@ -99,7 +99,8 @@ fn within(folder: PathBuf) -> Result<PathBuf, Fault> {
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
 }
 
 /// Runs a command to its end, and gives what it printed.
