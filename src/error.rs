@@ -24,6 +24,8 @@ enum Scope {
     Row,
     /// One row that is damaged.
     Damage,
+    /// The repository, which was moved.
+    Move,
 }
 
 /// The library's `Result`.
@@ -56,12 +58,22 @@ impl Error {
     pub(crate) fn of_one_row(self) -> Self {
         match self.scope {
             Scope::Call => Self { scope: Scope::Row, ..self },
-            Scope::Row | Scope::Damage => self,
+            Scope::Row | Scope::Damage | Scope::Move => self,
         }
     }
 
     pub(crate) fn is_of_one_row(&self) -> bool {
-        self.scope != Scope::Call
+        matches!(self.scope, Scope::Row | Scope::Damage)
+    }
+
+    /// The whole repository has gone elsewhere.
+    pub(crate) fn moved(detail: impl Into<String>) -> Self {
+        Self { scope: Scope::Move, ..Self::store(detail) }
+    }
+
+    /// Whether it says that the repository was moved.
+    pub(crate) fn is_move(&self) -> bool {
+        self.scope == Scope::Move
     }
 
     /// Whether it is about one row that was read, and makes no sense.
@@ -73,7 +85,7 @@ impl Error {
     pub(crate) fn in_repository(self, place: &str) -> Self {
         match self.scope {
             Scope::Damage => Self { detail: format!("repository {place:?}: {}", self.detail), ..self },
-            Scope::Call | Scope::Row => self,
+            Scope::Call | Scope::Row | Scope::Move => self,
         }
     }
 

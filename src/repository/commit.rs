@@ -6,6 +6,7 @@
 //! synced the next one runs.
 
 mod batch;
+
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -117,8 +118,12 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
                 Err(error) if error.outcome() == Outcome::Busy && Instant::now() < deadline => thread::sleep(PAUSE),
                 answer => return answer.map_err(|error| error.in_repository(&self.place)),
             }
-            // What keeps a reader out, as a database that was switched to another mode, a writer puts right.
-            self.submit(Commit { synced: false, sweep: None }, Work::Run(Box::new(|_| Ok(()))))?;
+            // What keeps a reader out, as a database that was switched to another mode, a writer puts right. From one
+            // that was moved there is still something to read.
+            match self.submit(Commit { synced: false, sweep: None }, Work::Run(Box::new(|_| Ok(())))) {
+                Err(error) if !error.is_move() => return Err(error),
+                _ => {}
+            }
         }
     }
 
@@ -315,3 +320,6 @@ fn busy() -> Error {
 fn broken() -> Error {
     Error::internal("an operation of the repository panicked")
 }
+
+#[cfg(test)]
+mod tests;

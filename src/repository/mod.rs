@@ -115,7 +115,7 @@ impl Row {
 /// The refusal of a repository that was moved.
 #[cold]
 pub fn moved(place: &str) -> Error {
-    Error::store(format!("repository {place:?}: it was moved (otp_copy): open what it was moved to"))
+    Error::moved(format!("repository {place:?}: it was moved (otp_copy): open what it was moved to"))
 }
 
 /// The refusal of one that is not what was opened.

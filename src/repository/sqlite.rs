@@ -73,7 +73,7 @@ pub fn open(path: &Path, durability: Durability, warnings: &mut Vec<String>) -> 
     // The first transaction makes the table, or refuses the file.
     match repository.update(super::Commit { synced: true, sweep: None }, Box::new(|_| Ok(()))) {
         // What was moved can still be copied.
-        Err(error) if !repository.read(&META).is_ok_and(|row| row.is_some_and(|row| row.is_moved())) => Err(error),
+        Err(error) if !error.is_move() => Err(error),
         _ => Ok(repository),
     }
 }

@@ -153,3 +153,39 @@ fn unsafe_code_and_long_files() {
         assert!(lines <= 400, "{}: {lines}", path.display());
     }
 }
+
+/// The Rust sources below a folder.
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => rust_files(&path, found),
+            false => found.extend(Some(path).filter(|path| path.extension().is_some_and(|ending| ending == "rs"))),
+        }
+    }
+}
+
+/// Whether the file that is a module of the folder's own file or `mod.rs` is named there.
+fn is_named(path: &Path) -> bool {
+    let (folder, name) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+    let owners =
+        ["mod.rs", "main.rs", "lib.rs"].map(|name| folder.join(name)).into_iter().chain([folder.with_extension("rs")]);
+    owners
+        .filter_map(|owner| std::fs::read_to_string(owner).ok())
+        .any(|text| names(&text, "mod ").any(|found| found == name))
+}
+
+/// A test that nobody compiles holds nothing.
+#[test]
+fn every_file_is_part_of_a_crate() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "simulator", "testing/src", "service", "xtask"] {
+        rust_files(&source(folder), &mut files);
+    }
+    assert!(files.len() > 300, "{}", files.len());
+    let is_root = |path: &Path| ["main.rs", "lib.rs"].iter().any(|name| path.ends_with(name));
+    for path in files.iter().filter(|path| !is_root(path)) {
+        let module = if path.ends_with("mod.rs") { path.parent().unwrap() } else { path };
+        assert!(is_named(module), "{}", path.display());
+    }
+    assert!(is_named(&source("src/repository.rs")) && !is_named(&source("src/nobody.rs")));
+}
