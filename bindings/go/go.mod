@@ -1,0 +1,3 @@
+module libotp
+
+go 1.19
