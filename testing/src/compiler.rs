@@ -31,6 +31,16 @@ pub fn succeed(command: &mut Command) -> String {
     text(&stdout)
 }
 
+/// The library under the names by which it is linked and loaded, in a folder of its own.
+pub fn linked(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    // The soname is the name under which a program looks for the library.
+    for file in ["libotp.so".to_owned(), format!("libotp.so.{}", abi_version())] {
+        symlink(shared_library(), folder.path().join(file)).unwrap();
+    }
+    folder
+}
+
 /// A compiler, and the folder for what it makes.
 pub struct Compiler {
     path: PathBuf,
@@ -43,11 +53,7 @@ impl Compiler {
     /// None, said loudly, where the compiler is missing.
     pub fn new(compiler: &str, name: &str) -> Option<Self> {
         let compiler = tool(compiler)?;
-        let folder = Folder::new(&format!("c_api-{name}"));
-        // The soname is the name under which a program looks for the library.
-        let soname = format!("libotp.so.{}", abi_version());
-        symlink(shared_library(), folder.path().join(soname)).unwrap();
-        symlink(shared_library(), folder.path().join("libotp.so")).unwrap();
+        let folder = linked(&format!("c_api-{name}"));
         Some(Self { path: compiler, folder, runs: AtomicUsize::new(0), _watchdog: Watchdog::new(name, 900) })
     }
 

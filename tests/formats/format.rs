@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::scenarios::library::Library;
 use crate::scenarios::model::{Names, Scenario, fill_value};
+use crate::scenarios::runner::Runner;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use otp::{Outcome, Service};
@@ -175,7 +177,7 @@ fn ask(version: &str, kind: &'static str) {
             names.insert(name.to_owned(), text);
         }
         let scenario: Scenario = serde_json::from_value(fill_value(&questions[number], &names)).unwrap();
-        let answered = crate::scenarios::library::Runner::run(&scenario, &fixture.folder.repository(kind));
+        let answered = Runner::run(&mut Library::default(), &scenario, &fixture.folder.repository(kind));
         assert_eq!(answered, Ok(()), "{version}, {kind}: {}", scenario.name);
     }
 }

@@ -1,4 +1,7 @@
-//! The scenarios of the vectors, and how the library runs them.
+//! The scenarios of the vectors, and who runs them.
 
+pub mod agent;
+pub mod flat;
 pub mod library;
 pub mod model;
+pub mod runner;

@@ -1,11 +1,11 @@
 //! The vectors of `tests/vectors`, which say what every language must answer, run from Rust, C and C++.
 
-mod flat;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::scenarios::library::Library;
 use crate::scenarios::model::REPOSITORIES;
+use crate::scenarios::runner::Runner;
 use testing::compiler::{Compiler, root, valgrind};
 use testing::place::{Place, SERVERS};
 use testing::{Watchdog, size};
@@ -41,7 +41,7 @@ fn run_all(kind: &str) {
     for (file, scenarios) in crate::scenarios::model::read_all() {
         for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(kind)) {
             place.clear();
-            if let Err(flaw) = crate::scenarios::library::Runner::run(scenario, &place.repository) {
+            if let Err(flaw) = Runner::run(&mut Library::default(), scenario, &place.repository) {
                 flaws.push(format!("{file}: {}: {flaw}", scenario.name));
             }
         }
@@ -72,7 +72,7 @@ fn rust_on_servers() {
 /// A file of all scenarios on this kind of repository.
 fn flat_file(compiler: &Compiler, kind: &str, with_helpers: bool) -> PathBuf {
     let all: Vec<_> = crate::scenarios::model::read_all().into_iter().flat_map(|(_, scenarios)| scenarios).collect();
-    let (lines, steps) = flat::write(&all, kind, with_helpers);
+    let (lines, steps) = crate::scenarios::flat::write(&all, kind, with_helpers);
     assert!(steps >= STEPS, "{steps} steps");
     let path = compiler.folder.path().join(format!("{kind}.steps"));
     std::fs::write(&path, lines).unwrap();

@@ -3,21 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testing::compiler::{root, succeed};
-use testing::{Folder, Watchdog, shared_library, tool};
+use testing::compiler::{linked, root, succeed};
+use testing::{Watchdog, shared_library, tool};
 
 /// A program of `tests/languages/runtimes`.
 fn program(name: &str) -> PathBuf {
     root().join("tests/languages/runtimes").join(name)
-}
-
-/// The library under the names by which it is linked and loaded, in a folder of its own.
-fn linked(name: &str) -> Folder {
-    let folder = Folder::new(name);
-    for file in ["libotp.so".to_owned(), format!("libotp.so.{}", otp::ffi::results::OTP_ABI_VERSION)] {
-        std::os::unix::fs::symlink(shared_library(), folder.path().join(file)).unwrap();
-    }
-    folder
 }
 
 /// Runs a program that reads the declarations and uses up a code.

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::scenarios::model::{Names, REPOSITORIES, Scenario, Step, argument_text, fill_value};
+use super::model::{Names, REPOSITORIES, Scenario, Step, argument_text, fill_value};
 
 /// The functions that have no service.
 const HELPERS: [&str; 6] =
@@ -47,11 +47,14 @@ pub fn write(scenarios: &[Scenario], kind: &str, with_helpers: bool) -> (String,
     (lines.text, steps)
 }
 
+/// A part of a line.
+pub fn escaped(part: &str) -> String {
+    part.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
+}
+
 impl Lines {
     fn add(&mut self, parts: &[&str]) {
-        let escape =
-            |part: &&str| part.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
-        self.text += &parts.iter().map(escape).collect::<Vec<_>>().join("\t");
+        self.text += &parts.iter().map(|part| escaped(part)).collect::<Vec<_>>().join("\t");
         self.text.push('\n');
     }
 

@@ -1,0 +1,116 @@
+//! The wrappers that are one file each: the vectors through every one of them, and the example of its README.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use testing::compiler::{linked, root, succeed};
+use testing::{Folder, Watchdog, tool};
+
+use crate::scenarios::agent::Agent;
+use crate::scenarios::model::{BEGINNING_MS, REPOSITORIES, read_all};
+use crate::scenarios::runner::{Moment, Runner};
+
+/// A language, whose tools are there.
+struct Language {
+    /// Its folder in `bindings`.
+    name: &'static str,
+    /// The library, and what is made of its programs.
+    folder: Folder,
+    _watchdog: Watchdog,
+}
+
+impl Language {
+    /// None, said loudly, where a tool is missing.
+    fn new(name: &'static str, tools: &[&str]) -> Option<Self> {
+        let all = tools.iter().all(|name| tool(name).is_some());
+        all.then(|| Self { name, folder: linked(&format!("language-{name}")), _watchdog: Watchdog::new(name, 300) })
+    }
+
+    fn source(&self, file: &str) -> PathBuf {
+        root().join("bindings").join(self.name).join(file)
+    }
+
+    fn made(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// A call of a tool that finds the library, and keeps what it makes to itself.
+    fn call(&self, tool: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(tool);
+        command.env("LD_LIBRARY_PATH", self.folder.path()).env("HOME", self.folder.path());
+        command
+    }
+
+    /// All scenarios, on every repository.
+    fn runs_the_vectors(&self, program: impl Fn() -> Command) {
+        let mut flaws = Vec::new();
+        for kind in REPOSITORIES {
+            let mut agent = Agent::start(program());
+            for (file, scenarios) in read_all() {
+                for (number, scenario) in scenarios.iter().filter(|scenario| scenario.runs_on(kind)).enumerate() {
+                    let place = Folder::new(&format!("{}-{file}{number}", self.name));
+                    if let Err(flaw) = Runner::run(&mut agent, scenario, &place.repository(kind)) {
+                        flaws.push(format!("{kind}: {file}: {}: {flaw}", scenario.name));
+                    }
+                }
+            }
+            agent.end();
+        }
+        assert!(flaws.is_empty(), "{}", flaws.join("\n"));
+    }
+
+    /// A foreign thread must not run what such a language is told to call.
+    fn refuses_callbacks_in_the_background(&self, program: Command) {
+        let mut agent = Agent::start(program);
+        let config = r#"{"repository":"memory:","sender":{"type":"none"},"background":true}"#;
+        let parts = ["open", config].map(|part| Some(part.to_owned())).into_iter().chain([None]).collect::<Vec<_>>();
+        let told = agent.ask(&Moment { now_ms: BEGINNING_MS, answers: &[] }, &parts);
+        assert!(told[0].parse::<i32>().unwrap() < 0 && told[1].contains("background"), "{told:?}");
+        agent.end();
+    }
+
+    /// The example that its README begins with.
+    fn example(&self) -> String {
+        let readme = std::fs::read_to_string(self.source("README.md")).unwrap();
+        let example = readme.split_once(&format!("```{}\n", self.name)).and_then(|(_, rest)| rest.split_once("```\n"));
+        example.expect("an example").0.to_owned()
+    }
+
+    /// Has the example run, in a folder of its own, by what is made of it.
+    fn runs_the_example(&self, mut program: Command) {
+        let place = self.made("example");
+        std::fs::create_dir_all(&place).unwrap();
+        assert_eq!(succeed(program.current_dir(place)), "true\n");
+    }
+}
+
+/// Writes a file, and the folders above it.
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn go() {
+    let Some(go) = Language::new("go", &["go", "cc", "pkg-config"]) else { return };
+    let place = go.folder.path().display();
+    let flags = format!("Libs: -L{place} -lotp\nCflags: -I{}\n", root().join("include").display());
+    write(&go.made("libotp.pc"), &format!("Name: libotp\nDescription: for this test\nVersion: 0\n{flags}"));
+    let build = |folder: &Path, what: &str, program: &Path| {
+        let mut build = go.call("go");
+        build.current_dir(folder).env("PKG_CONFIG_PATH", go.folder.path());
+        build
+            .env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go"))
+            .env("CGO_ENABLED", "1")
+            .env("GOFLAGS", "-mod=mod");
+        succeed(build.args(["build", "-o"]).arg(program).arg(what));
+    };
+    build(&go.source(""), "./vectors", &go.made("vectors"));
+    go.runs_the_vectors(|| go.call(go.made("vectors")));
+
+    write(&go.made("module/go.mod"), "module example\n\ngo 1.19\n");
+    write(&go.made("module/main.go"), &go.example());
+    write(&go.made("module/otp/otp.go"), &std::fs::read_to_string(go.source("otp.go")).unwrap());
+    build(&go.made("module"), ".", &go.made("login"));
+    go.runs_the_example(go.call(go.made("login")));
+}
