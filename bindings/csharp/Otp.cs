@@ -1,12 +1,13 @@
+#define TRACE
 using System;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Threading;
 
-/// <summary>One-time passwords inside your own process: create a code, have it delivered, verify it exactly once.
-/// It calls the library <c>libotp.so.0</c>, or the one that the environment variable <c>LIBOTP_LIBRARY</c> names.
-/// <c>otp.h</c> tells what configurations, requests and replies hold.</summary>
+// One-time passwords inside your own process: create a code, have it delivered, verify it exactly once. This calls the
+// library libotp.so.0, or the one that the environment variable LIBOTP_LIBRARY names. otp.h tells what configurations,
+// requests and replies hold.
 namespace Libotp
 {
     /// <summary>What a call came to. <c>Ok</c> is the only yes. Refusals, which are positive, are to show the user and
@@ -31,7 +32,7 @@ namespace Libotp
     /// lists the fields. An exception means that the message may have been sent: the code stays good.</summary>
     public delegate Delivery Sender(Fields message);
 
-    /// <summary>Takes a log event; "Log events" in <c>otp.h</c> lists the fields. An exception loses the event.</summary>
+    /// <summary>Takes a log event; "Log events" in <c>otp.h</c> lists the fields.</summary>
     public delegate void Log(LogLevel level, Fields logEvent);
 
     /// <summary>Tells the time in milliseconds since 1970. The system's clock is read where it throws.</summary>
@@ -42,21 +43,16 @@ namespace Libotp
     {
         internal Fields(string json) { Json = json; }
 
-        /// <summary>The object as the library wrote it. A message holds the code, and so may a reply: keep it out of
-        /// logs.</summary>
+        /// <summary>The object as the library wrote it. It may hold a code: keep it out of logs.</summary>
         public string Json { get; }
 
-        /// <summary>A text, number or boolean as text; "" where there is none. Dots lead into objects and arrays:
-        /// "delivery.steps.1.at".</summary>
+        /// <summary>A text, number or boolean as text, else "". Dots lead inside: "delivery.steps.1.at".</summary>
         public string Text(string field)
         {
             byte[] json = C.Utf8(Json, "json"), name = C.Utf8(field, nameof(field)), text = new byte[256];
-            var size = (int)C.otp_reply_text(json, name, text, C.Size(text));
-            if (size >= text.Length)
-            {
+            int size;
+            while ((size = (int)C.otp_reply_text(json, name, text, C.Size(text))) >= text.Length)
                 text = new byte[size + 1];
-                C.otp_reply_text(json, name, text, C.Size(text));
-            }
             return Encoding.UTF8.GetString(text, 0, size);
         }
 
@@ -89,14 +85,11 @@ namespace Libotp
         public override string ToString() => Name;
     }
 
-    /// <summary>The library could not answer: log it. What a <see cref="Sender"/> threw meanwhile is the inner
-    /// exception.</summary>
+    /// <summary>The library could not answer: log it. What a sender threw is the inner exception.</summary>
     public sealed class OtpException : Exception
     {
-        internal OtpException(Reply reply, Exception cause) : base(reply.Name + ": " + reply.Message, cause)
-        {
+        internal OtpException(Reply reply, Exception cause) : base(reply.Name + ": " + reply.Message, cause) =>
             Reply = reply;
-        }
 
         /// <summary>All that the library said.</summary>
         public Reply Reply { get; }
@@ -108,18 +101,17 @@ namespace Libotp
         public string Name => Reply.Name;
     }
 
-    /// <summary>Writes the JSON object of a request, and escapes what needs it.</summary>
+    /// <summary>Writes the JSON object of a request, and escapes what needs it. A member that is there
+    /// already, or finds no room, is an <see cref="ArgumentException"/>.</summary>
     public sealed class Request
     {
         readonly byte[] buffer = new byte[16 * 1024 + 1];
 
         /// <summary>Adds a member with a text.</summary>
-        /// <exception cref="ArgumentException">It is there already, or finds no room.</exception>
         public Request Text(string field, string text) => Added(field,
             C.otp_request_text(buffer, C.Size(buffer), C.Utf8(field, nameof(field)), C.Utf8(text, nameof(text))));
 
         /// <summary>Adds a text for a name that stands in braces in the message.</summary>
-        /// <exception cref="ArgumentException">It is there already, or finds no room.</exception>
         public Request Param(string name, string text) => Added(name,
             C.otp_request_param(buffer, C.Size(buffer), C.Utf8(name, nameof(name)), C.Utf8(text, nameof(text))));
 
@@ -147,7 +139,7 @@ namespace Libotp
         /// <param name="config">The configuration, one JSON object. Null: all defaults.</param>
         /// <param name="sender">Delivers messages: only with the configuration's sender "host". May be null.</param>
         /// <param name="clock">Tells the time in place of the system's clock. May be null.</param>
-        /// <param name="log">Takes log events of all levels. May be null.</param>
+        /// <param name="log">Takes log events of all levels. May be null. What it throws is traced.</param>
         public Service(string config, Sender sender = null, Clock clock = null, Log log = null)
         {
             Opening = C.Run(reply => C.otp_open(C.Utf8(config, nameof(config)), out handle, reply, C.Size(reply)));
@@ -157,25 +149,25 @@ namespace Libotp
                 if (log != null) C.Check(C.otp_on_log(handle, LogLevel.Debug, C.OnLog, C.Keep(log), C.OnDrop));
                 if (sender != null) C.Check(C.otp_on_send(handle, C.OnSend, C.Keep(sender), C.OnDrop));
             }
-            catch
-            {
-                Close();
-                throw;
-            }
+            catch { Close(); throw; }
         }
 
-        /// <summary>Closes a service that nobody closed.</summary>
-        ~Service() { Close(); }
+        /// <summary>The version of the library, such as "0.1.0".</summary>
+        public static string Version => C.Text(C.otp_version());
 
-        /// <summary>What the library said when it opened: its <c>warnings</c> name what is allowed and not
-        /// advisable.</summary>
+        /// <summary>Closes a service that nobody closed.</summary>
+        ~Service()
+        {
+            // When the process ends, Mono has stopped the library's thread, and closing would wait for it in vain.
+            if (!Environment.HasShutdownStarted) Close();
+        }
+
+        /// <summary>What the library said when it opened, such as <c>warnings</c>.</summary>
         public Reply Opening { get; }
 
         /// <summary>Draws a code for <paramref name="token"/> and has it delivered; it replaces the token's live one.
-        /// Let nobody outside choose both a token and an address: whoever does receives its code.</summary>
-        /// <param name="token">Your name for what the code is good for.</param>
-        /// <param name="request">One JSON object, which <see cref="Request"/> helps to write. Null only with sender
-        /// "none".</param>
+        /// Let nobody outside choose both a token and an address: whoever does receives its code. The request is one
+        /// JSON object: see <see cref="Request"/>. It is null only with sender "none".</summary>
         public Reply Create(string token, string request) => Call((service, reply) => C.otp_create(service,
             C.Utf8(token, nameof(token)), C.Utf8(request, nameof(request)), reply, C.Size(reply)));
 
@@ -186,8 +178,7 @@ namespace Libotp
         public Reply ResendChannel(string token, string channel) => Call((service, reply) => C.otp_resend_channel(
             service, C.Utf8(token, nameof(token)), C.Utf8(channel, nameof(channel)), reply, C.Size(reply)));
 
-        /// <summary>With sender "none": says that the last message certainly did not leave, and gets the next
-        /// one.</summary>
+        /// <summary>With sender "none": says that the last message certainly did not leave; gets the next.</summary>
         public Reply NotSent(string token) => Call(C.otp_not_sent, token, nameof(token));
 
         /// <summary>Checks a code and uses it up. Let somebody in on <see cref="Reply.IsOk"/> and on nothing else.
@@ -202,17 +193,15 @@ namespace Libotp
         /// <summary>Says how the token's code stands. It sends nothing and counts nothing.</summary>
         public Reply Status(string token) => Call(C.otp_status, token, nameof(token));
 
-        /// <summary>Takes a webhook of the carrier: the header Authorization, or null, and the bytes of the body. Answer
-        /// it with <see cref="Reply.HttpStatus"/>, also with that of an <see cref="OtpException"/>.</summary>
+        /// <summary>Takes a webhook of the carrier: the header Authorization, or null, and the bytes of the body.
+        /// Answer it with <see cref="Reply.HttpStatus"/>, also with that of an <see cref="OtpException"/>.</summary>
         public Reply Webhook(string authorization, byte[] body) => Call((service, reply) => C.otp_webhook(service,
             C.Utf8(authorization, nameof(authorization)), body, C.Size(body), reply, C.Size(reply)));
 
-        /// <summary>Sends steps whose time has come and removes old codes: call it about once a second with timed
-        /// steps.</summary>
+        /// <summary>Sends the steps that are due and removes old codes: call it once a second, or a minute.</summary>
         public Reply RunDue() => Call((service, reply) => C.otp_run_due(service, reply, C.Size(reply)));
 
-        /// <summary>Copies the whole repository into another one: a backup, or with options <c>{"move": true}</c> a
-        /// move.</summary>
+        /// <summary>Copies the repository into another one: a backup, or with <c>{"move": true}</c> a move.</summary>
         public Reply Copy(string repository, string options = null) => Call((service, reply) => C.otp_copy(service,
             C.Utf8(repository, nameof(repository)), C.Utf8(options, nameof(options)), reply, C.Size(reply)));
 
@@ -225,8 +214,7 @@ namespace Libotp
         /// <summary>Erases every code that was sent to a recipient. For operators.</summary>
         public Reply Erase(string recipient) => Call(C.otp_erase, recipient, nameof(recipient));
 
-        /// <summary>Closes the service: waits for calls of other threads. In a callback it returns at once. A second
-        /// time is harmless.</summary>
+        /// <summary>Waits for calls of other threads, except in a callback. A second time is harmless.</summary>
         public void Close()
         {
             var service = Interlocked.Exchange(ref handle, IntPtr.Zero);
@@ -251,7 +239,7 @@ namespace Libotp
         }
     }
 
-    /// <summary>The functions of <c>otp.h</c>, and what goes between them and C#.</summary>
+    // The functions of otp.h, and what goes between them and C#.
     static class C
     {
         static readonly Encoding Strict = new UTF8Encoding(false, true);
@@ -261,24 +249,23 @@ namespace Libotp
         static IntPtr Load()
         {
             var path = Environment.GetEnvironmentVariable("LIBOTP_LIBRARY");
-            const int now = 2;
-            var library = dlopen(Utf8(string.IsNullOrEmpty(path) ? "libotp.so.0" : path, "LIBOTP_LIBRARY"), now);
-            if (library == IntPtr.Zero) throw new DllNotFoundException(Text(dlerror()));
-            if (Find<OfVersion>("otp_abi_version", library)() == 0) return library;
-            throw new DllNotFoundException("libotp has another OTP_ABI_VERSION than 0");
+            var library = dlopen(Utf8(string.IsNullOrEmpty(path) ? "libotp.so.0" : path, "path"), 2 /* RTLD_NOW */);
+            return library != IntPtr.Zero ? library : throw new DllNotFoundException(Text(dlerror()));
         }
 
-        static T Find<T>(string name, IntPtr library)
+        static C()
         {
-            var function = dlsym(library, Utf8(name, nameof(name)));
+            if (Find<Number>("otp_abi_version")() != 0) throw new DllNotFoundException("OTP_ABI_VERSION is not 0");
+        }
+
+        static T Find<T>(string name)
+        {
+            var function = dlsym(Library, Utf8(name, nameof(name)));
             if (function == IntPtr.Zero) throw new EntryPointNotFoundException("libotp has no " + name);
             return Marshal.GetDelegateForFunctionPointer<T>(function);
         }
 
-        static T Find<T>(string name) => Find<T>(name, Library);
-
-        /// <summary>UTF-8 ended by NUL, whatever the platform's encoding. What C would cut or .NET replace is refused:
-        /// it would come to stand for another text.</summary>
+        // UTF-8 ended by NUL. What C would cut or .NET replace is refused: it would come to stand for another text.
         internal static byte[] Utf8(string text, string name)
         {
             if (text == null) return null;
@@ -312,17 +299,19 @@ namespace Libotp
             try { result = function(buffer); }
             finally { running = outer; }
             var reply = new Reply(result, Text(buffer));
+            if (call.Thrown is ThreadAbortException) Thread.CurrentThread.Abort();
             if (result < 0) throw new OtpException(reply, call.Thrown);
-            if (call.Thrown != null) Report(call.Thrown);
+            if (call.Thrown != null) Caught(call.Thrown, false);
             return reply;
         }
 
-        /// <summary>Throws unless a setter succeeded. It has no reply, so one is made.</summary>
+        // Throws unless a setter succeeded. It has no reply, so one is made.
         internal static void Check(Result result)
         {
             if (result == Result.Ok) return;
             var json = new Request().Text("result", Text(otp_result_name(result)));
-            throw new OtpException(new Reply(result, json.Text("message", Text(otp_result_message(result))).Json), null);
+            json.Text("message", Text(otp_result_message(result)));
+            throw new OtpException(new Reply(result, json.Json), null);
         }
 
         // One function of each kind serves all services and is never freed, so none goes under a call. The user data is
@@ -338,34 +327,28 @@ namespace Libotp
         internal static readonly SendFunction OnSend = (userData, message) =>
         {
             try { return ((Sender)Kept(userData))(new Fields(Text(message))); }
-            catch (Exception thrown)
-            {
-                // On the library's own thread there is no call to tell.
-                if (running == null) Report(thrown);
-                else running.Thrown = thrown;
-                return Delivery.InDoubt;
-            }
+            catch (Exception thrown) { Caught(thrown, true); return Delivery.InDoubt; }
         };
         internal static readonly LogFunction OnLog = (userData, level, logEvent) =>
         {
             try { ((Log)Kept(userData))(level, new Fields(Text(logEvent))); }
-            catch (Exception thrown) { Report(thrown); }
+            catch (Exception thrown) { Caught(thrown, false); }
         };
         internal static readonly ClockFunction OnClock = userData =>
         {
             try { return ((Clock)Kept(userData))(); }
-            catch (Exception thrown)
-            {
-                Report(thrown);
-                return DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-            }
+            catch (Exception thrown) { Caught(thrown, false); return DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(); }
         };
         internal static readonly DropFunction OnDrop = userData => GCHandle.FromIntPtr(userData).Free();
 
-        // What nobody can catch, since no exception may go through C.
-        static void Report(Exception thrown)
+        // No exception may go through C. A sender's is told by the call that runs; the library's own thread runs none.
+        // An abort would go on when the handler ends, so it is put off until the call ends.
+        static void Caught(Exception thrown, bool tell)
         {
-            try { Trace.TraceError("libotp: a callback threw " + thrown); }
+            var isAbort = thrown is ThreadAbortException;
+            if (isAbort) Thread.ResetAbort();
+            if (running != null && (tell || isAbort)) running.Thrown = thrown;
+            else try { Trace.TraceError("libotp: a callback threw " + thrown); }
             catch (Exception) { }
         }
 
@@ -373,47 +356,45 @@ namespace Libotp
         [DllImport("libdl.so.2")] static extern IntPtr dlsym(IntPtr library, byte[] name);
         [DllImport("libdl.so.2")] static extern IntPtr dlerror();
 
-        internal delegate uint OfVersion();
+        internal delegate uint Number();
+        internal delegate IntPtr OfNone();
         internal delegate Result OfOpen(byte[] config, out IntPtr service, byte[] reply, UIntPtr size);
         internal delegate void OfClose(IntPtr service);
         internal delegate Result OfNothing(IntPtr service, byte[] reply, UIntPtr size);
-        internal delegate Result OfText(IntPtr service, byte[] text, byte[] reply, UIntPtr size);
-        internal delegate Result OfTwo(IntPtr service, byte[] first, byte[] second, byte[] reply, UIntPtr size);
-        internal delegate Result OfThree(IntPtr service, byte[] token, byte[] code, byte[] context, byte[] reply, UIntPtr size);
-        internal delegate Result OfBody(IntPtr service, byte[] header, byte[] body, UIntPtr bodySize, byte[] reply, UIntPtr size);
-        internal delegate Result SetSend(IntPtr service, SendFunction send, IntPtr userData, DropFunction drop);
-        internal delegate Result SetLog(IntPtr service, LogLevel max, LogFunction log, IntPtr userData, DropFunction drop);
-        internal delegate Result SetClock(IntPtr service, ClockFunction clock, IntPtr userData, DropFunction drop);
+        internal delegate Result OfText(IntPtr service, byte[] a, byte[] reply, UIntPtr size);
+        internal delegate Result OfTwo(IntPtr service, byte[] a, byte[] b, byte[] reply, UIntPtr size);
+        internal delegate Result OfThree(IntPtr service, byte[] a, byte[] b, byte[] c, byte[] reply, UIntPtr size);
+        internal delegate Result OfBody(IntPtr service, byte[] a, byte[] b, UIntPtr length, byte[] reply, UIntPtr size);
+        internal delegate Result SetSend(IntPtr service, SendFunction send, IntPtr data, DropFunction drop);
+        internal delegate Result SetLog(IntPtr service, LogLevel max, LogFunction log, IntPtr data, DropFunction drop);
+        internal delegate Result SetClock(IntPtr service, ClockFunction clock, IntPtr data, DropFunction drop);
         internal delegate IntPtr TextOf(Result result);
         internal delegate int NumberOf(Result result);
         internal delegate long ReadInteger(byte[] reply, byte[] field, long otherwise);
         internal delegate UIntPtr ReadText(byte[] reply, byte[] field, byte[] text, UIntPtr size);
         internal delegate Result AddText(byte[] request, UIntPtr size, byte[] field, byte[] text);
 
+        internal static readonly OfNone otp_version = Find<OfNone>("otp_version");
         internal static readonly OfOpen otp_open = Find<OfOpen>("otp_open");
         internal static readonly OfClose otp_close = Find<OfClose>("otp_close");
-        internal static readonly OfTwo otp_create = Find<OfTwo>("otp_create");
-        internal static readonly OfText otp_resend = Find<OfText>("otp_resend");
-        internal static readonly OfTwo otp_resend_channel = Find<OfTwo>("otp_resend_channel");
-        internal static readonly OfText otp_not_sent = Find<OfText>("otp_not_sent");
+        internal static readonly OfTwo otp_create = Find<OfTwo>("otp_create"),
+            otp_resend_channel = Find<OfTwo>("otp_resend_channel"), otp_copy = Find<OfTwo>("otp_copy");
+        internal static readonly OfText otp_resend = Find<OfText>("otp_resend"),
+            otp_not_sent = Find<OfText>("otp_not_sent"), otp_cancel = Find<OfText>("otp_cancel"),
+            otp_status = Find<OfText>("otp_status"), otp_subject = Find<OfText>("otp_subject"),
+            otp_unlock = Find<OfText>("otp_unlock"), otp_erase = Find<OfText>("otp_erase");
         internal static readonly OfThree otp_verify_context = Find<OfThree>("otp_verify_context");
-        internal static readonly OfText otp_cancel = Find<OfText>("otp_cancel");
-        internal static readonly OfText otp_status = Find<OfText>("otp_status");
         internal static readonly OfBody otp_webhook = Find<OfBody>("otp_webhook");
         internal static readonly OfNothing otp_run_due = Find<OfNothing>("otp_run_due");
-        internal static readonly OfTwo otp_copy = Find<OfTwo>("otp_copy");
-        internal static readonly OfText otp_subject = Find<OfText>("otp_subject");
-        internal static readonly OfText otp_unlock = Find<OfText>("otp_unlock");
-        internal static readonly OfText otp_erase = Find<OfText>("otp_erase");
         internal static readonly SetSend otp_on_send = Find<SetSend>("otp_on_send");
         internal static readonly SetLog otp_on_log = Find<SetLog>("otp_on_log");
         internal static readonly SetClock otp_on_clock = Find<SetClock>("otp_on_clock");
-        internal static readonly TextOf otp_result_name = Find<TextOf>("otp_result_name");
-        internal static readonly TextOf otp_result_message = Find<TextOf>("otp_result_message");
+        internal static readonly TextOf otp_result_name = Find<TextOf>("otp_result_name"),
+            otp_result_message = Find<TextOf>("otp_result_message");
         internal static readonly NumberOf otp_result_http_status = Find<NumberOf>("otp_result_http_status");
         internal static readonly ReadInteger otp_reply_integer = Find<ReadInteger>("otp_reply_integer");
         internal static readonly ReadText otp_reply_text = Find<ReadText>("otp_reply_text");
-        internal static readonly AddText otp_request_text = Find<AddText>("otp_request_text");
-        internal static readonly AddText otp_request_param = Find<AddText>("otp_request_param");
+        internal static readonly AddText otp_request_text = Find<AddText>("otp_request_text"),
+            otp_request_param = Find<AddText>("otp_request_param");
     }
 }

@@ -44,7 +44,8 @@ static class Vectors
                 Reply reply;
                 try { reply = Call(parts); }
                 catch (OtpException failure) { reply = failure.Reply; }
-                var told = new List<string> { reply == null ? "0" : ((int)reply.Result).ToString(CultureInfo.InvariantCulture) };
+                var result = reply == null ? 0 : (int)reply.Result;
+                var told = new List<string> { result.ToString(CultureInfo.InvariantCulture) };
                 told.Add(reply == null ? "" : Escape(reply.Json));
                 told.AddRange(messages.ConvertAll(Escape));
                 output.WriteLine(string.Join("\t", told));
