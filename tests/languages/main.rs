@@ -4,5 +4,6 @@ mod examples;
 mod installed;
 mod node;
 mod python;
+mod release;
 mod runtimes;
 mod swarm;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testing::workspace::{Workspace, copy, release_target, run, skip, succeeded};
+use testing::workspace::{Workspace, builds_quickly, copy, run, skip, succeeded};
 use testing::{Folder, shared_library, size};
 
 const PACKAGE: &str = "bindings/node";
@@ -117,13 +117,13 @@ fn the_service_sends_an_sms_for_a_message_that_is_not_read() {
 }
 
 /// The first program of the README.
-fn readme_program(folder: &Path) -> String {
+pub fn readme_program(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("README.md")).unwrap();
     text.split("```js\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned()
 }
 
 /// Runs the README's program in a project, in which nothing names the library any more.
-fn runs_the_readme(workspace: &Workspace, project: &Folder, program: &str) {
+pub fn runs_the_readme(workspace: &Workspace, project: &Folder, program: &str) {
     std::fs::write(project.path().join("login.js"), program).unwrap();
     let mut node = workspace.command(project.path(), "node");
     let output = run(node.arg("login.js").env_remove("LIBOTP_LIBRARY"));
@@ -201,8 +201,7 @@ fn one_command_installs_from_a_checkout() {
     std::fs::write(app.path().join("package.json"), "{}").unwrap();
     let mut npm = workspace.command(app.path(), "npm");
     npm.args(["install", "--no-audit", "--no-fund"]).arg(checkout.join(PACKAGE)).env_remove("LIBOTP_LIBRARY");
-    npm.env("CARGO_TARGET_DIR", release_target());
-    succeeded("npm install", &run(&mut npm));
+    succeeded("npm install", &run(builds_quickly(&mut npm)));
     assert!(checkout.join(PACKAGE).join("native/libotp.so").exists());
     runs_the_readme(&workspace, &app, &readme_program(&workspace.path(PACKAGE)));
 }

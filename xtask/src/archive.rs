@@ -1,51 +1,82 @@
-//! A release archive: what `install` lays down, to be unpacked anywhere, and its checksum.
+//! A release archive: what `install` lays down, to be unpacked anywhere, and checksums.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::library::{self, Recipe};
 use crate::{Fault, Plan, install, root, run};
 
-/// Makes `dist/libotp-VERSION-TARGET.tar.gz` and `dist/SHA256SUMS`. The same sources, compiler and folder give the same
-/// bytes.
-pub fn archive(is_plain: bool) -> Result<(), Fault> {
-    let (version, target) = (install::version()?, target()?);
-    let name = format!("libotp-{version}-{target}");
-    let (dist, tree) = (root().join("dist"), root().join("dist/tree"));
-    match fs::remove_dir_all(&tree) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(format!("dist/tree: {cause}")),
-        _ => {}
-    }
+/// Where all is put that is made to be given away: `OTP_DIST`, or `dist`.
+pub fn dist() -> PathBuf {
+    std::env::var_os("OTP_DIST").map_or_else(|| root().join("dist"), PathBuf::from)
+}
+
+/// Makes `dist/libotp-VERSION-TARGET.tar.gz`. The same sources, compiler and folder give the same bytes.
+pub fn archive(recipe: &Recipe) -> Result<(), Fault> {
+    let name = format!("libotp-{}-{}", install::version()?, library::target()?);
+    let tree = Scratch::new("tree")?;
     let prefix = Path::new("/").join(&name);
-    install::install(&Plan { prefix, libdir: "lib".into(), destdir: Some(tree.clone()), is_plain })?;
-    let (unpacked, packed) = (dist.join(format!("{name}.tar")), format!("{name}.tar.gz"));
+    install::install(&Plan { prefix, destdir: Some(tree.0.clone()), recipe: recipe.clone(), ..Plan::default() })?;
+    pack(&tree.0, &name)
+}
+
+/// Packs a folder of the tree.
+fn pack(tree: &Path, name: &str) -> Result<(), Fault> {
+    let (unpacked, packed) = (tree.join(format!("{name}.tar")), dist().join(format!("{name}.tar.gz")));
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar", "--mode=u+w,go-w"]);
-    tar.arg(format!("--mtime=@{}", time())).arg("-C").arg(&tree).arg("-cf").arg(&unpacked).arg(&name);
+    tar.arg(format!("--mtime=@{}", time())).arg("-C").arg(tree).arg("-cf").arg(&unpacked).arg(name);
     run(&mut tar)?;
-    let file = File::create(dist.join(&packed)).map_err(|cause| format!("{packed}: {cause}"))?;
+    let file = File::create(&packed).map_err(|cause| format!("{}: {cause}", packed.display()))?;
     let gzip = Command::new("gzip").args(["-9nc"]).arg(&unpacked).stdout(Stdio::from(file)).status();
-    if !gzip.map_err(|cause| format!("gzip: {cause}"))?.success() {
-        return Err("gzip failed".to_owned());
-    }
-    for made in [fs::remove_file(&unpacked), fs::remove_dir_all(&tree)] {
-        made.map_err(|cause| format!("dist: {cause}"))?;
-    }
-    let sums = run(Command::new("sha256sum").arg(&packed).current_dir(&dist))?;
-    fs::write(dist.join("SHA256SUMS"), &sums).map_err(|cause| format!("dist/SHA256SUMS: {cause}"))?;
+    if gzip.map_err(|cause| format!("gzip: {cause}"))?.success() { Ok(()) } else { Err("gzip failed".to_owned()) }
+}
+
+/// Writes `dist/SHA256SUMS` of all that is there, and prints it.
+pub fn sums() -> Result<(), Fault> {
+    let entries = fs::read_dir(dist()).map_err(|cause| format!("dist: {cause}"))?;
+    let mut names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    names.retain(|name| name != "SHA256SUMS");
+    names.sort();
+    let sums = run(Command::new("sha256sum").args(names).current_dir(dist()))?;
+    fs::write(dist().join("SHA256SUMS"), &sums).map_err(|cause| format!("dist/SHA256SUMS: {cause}"))?;
     print!("{sums}");
     Ok(())
 }
 
-/// For which machine the compiler builds.
-fn target() -> Result<String, Fault> {
-    let told = run(Command::new("rustc").arg("-vV"))?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or("rustc -vV: no host".to_owned())
+/// Makes `dist` an empty folder.
+pub fn clear() -> Result<(), Fault> {
+    empty(&dist())
+}
+
+fn empty(folder: &Path) -> Result<(), Fault> {
+    match fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(cause),
+        _ => fs::create_dir_all(folder),
+    }
+    .map_err(|cause| format!("{}: {cause}", folder.display()))
+}
+
+/// A folder below `dist` for what is on its way. Removed at the end.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Result<Self, Fault> {
+        let folder = dist().join(name);
+        empty(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The time that all files bear: `SOURCE_DATE_EPOCH`, or that of the newest commit.
-fn time() -> u64 {
+pub fn time() -> u64 {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let newest = || run(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root())).ok();
     given.or_else(newest).and_then(|time| time.trim().parse().ok()).unwrap_or(0)

@@ -4,17 +4,17 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::{Fault, Plan, describe, library, man, root};
+use crate::{Fault, Plan, describe, library, man, read, root};
 
 /// Headers, of C, for what reads C at run time, and of C++.
 const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
-const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
+pub const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
 /// Builds, and puts everything where the plan says.
 pub fn install(plan: &Plan) -> Result<(), Fault> {
     let header = read(&root().join("include/otp.h"))?;
     let (version, abi) = (version()?, abi(&header)?);
-    let built = library::build(plan.is_plain)?;
+    let built = library::build(&plan.recipe)?;
     let tree = Tree { top: top(plan) };
 
     let libraries = tree.folder(&plan.libdir)?;
@@ -62,13 +62,10 @@ pub fn version() -> Result<String, Fault> {
     line.map(str::to_owned).ok_or("Cargo.toml: no version".to_owned())
 }
 
-fn abi(header: &str) -> Result<&str, Fault> {
+/// The number in the name under which programs look for the library.
+pub fn abi(header: &str) -> Result<&str, Fault> {
     let number = header.lines().find_map(|line| line.strip_prefix("#define OTP_ABI_VERSION "));
     number.map(str::trim).ok_or("otp.h: no OTP_ABI_VERSION".to_owned())
-}
-
-fn read(path: &Path) -> Result<String, Fault> {
-    fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 
 /// What is installed. A file that is there is replaced, never written into: a program may be using it.

@@ -3,45 +3,112 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Fault, root, run};
+use crate::{Fault, read, root, run, tools};
+
+/// How it is built.
+#[derive(Clone, Default)]
+pub struct Recipe {
+    /// Without what other hosts share.
+    pub is_plain: bool,
+    /// For systems with this glibc or a newer one; otherwise for those like this one.
+    pub glibc: Option<String>,
+}
 
 /// What cargo made.
 pub struct Built {
     folder: PathBuf,
 }
 
-/// Builds the library.
-pub fn build(is_plain: bool) -> Result<Built, Fault> {
-    let target = target_folder();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args(["build", "--package", "libotp", "--lib", "--release", "--locked", "--target-dir"]);
-    cargo.arg(&target);
-    if !is_plain {
-        cargo.args(["--features", "redis,postgres"]);
+/// Builds the library, which exports what `abi/symbols.txt` says.
+pub fn build(recipe: &Recipe) -> Result<Built, Fault> {
+    let (folder, target) = (target_folder(), target()?);
+    let mut cargo = Command::new(cargo());
+    cargo.current_dir(root()).arg(if recipe.glibc.is_some() { "zigbuild" } else { "build" });
+    cargo.args(["--package", "libotp", "--lib", "--release", "--locked", "--target-dir"]).arg(&folder);
+    cargo.args(recipe.features());
+    if let Some(glibc) = &recipe.glibc {
+        cargo.env("PATH", tools::path()?);
+        cargo.arg("--target").arg(format!("{target}.{glibc}"));
     }
     let status = cargo.status().map_err(|cause| format!("cargo: {cause}"))?;
     if !status.success() {
         return Err("the library was not built".to_owned());
     }
-    Ok(Built { folder: target.join("release") })
+    let built = if recipe.glibc.is_some() { folder.join(target) } else { folder }.join("release");
+    let built = Built { folder: built };
+    built.check(recipe)?;
+    Ok(built)
+}
+
+/// The program that runs this one.
+pub fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// For which machine the compiler builds.
+pub fn target() -> Result<String, Fault> {
+    let told = run(Command::new("rustc").arg("-vV"))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or("rustc -vV: no host".to_owned())
 }
 
 /// Another one than that of the workspace's own builds, or what they made would be replaced.
-fn target_folder() -> PathBuf {
+pub fn target_folder() -> PathBuf {
     let given = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     given.unwrap_or_else(|| root().join("target/xtask"))
 }
 
+impl Recipe {
+    /// What cargo is told.
+    pub fn features(&self) -> &'static [&'static str] {
+        if self.is_plain { &[] } else { &["--features", "redis,postgres"] }
+    }
+}
+
 impl Built {
+    pub fn shared(&self) -> PathBuf {
+        self.folder.join("libotp.so")
+    }
+
     /// The shared library, without what only debuggers need.
     pub fn put_shared(&self, to: &Path) -> Result<(), Fault> {
-        run(Command::new("strip").arg("--strip-unneeded").arg("-o").arg(to).arg(self.folder.join("libotp.so")))?;
+        run(Command::new("strip").arg("--strip-unneeded").arg("-o").arg(to).arg(self.shared()))?;
         Ok(())
+    }
+
+    /// Refuses a library that other programs than those of this version would find wanting, and one for newer systems
+    /// than it was to be for.
+    fn check(&self, recipe: &Recipe) -> Result<(), Fault> {
+        let listed = read(&root().join("abi/symbols.txt"))?;
+        let listed = listed.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next());
+        let mut expected: Vec<_> = listed.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let mut exports = self.exports()?;
+        expected.sort();
+        exports.sort();
+        if exports != expected {
+            let lacks: Vec<_> = expected.iter().filter(|name| !exports.contains(name)).collect();
+            let more: Vec<_> = exports.iter().filter(|name| !expected.contains(name)).collect();
+            return Err(format!("abi/symbols.txt: the library lacks {lacks:?} and has {more:?} besides"));
+        }
+        let wanted = recipe.glibc.as_deref().and_then(version);
+        match self.glibc()? {
+            needed if wanted.is_some_and(|wanted| needed > wanted) => {
+                Err(format!("the library needs glibc {needed:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The oldest glibc with which the shared library runs.
+    pub fn glibc(&self) -> Result<(u32, u32), Fault> {
+        let symbols = run(Command::new("objdump").arg("-T").arg(self.shared()))?;
+        let names = symbols.split("GLIBC_").skip(1).filter_map(|rest| version(rest.split(')').next()?));
+        names.max().ok_or("the library needs no glibc".to_owned())
     }
 
     /// The functions that the shared library exports.
     pub fn exports(&self) -> Result<Vec<String>, Fault> {
-        let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(self.folder.join("libotp.so")))?;
+        let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(self.shared()))?;
         Ok(symbols.lines().filter_map(|line| line.rsplit(' ').next()).map(str::to_owned).collect())
     }
 
@@ -67,4 +134,10 @@ impl Built {
         run(Command::new("ar").arg("rcsD").arg(to).arg(&one))?;
         Ok(())
     }
+}
+
+/// The first two numbers of a version.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -1,16 +1,23 @@
-//! `cargo xtask install`: libotp for C and C++, as their tools expect to find it.
+//! `cargo xtask`: libotp for C and C++, as their tools expect to find it, and all that a release has.
 
 mod archive;
+mod bill;
+mod debian;
 mod describe;
 mod install;
 mod library;
 mod man;
+mod packages;
+mod release;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use library::Recipe;
+
 const USAGE: &str = "\
-cargo xtask install [--prefix FOLDER] [--libdir FOLDER] [--destdir FOLDER] [--plain]
+cargo xtask install [--prefix FOLDER] [--libdir FOLDER] [--destdir FOLDER] [--plain] [--glibc VERSION]
 
 Builds libotp and installs it: the shared and the static library, headers, a
 file for pkg-config, a package for CMake, and manual pages.
@@ -19,17 +26,28 @@ file for pkg-config, a package for CMake, and manual pages.
   --libdir FOLDER   for libraries, within the prefix; lib unless given
   --destdir FOLDER  what to put before the prefix, for packagers
   --plain           without the repositories redis:// and postgres://
+  --glibc VERSION   for systems with this glibc or newer, such as 2.28; zig,
+                    which compiles for it, is installed below target by pip
 
-cargo xtask archive [--plain]
+cargo xtask archive [--plain] [--glibc VERSION]
 
 Makes dist/libotp-VERSION-TARGET.tar.gz of the same, which may be unpacked
 anywhere, and dist/SHA256SUMS.
+
+cargo xtask release --dry-run [--glibc VERSION]
+
+Makes all that a release has in dist, and publishes nothing: the archive,
+packages for Debian, Python and Node, the list of what is in the library
+(CycloneDX) with all licences, and checksums. For glibc 2.28 unless another
+is given; \"native\" is that of this system. Needs dpkg-deb, python3 and npm.
+
+OTP_DIST names another folder than dist.
 ";
 
 /// Why a task came to nothing, for people.
 pub type Fault = String;
 
-/// What `install` is to do.
+/// What is to be done.
 pub struct Plan {
     /// Where it will be used.
     pub prefix: PathBuf,
@@ -37,20 +55,25 @@ pub struct Plan {
     pub libdir: PathBuf,
     /// Where all of it is put instead.
     pub destdir: Option<PathBuf>,
-    pub is_plain: bool,
+    pub recipe: Recipe,
+    pub is_dry: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let (prefix, libdir) = ("/usr/local".into(), "lib".into());
+        Self { prefix, libdir, destdir: None, recipe: Recipe::default(), is_dry: false }
+    }
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
-        Some((task, options)) if task == "install" => plan(options).and_then(|plan| install::install(&plan)),
-        Some((task, [])) if task == "archive" => archive::archive(false),
-        Some((task, [plain])) if task == "archive" && plain == "--plain" => archive::archive(true),
         Some((help, [])) if ["help", "--help", "-h"].contains(&help.as_str()) => {
             print!("{USAGE}");
             Ok(())
         }
-        Some((task, _)) => Err(format!("{task:?} is no task, or has other options\n\n{USAGE}")),
+        Some((task, options)) => perform(task, options),
         None => Err(format!("no task is given\n\n{USAGE}")),
     };
     match done {
@@ -62,27 +85,51 @@ fn main() -> ExitCode {
     }
 }
 
-fn plan(options: &[String]) -> Result<Plan, Fault> {
-    let mut plan = Plan { prefix: "/usr/local".into(), libdir: "lib".into(), destdir: None, is_plain: false };
+fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
+    match task {
+        "install" => {
+            let plan = plan(options, &["--prefix", "--libdir", "--destdir", "--plain", "--glibc"])?;
+            install::install(&plan)
+        }
+        "archive" => {
+            let plan = plan(options, &["--plain", "--glibc"])?;
+            archive::archive(&plan.recipe)?;
+            archive::sums()
+        }
+        "release" => {
+            let plan = plan(options, &["--dry-run", "--glibc"])?;
+            if !plan.is_dry {
+                return Err("release: nothing is published by this program: give --dry-run".to_owned());
+            }
+            release::release(plan.recipe)
+        }
+        _ => Err(format!("{task:?} is no task\n\n{USAGE}")),
+    }
+}
+
+fn plan(options: &[String], known: &[&str]) -> Result<Plan, Fault> {
+    let mut plan = Plan::default();
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let (name, attached) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (option.as_str(), None),
         };
-        if name == "--plain" && attached.is_none() {
-            plan.is_plain = true;
-            continue;
-        }
-        if !["--prefix", "--libdir", "--destdir"].contains(&name) {
-            return Err(format!("{name}: there is no such option\n\n{USAGE}"));
-        }
-        let value = attached.or_else(|| options.next().cloned()).filter(|value| !value.is_empty());
-        let folder = PathBuf::from(value.ok_or(format!("{name}: a folder must follow"))?);
         match name {
-            "--prefix" => plan.prefix = absolute(name, folder)?,
-            "--libdir" => plan.libdir = within(folder)?,
-            _ => plan.destdir = Some(std::path::absolute(folder).map_err(|cause| format!("{name}: {cause}"))?),
+            _ if !known.contains(&name) => return Err(format!("{name}: there is no such option\n\n{USAGE}")),
+            "--plain" | "--dry-run" if attached.is_some() => return Err(format!("{name}: takes no value")),
+            "--plain" => plan.recipe.is_plain = true,
+            "--dry-run" => plan.is_dry = true,
+            _ => {
+                let value = attached.or_else(|| options.next().cloned()).filter(|value| !value.is_empty());
+                let value = value.ok_or(format!("{name}: a value must follow"))?;
+                match name {
+                    "--prefix" => plan.prefix = absolute(name, value.into())?,
+                    "--libdir" => plan.libdir = within(value.into())?,
+                    "--glibc" => plan.recipe.glibc = Some(value),
+                    _ => plan.destdir = Some(std::path::absolute(value).map_err(|cause| format!("{name}: {cause}"))?),
+                }
+            }
         }
     }
     Ok(plan)
@@ -101,6 +148,14 @@ fn within(folder: PathBuf) -> Result<PathBuf, Fault> {
 pub fn root() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own)
+}
+
+pub fn read(path: &Path) -> Result<String, Fault> {
+    std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))
+}
+
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Fault> {
+    std::fs::write(path, bytes).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 
 /// Runs a command to its end, and gives what it printed.

@@ -1,8 +1,8 @@
 'use strict';
 
-// node scripts/release.cjs FOLDER [LIBRARY]: writes the packages to publish to FOLDER: `libotp`, which depends on a
+// node scripts/release.cjs FOLDER [LIBRARY [LICENCES]]: writes the packages to publish to FOLDER: `libotp`, which depends on a
 // package for each platform and runs nothing when it is installed, and the one for this platform, with LIBRARY in it
-// (by default the one that is built here). On each platform, its own package; `libotp` is published last.
+// (by default the one that is built here), and the file of the licences of what is in it. On each platform, its own package; `libotp` is published last.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -54,12 +54,13 @@ function writePlatform(folder, file) {
   fs.copyFileSync(file, path.join(folder, library.fileName()));
 }
 
-const [folder, file = library.built()] = process.argv.slice(2);
+const [folder, file = library.built(), parts] = process.argv.slice(2);
 if (folder === undefined) {
-  process.stderr.write('usage: node scripts/release.cjs FOLDER [LIBRARY]\n');
+  process.stderr.write('usage: node scripts/release.cjs FOLDER [LIBRARY [LICENCES]]\n');
   process.exit(2);
 }
 const packages = [path.join(folder, 'libotp'), path.join(folder, library.platformPackage().replace('@libotp/', ''))];
 writeMain(packages[0]);
 writePlatform(packages[1], file);
 packages.forEach(licences);
+if (parts !== undefined) fs.copyFileSync(parts, path.join(packages[1], path.basename(parts)));
