@@ -6,10 +6,10 @@ use std::process::Command;
 use testing::workspace::{Workspace, copy, release_target, run, skip, succeeded};
 use testing::{Folder, shared_library, size};
 
-const PACKAGE: &str = "bindings/node";
+pub const PACKAGE: &str = "bindings/node";
 
 /// The package with its dependencies.
-fn package() -> Option<(Workspace, PathBuf)> {
+pub fn package() -> Option<(Workspace, PathBuf)> {
     let workspace = Workspace::new()?;
     // The library is the test's own: nothing is to be built.
     workspace.install(PACKAGE, &["--ignore-scripts"]);
@@ -18,7 +18,7 @@ fn package() -> Option<(Workspace, PathBuf)> {
 }
 
 /// The files with tests in a folder.
-fn test_files(folder: &Path) -> Vec<PathBuf> {
+pub fn test_files(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder.join("test")).unwrap().map(|entry| entry.unwrap().path());
     let is_test = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().contains(".test.");
     let mut files: Vec<_> = files.filter(is_test).collect();
@@ -27,7 +27,7 @@ fn test_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// `node --test` over the files; how many tests passed.
-fn run_tests(command: &mut Command, files: &[PathBuf]) -> usize {
+pub fn run_tests(command: &mut Command, files: &[PathBuf]) -> usize {
     let output = run(command.args(["--test", "--test-reporter=tap"]).args(files));
     succeeded("node --test", &output);
     let out = String::from_utf8_lossy(&output.stdout);
@@ -117,7 +117,7 @@ fn the_service_sends_an_sms_for_a_message_that_is_not_read() {
 }
 
 /// The first program of the README.
-fn readme_program(folder: &Path) -> String {
+pub fn readme_program(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("README.md")).unwrap();
     text.split("```js\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned()
 }
