@@ -3,6 +3,7 @@
 mod examples;
 mod installed;
 mod node;
+mod node_versions;
 mod python;
 mod release;
 mod runtimes;

@@ -6,10 +6,10 @@ use std::process::Command;
 use testing::workspace::{Workspace, builds_quickly, copy, run, skip, succeeded};
 use testing::{Folder, shared_library, size};
 
-const PACKAGE: &str = "bindings/node";
+pub const PACKAGE: &str = "bindings/node";
 
 /// The package with its dependencies.
-fn package() -> Option<(Workspace, PathBuf)> {
+pub fn package() -> Option<(Workspace, PathBuf)> {
     let workspace = Workspace::new()?;
     // The library is the test's own: nothing is to be built.
     workspace.install(PACKAGE, &["--ignore-scripts"]);
@@ -18,7 +18,7 @@ fn package() -> Option<(Workspace, PathBuf)> {
 }
 
 /// The files with tests in a folder.
-fn test_files(folder: &Path) -> Vec<PathBuf> {
+pub fn test_files(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder.join("test")).unwrap().map(|entry| entry.unwrap().path());
     let is_test = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().contains(".test.");
     let mut files: Vec<_> = files.filter(is_test).collect();
@@ -27,7 +27,7 @@ fn test_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// `node --test` over the files; how many tests passed.
-fn run_tests(command: &mut Command, files: &[PathBuf]) -> usize {
+pub fn run_tests(command: &mut Command, files: &[PathBuf]) -> usize {
     let output = run(command.args(["--test", "--test-reporter=tap"]).args(files));
     succeeded("node --test", &output);
     let out = String::from_utf8_lossy(&output.stdout);

@@ -28,12 +28,21 @@ function fileName(platform = process.platform) {
   return platform === 'darwin' ? 'libotp.dylib' : 'libotp.so';
 }
 
+/** The C library of this Linux. */
+function libc() {
+  try {
+    return process.report.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl';
+  } catch {
+    // Deno makes a report for a program with `--allow-sys` alone. It is built for glibc only.
+    return 'gnu';
+  }
+}
+
 /** The name of the package that holds a library for this system, such as `@libotp/linux-x64-gnu`. */
 function platformPackage() {
   const { platform, arch } = process;
   if (platform !== 'linux') return `@libotp/${platform}-${arch}`;
-  const libc = process.report.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl';
-  return `@libotp/${platform}-${arch}-${libc}`;
+  return `@libotp/${platform}-${arch}-${libc()}`;
 }
 
 /** The library that the install script built. */

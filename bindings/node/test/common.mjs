@@ -8,6 +8,9 @@ import { Service } from 'libotp';
 /** The backend under test. */
 export const backend = process.env.LIBOTP_BACKEND ?? 'koffi';
 
+/** Node itself, and no runtime that is like it. */
+export const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
+
 /** The size of a campaign. */
 export function size(small, full) {
   const wanted = process.env.OTP_TEST_SIZE ?? 'small';
