@@ -33,7 +33,7 @@ const PROGRAMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Not programs of checks by themselves: see the tests that name them, and `vectors.rs`.
-const OTHERS: [&str; 4] = ["types", "faulty", "vectors", "beside_sqlite"];
+const OTHERS: [&str; 3] = ["types", "faulty", "vectors"];
 
 fn c_file(name: &str) -> PathBuf {
     root().join("tests/c").join(name).with_extension("c")
@@ -149,26 +149,4 @@ fn the_static_library_links() {
         }
         compiler.run(&[], &program, "sqlite:otp.db");
     }
-}
-
-/// A program keeps the SQLite that it links, beside an archive that has another.
-#[test]
-fn the_localised_archive_leaves_the_host_its_sqlite() {
-    let Some(compiler) = Compiler::new("cc", "localised") else { return };
-    let (Some(nm), Some(_)) = (tool("nm"), tool("objcopy")) else { return };
-    // Says so where it is missing.
-    if !Path::new("/usr/include/sqlite3.h").exists() && tool("libsqlite3-dev").is_none() {
-        return;
-    }
-    let folder = compiler.folder.path();
-    let (archive, program) = (folder.join("otp-only.a"), folder.join("program"));
-    let library = shared_library().with_file_name("libotp.a");
-    succeed(Command::new(root().join("scripts/localise")).arg(library).arg(&archive));
-    let symbols = succeed(Command::new(nm).args(["-g", "--defined-only"]).arg(&archive));
-    let names: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').nth(2)).collect();
-    assert!(names.len() > 20 && names.iter().all(|name| name.starts_with("otp_")), "{names:?}");
-    let mut call = compiler.call(&[C_STANDARDS[0]]);
-    call.arg(c_file("beside_sqlite")).arg(&archive).arg("-lsqlite3").args(SYSTEM_LIBRARIES);
-    succeed(call.arg("-o").arg(&program));
-    assert_eq!(succeed(Command::new(&program).current_dir(folder)), "good once, beside the host's own\n");
 }
