@@ -44,8 +44,7 @@ class Metrics(unittest.TestCase):
 
 
 try:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.openmetrics.exposition import generate_latest
+    from prometheus_client import CollectorRegistry, generate_latest
 
     from libotp.metrics import Collector
 
