@@ -421,7 +421,7 @@ export interface Metrics {
     Record<'submitted' | 'delivered' | 'read' | 'rejected' | 'undeliverable' | 'duplicate' | 'unknown', number>
   >;
   store?: { operations?: number; microseconds?: number; busy?: number; failed?: number };
-  /** Codes that were good in the last full round of `runDue` or `background`. */
+  /** Codes that were good when the service last went over all rows (`runDue`, `background`). Absent before. */
   live?: number;
   /** Timed steps that the last full round found due. */
   due?: number;

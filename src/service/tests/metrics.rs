@@ -129,9 +129,8 @@ fn on_every_repository(run: impl Fn(&Fixture)) {
         if url == "shared" {
             share_rows(&mut service, &FakeStore::default());
         }
-        let (clock, time) = (Arc::new(AtomicI64::new(T0)), Arc::new(AtomicI64::new(T0)));
+        let time = Arc::new(AtomicI64::new(T0));
         let fixture = Fixture { service, clock: time.clone() };
-        drop(clock);
         fixture.service.on_clock(Some(Arc::new(move || time.load(Ordering::Relaxed)))).unwrap();
         println!("{url}");
         run(&fixture);

@@ -240,7 +240,7 @@ class Metrics(TypedDict, total=False):
     reports: Dict[str, int]
     #: "operations", "microseconds", "busy", "failed".
     store: Dict[str, int]
-    #: Codes that were good, in the last full round of ``run_due`` or ``background``.
+    #: Codes that were good when the service last went over all rows (``run_due``, ``background``). Absent before.
     live: int
     #: Timed steps that the last full round found due.
     due: int
