@@ -127,7 +127,7 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
 ///   failed, or a row that is damaged.
 /// - `live`: the codes of the namespace that were good, as this service last went over all rows: otp_run_due() and
 ///   `background` do, and otp_create() goes on by a few rows each time. `due`: the timed steps that its last full round
-///   found due. Both are absent before the first round, and 0 where there is none. Without "messages" there is no `due`.
+///   found due, with "messages" alone. Both are absent before the first round, and 0 where there is none.
 ///
 /// OpenMetrics names follow from these: `calls.create.OTP_OK` is `otp_calls_total{call="create",result="OTP_OK"}`,
 /// `send.messages.accepted` is `otp_send_total{sender="messages",outcome="accepted"}`, `reports.read` is

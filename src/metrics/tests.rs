@@ -37,6 +37,23 @@ fn every_call_is_counted_by_its_result() {
 }
 
 #[test]
+fn threads_that_count_at_once_lose_nothing() {
+    let metrics = Metrics::default();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    metrics.call(Call::Verify, Outcome::NotValid);
+                    metrics.stored(Duration::from_micros(1), None);
+                }
+            });
+        }
+    });
+    let told = metrics.told("none", None);
+    assert_eq!((told.calls["verify"]["OTP_NOT_VALID"], told.store["microseconds"]), (40_000, 40_000));
+}
+
+#[test]
 fn a_call_that_panics_is_a_defect() {
     let metrics = Metrics::default();
     let call = std::panic::AssertUnwindSafe(|| {
