@@ -319,6 +319,11 @@ public:
     return detail::ask([&](char *reply, std::size_t size) { return otp_run_due(raw_, reply, size); });
   }
 
+  /** What was counted since the service was opened: integer("calls.create.OTP_OK"). */
+  OTP_NODISCARD result metrics() {
+    return detail::ask([&](char *reply, std::size_t size) { return otp_metrics(raw_, reply, size); });
+  }
+
   /** How a subject stands, for operators: integer("failures"), text("locked"). */
   OTP_NODISCARD result subject(const std::string &subject) {
     return detail::ask(

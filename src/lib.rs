@@ -53,6 +53,7 @@ mod keys;
 mod limits;
 mod mac;
 mod message;
+mod metrics;
 mod names;
 mod outcome;
 mod phone;
@@ -74,6 +75,7 @@ mod workflow;
 
 pub use error::{Error, Result};
 pub use hooks::{ClockFn, LogFn};
+pub use metrics::MetricsReply;
 pub use outcome::Outcome;
 pub use reply::{
     CopyReply, CreateReply, DeliveryReply, DeliveryState, DoneReply, FoundReply, Locked, RequestState, RunDueReply,

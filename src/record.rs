@@ -196,6 +196,12 @@ impl Record {
         }
     }
 
+    /// Whether its code is good, as far as it alone tells.
+    pub fn is_live(&self, now: Time) -> bool {
+        let has_ended = self.time(now) >= self.code.expires || self.is_from_future(now);
+        self.code.state == CodeState::Live && !has_ended && !self.is_locked()
+    }
+
     /// What a backup keeps of it: a live code arrives expired, or it could be used there and here.
     pub fn backed_up(mut self) -> Self {
         if self.code.state == CodeState::Live {

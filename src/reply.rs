@@ -3,6 +3,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::metrics::MetricsReply;
 use crate::outcome::Outcome;
 pub use crate::record::{DeliveryState, Locked, RequestState};
 pub use crate::sender::SendFailure;
@@ -305,6 +306,12 @@ impl Reply for CopyReply {
 }
 
 impl Reply for SubjectReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl Reply for MetricsReply {
     fn outcome(&self) -> Outcome {
         Outcome::Ok
     }

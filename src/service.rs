@@ -37,6 +37,7 @@ use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
 use crate::keys::KeyRing;
 use crate::limits::NAME_BYTES;
+use crate::metrics::{Call, Metrics, MetricsReply};
 use crate::outcome::Outcome;
 use crate::record::{Code, Via};
 use crate::reply::Reply;
@@ -73,6 +74,7 @@ struct Core {
     carrier: Option<Carrier>,
     verifier: Option<Verifier>,
     alarm: Alarm,
+    metrics: Arc<Metrics>,
     memory: passed::UpkeepMemory,
     /// Whether the repository was moved, as far as this handle knows.
     moved: AtomicBool,
@@ -136,8 +138,11 @@ impl Service {
         let source = std::mem::replace(&mut config.key, KeySource::None);
         let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
         let (alarm, memory) = (Alarm::default(), passed::UpkeepMemory::default());
+        let metrics = Arc::<Metrics>::default();
+        let repository = repository::metered(repository, metrics.clone());
         let moved = AtomicBool::new(keys.is_moved());
-        let core = Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, memory, moved });
+        let core =
+            Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, metrics, memory, moved });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
@@ -207,16 +212,36 @@ impl Service {
         way.map(Some).ok_or_else(|| Error::internal("there is no sender"))
     }
 
+    /// Tells what was counted since the service was opened. It neither works with the repository nor starts the driver,
+    /// and is itself not counted.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn metrics(&self) -> Result<MetricsReply> {
+        Ok(self.core.metrics.told(self.via().name(), self.core.repository.live()))
+    }
+
+    /// Runs a call and counts what it comes to, also where it panics. Every call that is no setter starts the driver.
+    fn call<T: Reply>(&self, call: Call, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        let under_way = self.core.metrics.begin(call);
+        let answer = self.start_driver().and_then(|()| body());
+        under_way.end(outcome(&answer));
+        answer
+    }
+
+    /// Reads what a call was given. What is wrong with it is the call's answer, and counted as that.
+    pub(crate) fn given<T>(&self, call: Call, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        read().inspect_err(|error| self.core.metrics.call(call, error.outcome()))
+    }
+
     /// Tells the log how a call went, and passes the answer on.
     fn logged<T: Reply>(&self, event: &str, row: Option<&RowKey>, answer: Result<T>) -> Result<T> {
         self.logged_about(event, About { row, ..About::default() }, answer)
     }
 
     fn logged_about<T: Reply>(&self, event: &str, about: About<'_>, answer: Result<T>) -> Result<T> {
-        let outcome = match &answer {
-            Ok(reply) => reply.outcome(),
-            Err(error) => error.outcome(),
-        };
+        let outcome = outcome(&answer);
         let level = match outcome {
             Outcome::Locked | Outcome::RateLimited | Outcome::Refused => Level::Warning,
             // Strangers bring these about.
@@ -230,6 +255,13 @@ impl Service {
             self.hooks.log(Level::Warning, "store", Outcome::Ok, About { size: Some(size), ..About::default() });
         }
         answer
+    }
+}
+
+fn outcome<T: Reply>(answer: &Result<T>) -> Outcome {
+    match answer {
+        Ok(reply) => reply.outcome(),
+        Err(error) => error.outcome(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Measurements of libotp: `cargo bench`, or parts of it, such as `cargo bench -- durable carrier`. There are `durable`,
-//! `carrier`, `processes`, `engines`, `scale`, `due`, `border`, `library` and `peers`.
+//! `carrier`, `processes`, `engines`, `scale`, `due`, `border`, `metrics`, `library`
+//! and `peers`.
 //!
 //! `OTP_BENCH_SIZE=small` (the default) is a quick look, `full` takes the numbers that count. Everything durable is
 //! compared with R, the rate of 4 KiB overwrites with fdatasync on the same disk, taken just before and just after
@@ -13,6 +14,7 @@ mod durable;
 mod engines;
 mod library;
 mod load;
+mod metrics;
 mod peers;
 mod processes;
 mod scale;
@@ -30,6 +32,8 @@ const ROLE: &str = "OTP_BENCH_ROLE";
 pub struct Size {
     /// How often each measurement is taken.
     pub rounds: usize,
+    /// Verifies of a measurement that is about the cost of counting.
+    pub counted: usize,
     /// How long a measurement lasts, in milliseconds.
     pub cell_ms: u64,
     /// Items that are there before anything is measured.
@@ -47,6 +51,7 @@ pub struct Size {
 
 const SMALL: Size = Size {
     rounds: 3,
+    counted: 100_000,
     cell_ms: 300,
     base: 3_000,
     scales: &[1_000, 10_000, 100_000],
@@ -57,6 +62,7 @@ const SMALL: Size = Size {
 };
 const FULL: Size = Size {
     rounds: 5,
+    counted: 1_000_000,
     cell_ms: 800,
     base: 30_000,
     scales: &[1_000, 100_000, 1_000_000],
@@ -85,7 +91,7 @@ fn main() -> ExitCode {
         }
     };
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let known = ["durable", "carrier", "processes", "engines", "scale", "due", "border", "library", "peers"];
+    let known = ["durable", "carrier", "processes", "engines", "scale", "due", "border", "metrics", "library", "peers"];
     if let Some(part) = parts.iter().find(|part| !known.contains(part)) {
         eprintln!("there is no part {part:?}; there are {}", known.join(", "));
         return ExitCode::FAILURE;
@@ -110,6 +116,9 @@ fn main() -> ExitCode {
     }
     if wanted("border") {
         border::measure(&mut table, size);
+    }
+    if wanted("metrics") {
+        metrics::measure(&mut table, size);
     }
     if wanted("library") {
         library::measure(&mut table, size);

@@ -118,11 +118,8 @@ namespace Libotp
         /// <summary>The object.</summary>
         public string Json => buffer[0] == 0 ? "{}" : C.Text(buffer);
 
-        Request Added(string field, Result result)
-        {
-            if (result != Result.Ok) throw new ArgumentException("the request cannot take " + field);
-            return this;
-        }
+        Request Added(string field, Result result) =>
+            result == Result.Ok ? this : throw new ArgumentException("the request cannot take " + field);
     }
 
     /// <summary>Creates codes, has them delivered, and verifies each once. Any number of threads may use one at once;
@@ -156,11 +153,8 @@ namespace Libotp
         public static string Version => C.Text(C.otp_version());
 
         /// <summary>Closes a service that nobody closed.</summary>
-        ~Service()
-        {
-            // When the process ends, Mono has stopped the library's thread, and closing would wait for it in vain.
-            if (!Environment.HasShutdownStarted) Close();
-        }
+        // When the process ends, Mono has stopped the library's thread, and closing would wait for it in vain.
+        ~Service() { if (!Environment.HasShutdownStarted) Close(); }
 
         /// <summary>What the library said when it opened, such as <c>warnings</c>.</summary>
         public Reply Opening { get; }
@@ -200,6 +194,9 @@ namespace Libotp
 
         /// <summary>Sends the steps that are due and removes old codes: call it once a second, or a minute.</summary>
         public Reply RunDue() => Call((service, reply) => C.otp_run_due(service, reply, C.Size(reply)));
+
+        /// <summary>Says what the service has counted: <c>Integer("calls.create.OTP_OK")</c>.</summary>
+        public Reply Metrics() => Call((service, reply) => C.otp_metrics(service, reply, C.Size(reply)));
 
         /// <summary>Copies the repository into another one: a backup, or with <c>{"move": true}</c> a move.</summary>
         public Reply Copy(string repository, string options = null) => Call((service, reply) => C.otp_copy(service,
@@ -385,7 +382,8 @@ namespace Libotp
             otp_unlock = Find<OfText>("otp_unlock"), otp_erase = Find<OfText>("otp_erase");
         internal static readonly OfThree otp_verify_context = Find<OfThree>("otp_verify_context");
         internal static readonly OfBody otp_webhook = Find<OfBody>("otp_webhook");
-        internal static readonly OfNothing otp_run_due = Find<OfNothing>("otp_run_due");
+        internal static readonly OfNothing otp_run_due = Find<OfNothing>("otp_run_due"),
+            otp_metrics = Find<OfNothing>("otp_metrics");
         internal static readonly SetSend otp_on_send = Find<SetSend>("otp_on_send");
         internal static readonly SetLog otp_on_log = Find<SetLog>("otp_on_log");
         internal static readonly SetClock otp_on_clock = Find<SetClock>("otp_on_clock");

@@ -265,6 +265,13 @@ func (service *Service) RunDue() (Reply, error) {
 	})
 }
 
+// Metrics says what the service has counted: reply.Integer("calls.create.OTP_OK", 0).
+func (service *Service) Metrics() (Reply, error) {
+	return service.call(func(own *C.otp_service, _ []*C.char, reply *C.char, size C.size_t) C.otp_result {
+		return C.otp_metrics(own, reply, size)
+	})
+}
+
 // Copy copies the repository into another, as a backup, or, with the options {"move": true}, to go on there.
 func (service *Service) Copy(repository string, options any) (Reply, error) {
 	return service.call(func(own *C.otp_service, texts []*C.char, reply *C.char, size C.size_t) C.otp_result {
@@ -363,12 +370,8 @@ func handOver(value any) (*C.char, error) {
 
 //export otpGoSend
 func otpGoSend(handle unsafe.Pointer, message *C.otp_go_text) (answer C.int32_t) {
-	// A panic must not reach C: the message may have been sent.
-	defer func() {
-		if recover() != nil {
-			answer = 0
-		}
-	}()
+	// A panic must not reach C: the message may have been sent, which is 0.
+	defer func() { _ = recover() }()
 	send := cgo.Handle(handle).Value().(func(json.RawMessage) error)
 	switch err := send(json.RawMessage(C.GoString((*C.char)(message)))); {
 	case err == nil:
@@ -388,11 +391,8 @@ func otpGoLog(handle unsafe.Pointer, level C.int32_t, event *C.otp_go_text) {
 
 //export otpGoClock
 func otpGoClock(handle unsafe.Pointer) (now C.int64_t) {
-	defer func() {
-		if recover() != nil {
-			now = C.int64_t(time.Now().UnixMilli())
-		}
-	}()
+	now = C.int64_t(time.Now().UnixMilli())
+	defer func() { _ = recover() }()
 	return C.int64_t(cgo.Handle(handle).Value().(func() time.Time)().UnixMilli())
 }
 

@@ -131,6 +131,9 @@ public final class Otp {
     /** Sends steps whose time has come and removes old codes: call it about once a second with timed steps. */
     public Reply runDue() { return call("otp_run_due"); }
 
+    /** Says what was counted since the service was opened: {@code integer("calls.create.OTP_OK", 0)}. */
+    public Reply metrics() { return call("otp_metrics"); }
+
     /** Copies the whole repository into another one: a backup, or with options {@code {"move": true}} a move. */
     public Reply copy(String repository, String options) {
       return call("otp_copy", utf8(repository, "repository"), utf8(options, "options"));
@@ -197,10 +200,7 @@ public final class Otp {
   public static final class Reply extends Fields {
     private final int result;
 
-    private Reply(int result, String json) {
-      super(json);
-      this.result = result;
-    }
+    private Reply(int result, String json) { super(json); this.result = result; }
 
     /** {@link Otp#OK}, a refusal or a failure. Treat a number that you do not know by its sign. */
     public int result() { return result; }

@@ -43,6 +43,7 @@ local FUNCTIONS = {
   status = 'int32_t (intptr_t, const char *token, char *reply, size_t)',
   webhook = 'int32_t (intptr_t, const char *authorization, const char *body, size_t, char *reply, size_t)',
   run_due = 'int32_t (intptr_t, char *reply, size_t)',
+  metrics = 'int32_t (intptr_t, char *reply, size_t)',
   copy = 'int32_t (intptr_t, const char *repository, const char *options, char *reply, size_t)',
   subject = 'int32_t (intptr_t, const char *subject, char *reply, size_t)',
   unlock = 'int32_t (intptr_t, const char *subject, char *reply, size_t)',
@@ -286,6 +287,9 @@ end
 
 --- Sends steps whose time has come, and removes old codes. Call it about once a second.
 function Service:run_due() return call(self, 'run_due') end
+
+--- Says what the service has counted: reply:integer('calls.create.OTP_OK').
+function Service:metrics() return call(self, 'metrics') end
 
 --- For operators: copies the whole repository into another one, as a backup, or with `move` to move there.
 function Service:copy(repository, options)

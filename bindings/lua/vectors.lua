@@ -9,7 +9,7 @@ local ESCAPED = {}
 for char, pair in pairs(ESCAPES) do ESCAPED[pair] = char end
 local CALLS = {
   create = true, resend = true, verify = true, cancel = true, status = true, webhook = true, run_due = true,
-  unlock = true, erase = true, close = true,
+  metrics = true, unlock = true, erase = true, close = true,
 }
 
 local service, clock

@@ -411,6 +411,22 @@ export interface Subject {
   retryAfterSeconds?: number;
 }
 
+/** What a service has counted. What is 0 is left out, and so is a group without any; `otp.h` says more, at `otp_metrics`. */
+export interface Metrics {
+  /** By call and result: `calls.create.OTP_OK`. */
+  calls?: Record<string, Record<string, number>>;
+  /** Messages by sender. With a sender of your own there are none: you know. */
+  send?: Record<string, { accepted?: number; refused?: number; failed?: number; in_doubt?: number }>;
+  reports?: Partial<
+    Record<'submitted' | 'delivered' | 'read' | 'rejected' | 'undeliverable' | 'duplicate' | 'unknown', number>
+  >;
+  store?: { operations?: number; microseconds?: number; busy?: number; failed?: number };
+  /** Codes that were good when the service last went over all rows (`runDue`, `background`). Absent before. */
+  live?: number;
+  /** Timed steps that the last full round found due. */
+  due?: number;
+}
+
 /** An event of the log. It holds no code, token, recipient or key. */
 export interface LogEvent {
   time: string;
@@ -512,6 +528,9 @@ export class Service {
 
   /** Does what is due: steps of deliveries, and the removal of old records. */
   runDue(): Promise<RunDue>;
+
+  /** Tells what was counted since the service was opened, without a look at the repository. */
+  metrics(): Promise<Metrics>;
 
   /** Tells how a subject stands; `subject` as for `unlock`. For operators: never show it to visitors. */
   subject(subject: string): Promise<Subject>;

@@ -107,6 +107,7 @@ final class Library
         int32_t otp_status(intptr_t service, const char *token, char *reply, size_t size);
         int32_t otp_webhook(intptr_t, const char *authorization, const char *body, size_t body_size, char *, size_t);
         int32_t otp_run_due(intptr_t service, char *reply, size_t size);
+        int32_t otp_metrics(intptr_t service, char *reply, size_t size);
         int32_t otp_copy(intptr_t service, const char *repository, const char *options, char *reply, size_t size);
         int32_t otp_subject(intptr_t service, const char *subject, char *reply, size_t size);
         int32_t otp_unlock(intptr_t service, const char *subject, char *reply, size_t size);
@@ -258,6 +259,9 @@ final class Service
     /** Sends steps whose time has come, and removes old codes. Call it about once a second. */
     public function runDue(): Reply { return $this->call('otp_run_due'); }
 
+    /** Says what the service has counted, such as "calls.create.OTP_OK". */
+    public function metrics(): Reply { return $this->call('otp_metrics'); }
+
     /** For operators: copies the whole repository into another one, as a backup, or with "move" to move there. */
     public function copy(?string $repository, string|array|null $options = null): Reply
     {
@@ -291,10 +295,7 @@ final class Service
     // A copy would close the service of the original.
     private function __clone() {}
 
-    public function __serialize(): array
-    {
-        throw new \LogicException('a service cannot be serialized');
-    }
+    public function __serialize(): array { throw new \LogicException('a service cannot be serialized'); }
 
     private function call(string $function, #[\SensitiveParameter] string|int|null ...$arguments): Reply
     {

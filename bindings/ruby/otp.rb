@@ -37,7 +37,7 @@ module Otp
     # The functions that take a service and texts, with the number of texts, and fill a reply.
     CALLS = {
       create: 2, resend: 1, resend_channel: 2, not_sent: 1, verify_context: 3, cancel: 1, status: 1, run_due: 0,
-      copy: 2, subject: 1, unlock: 1, erase: 1
+      metrics: 0, copy: 2, subject: 1, unlock: 1, erase: 1
     }.transform_values { |texts| [INT, HANDLE, *[POINTER] * texts, POINTER, SIZE] }
 
     # The result and the parameters of each function.
@@ -285,6 +285,9 @@ module Otp
 
     # Sends steps whose time has come, and removes old codes. Call it about once a second.
     def run_due = invoke(:run_due)
+
+    # Says what the service has counted, such as "calls.create.OTP_OK".
+    def metrics = invoke(:metrics)
 
     # For operators: copies the whole repository into another one, as a backup, or with "move" to move there.
     def copy(repository, options = nil) = invoke(:copy, text(repository, 'repository'), json(options, 'options'))

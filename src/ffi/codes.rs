@@ -8,6 +8,7 @@ use crate::ffi::guard::guard;
 use crate::ffi::handle::{self, otp_service};
 use crate::ffi::results::otp_result;
 use crate::ffi::strings::{optional_text, text};
+use crate::metrics::Call;
 
 /// Draws a code for a token and has it delivered.
 ///
@@ -76,8 +77,10 @@ pub unsafe extern "C" fn otp_create(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            let (token, request) = (text(token, "token")?, optional_text(request, "request")?);
-            takes_code(&service, reply)?;
+            let (token, request) = service.given(Call::Create, || {
+                let given = (text(token, "token")?, optional_text(request, "request")?);
+                takes_code(&service, reply).map(|()| given)
+            })?;
             service.create(token, request)
         })
     }
@@ -107,8 +110,10 @@ pub unsafe extern "C" fn otp_resend(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            let token = text(token, "token")?;
-            takes_code(&service, reply)?;
+            let token = service.given(Call::Resend, || {
+                let token = text(token, "token")?;
+                takes_code(&service, reply).map(|()| token)
+            })?;
             service.resend(token)
         })
     }
@@ -143,8 +148,10 @@ pub unsafe extern "C" fn otp_resend_channel(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            let (token, channel) = (text(token, "token")?, text(channel, "channel")?);
-            takes_code(&service, reply)?;
+            let (token, channel) = service.given(Call::Resend, || {
+                let given = (text(token, "token")?, text(channel, "channel")?);
+                takes_code(&service, reply).map(|()| given)
+            })?;
             service.resend_channel(token, channel)
         })
     }
@@ -180,8 +187,10 @@ pub unsafe extern "C" fn otp_not_sent(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            let token = text(token, "token")?;
-            takes_code(&service, reply)?;
+            let token = service.given(Call::NotSent, || {
+                let token = text(token, "token")?;
+                takes_code(&service, reply).map(|()| token)
+            })?;
             service.not_sent(token)
         })
     }
@@ -232,7 +241,8 @@ pub unsafe extern "C" fn otp_verify(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            service.verify(text(token, "token")?, text(code, "code")?, None)
+            let (token, code) = service.given(Call::Verify, || Ok((text(token, "token")?, text(code, "code")?)))?;
+            service.verify(token, code, None)
         })
     }
 }
@@ -268,7 +278,10 @@ pub unsafe extern "C" fn otp_verify_context(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            service.verify(text(token, "token")?, text(code, "code")?, optional_text(context, "context")?)
+            let (token, code, context) = service.given(Call::Verify, || {
+                Ok((text(token, "token")?, text(code, "code")?, optional_text(context, "context")?))
+            })?;
+            service.verify(token, code, context)
         })
     }
 }
@@ -294,7 +307,12 @@ pub unsafe extern "C" fn otp_cancel(
     reply_size: usize,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { guard(reply, reply_size, || handle::enter(service)?.cancel(text(token, "token")?)) }
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            service.cancel(service.given(Call::Cancel, || text(token, "token"))?)
+        })
+    }
 }
 
 /// Says how the token's code stands. It sends nothing and counts nothing.
@@ -329,7 +347,12 @@ pub unsafe extern "C" fn otp_status(
     reply_size: usize,
 ) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
-    unsafe { guard(reply, reply_size, || handle::enter(service)?.status(text(token, "token")?)) }
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            service.status(service.given(Call::Status, || text(token, "token"))?)
+        })
+    }
 }
 
 /// A service that hands its codes over needs a reply to do it with.

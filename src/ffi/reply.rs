@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::ffi::results::OTP_REPLY_SIZE;
 use crate::json::{escaped_bytes, escaped_char_bytes};
 use crate::limits::FOREIGN_BYTES;
+use crate::metrics::MetricsReply;
 use crate::outcome::Outcome;
 use crate::reply::{
     CopyReply, CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply,
@@ -101,6 +102,7 @@ impl Bounded for VerifyReply {}
 impl Bounded for DoneReply {}
 impl Bounded for CopyReply {}
 impl Bounded for FoundReply {}
+impl Bounded for MetricsReply {}
 impl Bounded for SubjectReply {}
 
 impl Bounded for WebhookReply {

@@ -7,6 +7,7 @@ use crate::ffi::handle::{self, otp_service};
 use crate::ffi::results::otp_result;
 use crate::ffi::strings::{bytes, optional_text, text};
 use crate::limits::BODY_BYTES;
+use crate::metrics::Call;
 
 /// Takes a webhook of the carrier: a report on a message, or a message from a user.
 ///
@@ -57,8 +58,11 @@ pub unsafe extern "C" fn otp_webhook(
     unsafe {
         guard(reply, reply_size, || {
             let service = handle::enter(service)?;
-            let authorization = optional_text(authorization, "authorization")?;
-            service.webhook(authorization, bytes(body, body_size, BODY_BYTES, "body")?)
+            let (authorization, body) = service.given(Call::Webhook, || {
+                let authorization = optional_text(authorization, "authorization")?;
+                Ok((authorization, bytes(body, body_size, BODY_BYTES, "body")?))
+            })?;
+            service.webhook(authorization, body)
         })
     }
 }
@@ -95,6 +99,53 @@ pub unsafe extern "C" fn otp_webhook(
 pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_char, reply_size: usize) -> otp_result {
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe { guard(reply, reply_size, || handle::enter(service)?.run_due()) }
+}
+
+/// Says what the service has counted since it was opened.
+///
+/// Parameters:
+/// - `service`: see "Parameters".
+/// - `reply`, `reply_size`: see "Replies".
+///
+/// It sends nothing, waits for nobody and leaves the repository alone: call it as often as you like, also where the
+/// repository was moved. Each service counts for itself, in each process. A child of fork() goes on from what its
+/// parent had counted. No counter ever goes back. Two that were read together need not be of the same moment.
+///
+/// Reply: whole numbers below 2^53. A counter that is 0 is absent: read it with 0 for `absent`.
+/// - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
+///   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook" or
+///   "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
+///   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
+/// - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
+///   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
+///   sent (OTP_E_IN_DOUBT). SENDER is `sender.type`. With "none" there is nothing to count.
+/// - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`: the steps
+///   that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
+///   delivery of this repository.
+/// - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
+///   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
+///   failed, or a row that is damaged.
+/// - `live`: the codes of the namespace that were good, as this service last went over all rows: otp_run_due() and
+///   `background` do, and otp_create() goes on by a few rows each time. `due`: the timed steps that its last full round
+///   found due, with "messages" alone. Both are absent before the first round, and 0 where there is none.
+///
+/// OpenMetrics names follow from these: `calls.create.OTP_OK` is `otp_calls_total{call="create",result="OTP_OK"}`,
+/// `send.messages.accepted` is `otp_send_total{sender="messages",outcome="accepted"}`, `reports.read` is
+/// `otp_reports_total{status="read"}`, `store.busy` is `otp_store_busy_total`, `live` is `otp_live`.
+///
+/// Results: OTP_OK, OTP_E_ARGUMENT.
+///
+/// Example:
+/// ```c
+/// if (otp_metrics(service, reply, sizeof reply) != OTP_OK)
+///   return fail(reply);
+/// printf("%ld codes sent\n", (long)otp_reply_integer(reply, "calls.create.OTP_OK", 0));
+/// ```
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_metrics(service: *mut otp_service, reply: *mut c_char, reply_size: usize) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe { guard(reply, reply_size, || handle::enter(service)?.metrics()) }
 }
 
 /// Copies the whole repository, all namespaces, into another one: a backup, or a move. For operators.

@@ -16,6 +16,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use self::batch::run_batch;
+use super::census::Census;
 use super::engine::{Engine, Reader, Settle};
 use super::{Commit, LAST, META, Operation, Repository, Row, Scan, Sweeper, Swept};
 use crate::block::RowKey;
@@ -38,6 +39,7 @@ pub(super) struct GroupCommit<E: Engine, R: Reader> {
     engine: Mutex<E>,
     reader: R,
     log_bytes: AtomicU64,
+    census: Census,
     place: String,
 }
 
@@ -89,8 +91,9 @@ struct Batch {
 impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
     pub(super) fn new(engine: E, reader: R, durability: Durability) -> Result<Arc<Self>> {
         let place = engine.place();
-        let (queue, engine, log_bytes) = (Mutex::default(), Mutex::new(engine), AtomicU64::new(0));
-        let repository = Arc::new(Self { durability, queue, engine, reader, log_bytes, place });
+        let (queue, engine) = (Mutex::default(), Mutex::new(engine));
+        let (log_bytes, census) = (AtomicU64::new(0), Census::default());
+        let repository = Arc::new(Self { durability, queue, engine, reader, log_bytes, census, place });
         let member: Arc<dyn ForkAware> = repository.clone();
         fork::register(Arc::downgrade(&member))?;
         Ok(repository)
@@ -196,11 +199,12 @@ impl<E: Engine + 'static, R: Reader + 'static> GroupCommit<E, R> {
         let callers: Vec<_> =
             batch.iter().map(|pending| (pending.caller.clone(), durable && pending.commit.synced)).collect();
         let done = begun.and_then(|_| {
-            let run = AssertUnwindSafe(|| run_batch(&mut *engine, batch, durable));
+            let run = AssertUnwindSafe(|| run_batch(&mut *engine, batch, durable, &self.census));
             catch_unwind(run).map_err(|_| broken())
         });
         let (results, settle) = done.unwrap_or_else(|error| {
             engine.close();
+            self.census.lost();
             (vec![Err(error); size], None)
         });
         self.log_bytes.store(engine.log_bytes(), Ordering::Relaxed);
@@ -277,6 +281,10 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
         self.log_bytes.load(Ordering::Relaxed)
     }
 
+    fn live(&self) -> Option<u64> {
+        self.census.live()
+    }
+
     fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
         self.submit(Commit { synced: false, sweep: None }, Work::Sweep(limit, sweeper))
     }
@@ -298,6 +306,7 @@ impl<E: Engine, R: Reader> Drop for GroupCommit<E, R> {
 impl<E: Engine + 'static, R: Reader + 'static> ForkAware for GroupCommit<E, R> {
     fn before_fork(&self) {
         lock(&self.engine).close();
+        self.census.lost();
         self.reader.close();
     }
 

@@ -3,6 +3,7 @@
 //! No rule lives here. What a row means is decided in [`crate::record`] and [`crate::policy`]; what a repository
 //! promises is held by one suite of tests that all of them pass (`conformance.rs`).
 
+mod census;
 mod codec;
 mod commit;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod engine;
 pub(crate) mod fake;
 mod json;
 mod memory;
+mod metered;
 #[cfg(any(test, feature = "redis", feature = "postgres"))]
 mod optimistic;
 #[cfg(feature = "postgres")]
@@ -41,6 +43,7 @@ use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::workflow::{Reference, Timer};
 
+pub use metered::metered;
 pub use sweeper::{Judge, Sweeper};
 
 /// Version of the rows and of the files that hold them. A repository with a higher one is refused.
@@ -290,6 +293,11 @@ pub trait Repository: Send + Sync {
     /// while a foreign reader keeps the storage from tidying up.
     fn log_bytes(&self) -> u64 {
         0
+    }
+
+    /// How many codes of the tenant were good, as the last full round of this handle's sweeps saw them, if there was one.
+    fn live(&self) -> Option<u64> {
+        None
     }
 
     /// Looks at the next `limit` rows, where the last sweep of this handle ended, and removes those that are over.

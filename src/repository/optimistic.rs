@@ -17,11 +17,14 @@ use std::time::{Duration, Instant};
 
 use super::engine::PAGE;
 use super::store::{ABSENT, Change, Content, Look, Store, StorePage, Stored, Verdict, Version, Write};
-use super::{Commit, Fate, LAST, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, emptied, moved};
+use super::{
+    Commit, Fate, Judge, LAST, META, Operation, Page, Repository, Row, Scan, Sweeper, Swept, codec, emptied, moved,
+};
 use crate::block::{BLOCK_BYTES, RowKey};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware, lock};
+use crate::metrics::Gauge;
 use crate::random::random;
 use batch::Answer;
 use hints::Hints;
@@ -56,8 +59,9 @@ pub struct Optimistic<S: Store> {
     mark: Mutex<Version>,
     clock: Mutex<Option<StoreClock>>,
     hints: Mutex<Hints>,
-    /// Where the next sweep goes on.
-    cursor: Mutex<Option<RangeInclusive<RowKey>>>,
+    /// Where the next sweep goes on, and how many codes were good before that.
+    cursor: Mutex<Option<(RangeInclusive<RowKey>, u64)>>,
+    live: Gauge,
 }
 
 /// An operation on its way.
@@ -94,7 +98,7 @@ impl<S: Store + 'static> Optimistic<S> {
         let place = store.place();
         let lanes = [Lane::new(width), Lane::new(1)];
         let (mark, clock, hints, cursor) = (Mutex::new(ABSENT), Mutex::default(), Mutex::default(), Mutex::default());
-        let repository = Arc::new(Self { store, place, lanes, mark, clock, hints, cursor });
+        let repository = Arc::new(Self { store, place, lanes, mark, clock, hints, cursor, live: Gauge::default() });
         let member: Arc<dyn ForkAware> = repository.clone();
         fork::register(Arc::downgrade(&member))?;
         Ok(repository)
@@ -203,8 +207,7 @@ impl<S: Store> Optimistic<S> {
     }
 
     /// Removes or replaces rows that are over, each if it still is as it was seen.
-    fn purge(&self, rows: Vec<(RowKey, Stored)>, sweeper: &Sweeper, time: Time) -> Result<u64> {
-        let judge = sweeper.judge_by(time);
+    fn purge(&self, rows: Vec<(RowKey, Stored)>, judge: &Judge, time: Time) -> Result<u64> {
         let mut changes = Vec::new();
         for (key, Stored { version, bytes }) in rows {
             // A row that is damaged is left to whoever needs it.
@@ -323,18 +326,27 @@ impl<S: Store + 'static> Repository for Optimistic<S> {
         self.pages(range, |range| self.page(range, PAGE))
     }
 
+    fn live(&self) -> Option<u64> {
+        self.live.get()
+    }
+
     fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
         fork::check()?;
         let mut left = limit;
         let mut swept = Swept::default();
         while left > 0 && !swept.wrapped {
             let all = RowKey::new([0; BLOCK_BYTES])..=RowKey::new([0xff; BLOCK_BYTES]);
-            let range = fork::shared(|| lock(&self.cursor).take()).unwrap_or(all);
+            let (range, counted) = fork::shared(|| lock(&self.cursor).take()).unwrap_or((all, 0));
             let page = self.page(range, left)?;
             left = left.saturating_sub(page.rows.len().max(1));
             swept.wrapped = page.rest.is_none();
-            swept.purged += self.purge(page.rows, &sweeper, page.time)?;
-            fork::shared(|| *lock(&self.cursor) = page.rest);
+            let judge = sweeper.judge_by(page.time);
+            swept.purged += self.purge(page.rows, &judge, page.time)?;
+            let counted = counted + judge.live();
+            if swept.wrapped {
+                self.live.set(counted);
+            }
+            fork::shared(|| *lock(&self.cursor) = page.rest.map(|rest| (rest, counted)));
         }
         Ok(swept)
     }

@@ -1,5 +1,7 @@
 //! Who sweeps: a service of one tenant, which comes by the rows of all. Its clock may be the host's own, and wrong.
 
+use std::cell::Cell;
+
 use super::{Fate, Row};
 use crate::block::RowKey;
 use crate::clock::{self, Moment, Time};
@@ -21,23 +23,24 @@ impl Sweeper {
 
     /// The judge for the transaction that runs now.
     pub fn judge(&self) -> Judge {
-        Judge { tenant: self.tenant, now: self.moment.now(), wall: clock::wall() }
+        Judge { tenant: self.tenant, now: self.moment.now(), wall: clock::wall(), live: Cell::new(0) }
     }
 
     /// The judge where the storage tells the time, unless the host does.
     #[cfg(any(test, feature = "redis", feature = "postgres"))]
     pub fn judge_by(&self, time: Time) -> Judge {
         let now = if self.moment.is_host_s() { self.moment.now() } else { time };
-        Judge { tenant: self.tenant, now, wall: time }
+        Judge { tenant: self.tenant, now, wall: time, live: Cell::new(0) }
     }
 }
 
 /// Decides what becomes of rows.
-#[derive(Clone, Copy)]
 pub struct Judge {
     tenant: Option<Tenant>,
     now: Time,
     wall: Time,
+    /// Codes of the tenant that it saw to be good.
+    live: Cell<u64>,
 }
 
 impl Judge {
@@ -45,6 +48,8 @@ impl Judge {
     pub fn fate(&self, key: &RowKey, row: &Row) -> Fate {
         let fate = row.swept(self.now);
         if self.tenant.is_none_or(|tenant| tenant == Tenant::of(key)) {
+            let is_live = matches!(row, Row::Record(record) if record.is_live(self.now));
+            self.live.set(self.live.get() + u64::from(is_live));
             return fate;
         }
         match (fate, row.swept(self.wall)) {
@@ -52,6 +57,11 @@ impl Judge {
             (Fate::Replace(_), Fate::Replace(row)) => Fate::Replace(row),
             _ => Fate::Keep,
         }
+    }
+
+    /// How many codes of the tenant it has seen that were good.
+    pub fn live(&self) -> u64 {
+        self.live.get()
     }
 }
 
@@ -65,7 +75,7 @@ impl From<Moment> for Sweeper {
 #[cfg(test)]
 impl From<Time> for Judge {
     fn from(now: Time) -> Self {
-        Self { tenant: None, now, wall: now }
+        Self { tenant: None, now, wall: now, live: Cell::new(0) }
     }
 }
 

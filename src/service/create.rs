@@ -10,6 +10,7 @@ use crate::block::Recipient;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::About;
+use crate::metrics::Call;
 use crate::outcome::Outcome;
 use crate::policy::Sends;
 use crate::record::{CodeState, FirstAnswer, Record, Via};
@@ -43,22 +44,23 @@ impl Service {
     /// function: nothing was done. `Store`: it may have been stored; with a message that certainly was not sent among
     /// it. A message that was not, or perhaps not, sent is an outcome of the reply.
     pub fn create(&self, token: &str, request: Option<&str>) -> Result<CreateReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let mut client = None;
-        let answer = self.order(token, row, request).and_then(|order| {
-            client = order.client;
-            let way = self.way()?;
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
-            let decision = transact(&*self.core.repository, commit, move |transaction| {
-                let now = transaction.time(&moment);
-                core.begin_create(transaction, &order, now)
-            })?;
-            Ok(self.finish(decision, way.as_ref())?)
-        });
-        let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
-        self.logged_about("create", about, answer)
+        self.call(Call::Create, || {
+            let row = self.core.row(token)?;
+            let mut client = None;
+            let answer = self.order(token, row, request).and_then(|order| {
+                client = order.client;
+                let way = self.way()?;
+                let (core, moment) = (self.core.clone(), self.hooks.moment());
+                let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
+                let decision = transact(&*self.core.repository, commit, move |transaction| {
+                    let now = transaction.time(&moment);
+                    core.begin_create(transaction, &order, now)
+                })?;
+                Ok(self.finish(decision, way.as_ref())?)
+            });
+            let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
+            self.logged_about("create", about, answer)
+        })
     }
 
     /// What follows the commit.

@@ -152,6 +152,7 @@ impl Service {
         };
         let step = Some((message.channel.as_str(), state(&answer)));
         let about = About { row: Some(&job.row), step, failure: answer.failure(), ..About::default() };
+        self.core.metrics.sent(outcome(&answer));
         self.hooks.log(level, "send", outcome(&answer), about);
         Ok(Some(answer))
     }

@@ -25,28 +25,37 @@ pub struct Passed {
     pub outcome: Outcome,
 }
 
+/// How far a round over the timers has come.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The timer that was looked at last.
+    pub timer: RowKey,
+    /// How many it has found due.
+    pub due: u64,
+}
+
 /// What a service remembers of its upkeep.
 #[derive(Default)]
 pub struct UpkeepMemory {
     /// The timer at which a look ended before it had seen all. The next one goes on there, so that none of those
     /// that cannot be run keeps it from those behind them.
-    timer: Mutex<Option<RowKey>>,
+    timer: Mutex<Option<Place>>,
     reported: Mutex<BTreeSet<RowKey>>,
 }
 
 impl UpkeepMemory {
-    /// Those of these timers that the next look is about.
-    pub fn rest_of(&self, timers: RangeInclusive<RowKey>, now: Time) -> RangeInclusive<RowKey> {
-        let timer = fork::shared(|| *lock(&self.timer));
-        match timer.filter(|timer| tenant::due(timer) <= now) {
-            Some(timer) => tenant::after(&timer, timers),
-            None => timers,
+    /// Those of these timers that the next look is about, and how many this round has found due before them.
+    pub fn rest_of(&self, timers: RangeInclusive<RowKey>, now: Time) -> (RangeInclusive<RowKey>, u64) {
+        let place = fork::shared(|| *lock(&self.timer));
+        match place.filter(|place| tenant::due(&place.timer) <= now) {
+            Some(Place { timer, due }) => (tenant::after(&timer, timers), due),
+            None => (timers, 0),
         }
     }
 
     /// Notes where a look ended, or that it has seen all that was due.
-    pub fn ended_at(&self, timer: Option<RowKey>) {
-        fork::shared(|| *lock(&self.timer) = timer);
+    pub fn ended_at(&self, place: Option<Place>) {
+        fork::shared(|| *lock(&self.timer) = place);
     }
 
     /// Whether this row is one that nobody was reported of. Now somebody is.

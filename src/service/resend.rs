@@ -11,6 +11,7 @@ use crate::block::RowKey;
 use crate::clock::Time;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
+use crate::metrics::Call;
 use crate::outcome::Outcome;
 use crate::record::{Record, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
@@ -53,19 +54,20 @@ impl Service {
     }
 
     fn resend_from(&self, token: &str, channel: Option<&str>) -> Result<CreateReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let answer = self.core.first_step(channel).and_then(|first| {
-            let way = self.way()?;
-            let (core, moment) = (self.core.clone(), self.hooks.moment());
-            let name = token.to_owned();
-            let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
-                let now = transaction.time(&moment);
-                core.begin_resend(transaction, Resend { token: &name, row, first }, now)
-            })?;
-            Ok(self.finish(decision, way.as_ref())?)
-        });
-        self.logged("resend", Some(&row), answer)
+        self.call(Call::Resend, || {
+            let row = self.core.row(token)?;
+            let answer = self.core.first_step(channel).and_then(|first| {
+                let way = self.way()?;
+                let (core, moment) = (self.core.clone(), self.hooks.moment());
+                let name = token.to_owned();
+                let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
+                    let now = transaction.time(&moment);
+                    core.begin_resend(transaction, Resend { token: &name, row, first }, now)
+                })?;
+                Ok(self.finish(decision, way.as_ref())?)
+            });
+            self.logged("resend", Some(&row), answer)
+        })
     }
 
     /// Where the host delivers (sender `none`): says that the message which was handed over last certainly did not
@@ -77,10 +79,11 @@ impl Service {
     /// `Unsupported` with another sender; `Argument` where no message was handed over; as for [`Service::create`].
     /// [`Outcome::Send`] says that no step is left: the code stays good until it is cancelled.
     pub fn not_sent(&self, token: &str) -> Result<CreateReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let answer = self.go_on_handing_over(token, row);
-        self.logged("not_sent", Some(&row), answer)
+        self.call(Call::NotSent, || {
+            let row = self.core.row(token)?;
+            let answer = self.go_on_handing_over(token, row);
+            self.logged("not_sent", Some(&row), answer)
+        })
     }
 
     fn go_on_handing_over(&self, token: &str, row: RowKey) -> Result<CreateReply> {

@@ -4,6 +4,7 @@ use super::replies::delivery_reply;
 use super::{Core, DURABLE, Service, rows};
 use crate::clock::Time;
 use crate::error::Result;
+use crate::metrics::Call;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
 use crate::record::{CodeState, Record, Via};
@@ -18,26 +19,27 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn status(&self, token: &str) -> Result<StatusReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let moment = self.hooks.moment();
-        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = transaction.time(&moment);
-            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
-            let standing = rows::settled_failures(transaction, &before.code.subject, now)?.standing(now);
-            let mut record = before.clone();
-            record.settle(now);
-            // A code that was once expired must stay so.
-            rows::put_record(transaction, &row, &before, record.clone(), now);
-            Ok(Some((record, standing)))
-        });
-        let reply = answer.map(|found| match found {
-            Some((record, standing)) => {
-                StatusReply { outcome: Outcome::Ok, status: Some(self.core.status(token, &record, standing)) }
-            }
-            None => StatusReply { outcome: Outcome::Unknown, status: None },
-        });
-        self.logged("status", Some(&row), reply)
+        self.call(Call::Status, || {
+            let row = self.core.row(token)?;
+            let moment = self.hooks.moment();
+            let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
+                let now = transaction.time(&moment);
+                let Some(before) = rows::record(transaction, &row, now)? else { return Ok(None) };
+                let standing = rows::settled_failures(transaction, &before.code.subject, now)?.standing(now);
+                let mut record = before.clone();
+                record.settle(now);
+                // A code that was once expired must stay so.
+                rows::put_record(transaction, &row, &before, record.clone(), now);
+                Ok(Some((record, standing)))
+            });
+            let reply = answer.map(|found| match found {
+                Some((record, standing)) => {
+                    StatusReply { outcome: Outcome::Ok, status: Some(self.core.status(token, &record, standing)) }
+                }
+                None => StatusReply { outcome: Outcome::Unknown, status: None },
+            });
+            self.logged("status", Some(&row), reply)
+        })
     }
 }
 

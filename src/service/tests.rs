@@ -8,6 +8,7 @@ mod events;
 mod faulty;
 mod flow;
 mod hosts;
+mod metrics;
 mod people;
 mod references;
 mod twice;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::pace::Pace;
-use super::passed::Passed;
+use super::passed::{Passed, Place};
 use super::plan::{Job, Occasion, Steps};
 use super::{Core, Service, rows};
 use crate::block::RowKey;
@@ -74,26 +74,34 @@ impl Service {
     /// Goes on where the last look ended. Gives when the next timer is due: at once if time ended first.
     fn run_timers_of(&self, budget: &TimerBudget, pace: &mut Pace, ran: &mut u64) -> Result<Option<Time>> {
         let core = &self.core;
-        for page in core.repository.scan(core.memory.rest_of(core.tenant().timers(), self.time()?)) {
+        let (timers, mut found) = core.memory.rest_of(core.tenant().timers(), self.time()?);
+        for page in core.repository.scan(timers) {
             let keys: Vec<RowKey> = page?.into_iter().map(|(key, _)| key).collect();
             let now = self.time()?;
             let (mut due, later) = keys.split_at(keys.partition_point(|key| tenant::due(key) <= now));
             while !due.is_empty() {
                 let seen = self.look(due.iter().take(pace.rows()).copied().collect(), pace, ran)?;
                 let (looked_at, left) = due.split_at(seen.min(due.len()));
+                found += looked_at.len() as u64;
                 if !pace.fits(budget.until) || *ran >= budget.steps {
-                    core.memory.ended_at(looked_at.last().copied());
+                    core.memory.ended_at(looked_at.last().map(|timer| Place { timer: *timer, due: found }));
                     return Ok(Some(Time::START));
                 }
                 due = left;
             }
             if let Some(next) = later.first() {
-                core.memory.ended_at(None);
+                self.end_round(found);
                 return Ok(Some(tenant::due(next)));
             }
         }
-        core.memory.ended_at(None);
+        self.end_round(found);
         Ok(None)
+    }
+
+    /// Notes that a full round has found so many due.
+    fn end_round(&self, due: u64) {
+        self.core.memory.ended_at(None);
+        self.core.metrics.due.set(due);
     }
 
     /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::{self, Pace};
-use super::{Service, driver};
+use super::{Service, driver, outcome};
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
+use crate::metrics::Call;
 use crate::record::Via;
 use crate::reply::RunDueReply;
 use crate::repository::Sweeper;
@@ -31,8 +32,7 @@ impl Service {
     ///
     /// `Store`, `Busy`.
     pub fn run_due(&self) -> Result<RunDueReply> {
-        self.start_driver()?;
-        self.logged("run_due", None, self.work(true))
+        self.call(Call::RunDue, || self.logged("run_due", None, self.work(true)))
     }
 
     /// A round of the driver, which ends well whatever happens in it: with how long to rest.
@@ -40,6 +40,7 @@ impl Service {
         let work = catch_unwind(AssertUnwindSafe(|| self.work(sweeps)));
         let answer = work.unwrap_or_else(|_| Err(Error::internal("the background driver panicked")));
         let answer = self.logged("run_due", None, answer);
+        self.core.metrics.call(Call::RunDue, outcome(&answer));
         let rest = match self.core.config.sender {
             Via::Messages if self.hooks.has_clock() => driver::LOOK_AT_HOST_CLOCK,
             Via::Messages => driver::LOOK,

@@ -9,6 +9,7 @@ use crate::clock::Time;
 use crate::code::{self, Guess, TypedCode};
 use crate::error::{Error, Result};
 use crate::limits::CONTEXT_BYTES;
+use crate::metrics::Call;
 use crate::outcome::Outcome;
 use crate::reply::{DoneReply, VerifyReply};
 use crate::repository::{Transaction, transact};
@@ -23,10 +24,11 @@ impl Service {
     ///
     /// `Argument`, `Config` when a key is not at hand, `Store`, `Busy`.
     pub fn verify(&self, token: &str, code: &str, context: Option<&str>) -> Result<VerifyReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let answer = read_guess(code, context).and_then(|guess| self.guess(row, guess));
-        self.logged("verify", Some(&row), answer)
+        self.call(Call::Verify, || {
+            let row = self.core.row(token)?;
+            let answer = read_guess(code, context).and_then(|guess| self.guess(row, guess));
+            self.logged("verify", Some(&row), answer)
+        })
     }
 
     fn guess(&self, row: RowKey, guess: Guess) -> Result<VerifyReply> {
@@ -47,19 +49,20 @@ impl Service {
     ///
     /// `Argument`, `Store`, `Busy`.
     pub fn cancel(&self, token: &str) -> Result<DoneReply> {
-        self.start_driver()?;
-        let row = self.core.row(token)?;
-        let moment = self.hooks.moment();
-        let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
-            let now = transaction.time(&moment);
-            let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Outcome::Unknown) };
-            let mut record = before.clone();
-            record.settle(now);
-            let outcome = record.cancel();
-            rows::put_record(transaction, &row, &before, record, now);
-            Ok(outcome)
-        });
-        self.logged("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
+        self.call(Call::Cancel, || {
+            let row = self.core.row(token)?;
+            let moment = self.hooks.moment();
+            let answer = transact(&*self.core.repository, DURABLE, move |transaction| {
+                let now = transaction.time(&moment);
+                let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Outcome::Unknown) };
+                let mut record = before.clone();
+                record.settle(now);
+                let outcome = record.cancel();
+                rows::put_record(transaction, &row, &before, record, now);
+                Ok(outcome)
+            });
+            self.logged("cancel", Some(&row), answer.map(|outcome| DoneReply { outcome }))
+        })
     }
 }
 

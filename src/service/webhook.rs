@@ -9,6 +9,7 @@ use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
+use crate::metrics::{Call, Report};
 use crate::outcome::Outcome;
 use crate::record::{MOST_STEPS, Record, Step};
 use crate::reply::{DeliveryState, WebhookKind, WebhookReply};
@@ -59,9 +60,10 @@ impl Service {
     /// `Unsupported` when the configuration has no `webhook`; `Unsigned`, `Signature`; `Argument` for a body that is
     /// no webhook; `Store`, `Busy`. What follows a report that is stored changes nothing about the answer.
     pub fn webhook(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
-        self.start_driver()?;
-        let answer = self.hear(authorization, body);
-        self.logged("webhook", None, answer)
+        self.call(Call::Webhook, || {
+            let answer = self.hear(authorization, body);
+            self.logged("webhook", None, answer)
+        })
     }
 
     fn hear(&self, authorization: Option<&str>, body: &[u8]) -> Result<WebhookReply> {
@@ -81,6 +83,7 @@ impl Service {
                 self.store_report(move |core, transaction, now| core.last_report(transaction, &last, now))?,
             ),
         };
+        self.count_report(&heard);
         for (channel, state) in &heard.moved {
             let level = if workflow::has_failed(*state) { Level::Warning } else { Level::Info };
             let step = Some((channel.as_str(), *state));
@@ -93,6 +96,17 @@ impl Service {
         }
         let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
         Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+    }
+
+    fn count_report(&self, heard: &Heard) {
+        let metrics = &self.core.metrics;
+        match (heard.row, heard.moved.is_empty()) {
+            (None, _) => metrics.report(Report::Unknown),
+            (_, true) => metrics.report(Report::Duplicate),
+            (_, false) => {
+                heard.moved.iter().filter_map(|(_, state)| Report::of(*state)).for_each(|it| metrics.report(it));
+            }
+        }
     }
 
     fn hear_inbound(&self, event: InboundEvent, body: &[u8], kept_ms: u64) -> Result<WebhookReply> {

@@ -27,6 +27,7 @@ on_token *const unlock_ = otp_unlock;
 on_token *const erase_ = otp_erase;
 otp_result (*const webhook_)(otp_service *, const char *, const char *, size_t, char *, size_t) = otp_webhook;
 otp_result (*const run_due_)(otp_service *, char *, size_t) = otp_run_due;
+otp_result (*const metrics_)(otp_service *, char *, size_t) = otp_metrics;
 otp_result (*const on_send_)(otp_service *, send_function *, void *, drop_function *) = otp_on_send;
 otp_result (*const on_log_)(otp_service *, int32_t, log_function *, void *, drop_function *) = otp_on_log;
 otp_result (*const on_clock_)(otp_service *, clock_function *, void *, drop_function *) = otp_on_clock;

@@ -143,6 +143,8 @@ static void call(const char *name) {
     outcome = status(token);
   else if (strcmp(name, "run_due") == 0)
     outcome = run_due();
+  else if (strcmp(name, "metrics") == 0)
+    outcome = otp_metrics(service, blank(), sizeof reply);
   else if (strcmp(name, "unlock") == 0)
     outcome = unlock(text_of("subject"));
   else if (strcmp(name, "erase") == 0)

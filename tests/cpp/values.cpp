@@ -31,6 +31,7 @@ static void verdicts() {
   CHECK(codes.resend("nobody").code() == OTP_UNKNOWN && !codes.status("nobody"));
   CHECK(codes.unlock("nobody") && codes.erase("nobody") && codes.run_due().integer("purged", -1) == 0);
   CHECK(codes.unlock("nobody").integer("found", -1) == 0 && codes.subject("nobody").integer("failures", -1) == 0);
+  CHECK(codes.metrics().integer("calls.cancel.OTP_CHECKED") == 1 && codes.metrics().integer("calls.erase.OTP_OK") == 0);
   CHECK(otp::request().param("a", "b").set("c", "d").param("e", "f").json() ==
         "{\"params\":{\"a\":\"b\",\"e\":\"f\"},\"c\":\"d\"}");
 

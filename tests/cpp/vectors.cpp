@@ -75,6 +75,7 @@ otp::result ask(state &now, const std::string &call) {
   if (call == "cancel") return codes.cancel(given["token"]);
   if (call == "status") return codes.status(given["token"]);
   if (call == "run_due") return codes.run_due();
+  if (call == "metrics") return codes.metrics();
   if (call == "unlock") return codes.unlock(given["subject"]);
   if (call == "erase") return codes.erase(given["recipient"]);
   if (call == "webhook" && given.count("authorization") == 0) return codes.webhook(nullptr, given["body"]);

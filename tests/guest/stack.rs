@@ -87,6 +87,7 @@ fn call_everything(config: &str, elsewhere: &str, created: otp_result) {
         let _ = caller.call(|s, r, n| otp_cancel(s, token, r, n));
         assert_eq!(caller.call(|s, r, n| otp_unlock(s, subject, r, n)), OTP_OK, "{}", caller.text());
         assert_eq!(caller.call(|s, r, n| otp_erase(s, subject, r, n)), OTP_OK, "{}", caller.text());
+        assert_eq!(caller.call(|s, r, n| otp_metrics(s, r, n)), OTP_OK, "{}", caller.text());
         let elsewhere = CString::new(elsewhere).unwrap();
         let copied = caller.call(|s, r, n| otp_copy(s, elsewhere.as_ptr(), c"{\"move\":true}".as_ptr(), r, n));
         assert_eq!(copied, OTP_OK, "{}", caller.text());

@@ -17,7 +17,7 @@ const SYSTEM_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "
 const EVERYWHERE: &[&str] = &["memory:", "sqlite:otp.db", "json:otp"];
 
 /// The programs, each with the repositories on which it runs.
-const PROGRAMS: [(&str, &[&str]); 12] = [
+const PROGRAMS: [(&str, &[&str]); 13] = [
     ("results", &["memory:"]),
     ("config", &["memory:"]),
     ("create", EVERYWHERE),
@@ -29,6 +29,7 @@ const PROGRAMS: [(&str, &[&str]); 12] = [
     ("background", &["sqlite:otp.db"]),
     ("storage", &["sqlite:otp.db", "json:otp"]),
     ("misuse", EVERYWHERE),
+    ("metrics", EVERYWHERE),
     ("people", EVERYWHERE),
 ];
 

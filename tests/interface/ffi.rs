@@ -62,7 +62,7 @@ fn name(result: otp_result) -> &'static str {
 type Call = fn(Service, *const c_char, *mut c_char, usize) -> otp_result;
 
 /// Every text parameter of every function with a service and a reply; whether it may be NULL.
-const TEXTS: [(&str, bool, Call); 21] = unsafe {
+const TEXTS: [(&str, bool, Call); 22] = unsafe {
     [
         ("token", false, |s, text, r, n| otp_create(s, text, PHONE.as_ptr(), r, n)),
         ("request", true, |s, text, r, n| otp_create(s, c"t".as_ptr(), text, r, n)),
@@ -84,6 +84,7 @@ const TEXTS: [(&str, bool, Call); 21] = unsafe {
         ("recipient", false, |s, text, r, n| otp_erase(s, text, r, n)),
         ("repository", false, |s, text, r, n| otp_copy(s, text, null(), r, n)),
         ("", true, |s, _, r, n| otp_run_due(s, r, n)),
+        ("", true, |s, _, r, n| otp_metrics(s, r, n)),
         ("config", true, |_, text, r, n| {
             let mut opened = null_mut();
             // Not the default, which would make a file.

@@ -11,7 +11,7 @@ use testing::workspace::builds_quickly;
 use testing::{Folder, Watchdog, complain, shared_library, size, tool};
 
 /// What the package itself does without: the type checker, and what the examples are written with.
-const PACKAGES: [&str; 5] = ["mypy", "flask", "waitress", "types-waitress", "gunicorn"];
+const PACKAGES: [&str; 6] = ["mypy", "flask", "waitress", "types-waitress", "gunicorn", "prometheus_client"];
 
 pub fn python_folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/bindings/python"))

@@ -129,6 +129,10 @@ class Service {
     return this.#run(() => this.#accepted('otp_run_due'));
   }
 
+  metrics() {
+    return this.#run(() => this.#accepted('otp_metrics'));
+  }
+
   subject(subject) {
     return this.#run(() => this.#accepted('otp_subject', text('subject', subject)));
   }

@@ -55,6 +55,21 @@ test('the other methods', async (t) => {
   assert.equal((await otp.runDue()).ran, 0);
 });
 
+test('what was counted is told', async (t) => {
+  const otp = await open(t);
+  assert.deepEqual(await otp.metrics(), {});
+  const { code } = await otp.create('t');
+  await otp.verify('t', wrong(code));
+  await otp.verify('t', code);
+  await rejection(otp.create('', {}));
+  await otp.runDue();
+  const { calls, store, live, due, reports } = await otp.metrics();
+  assert.deepEqual(calls.create, { OTP_OK: 1, OTP_E_ARGUMENT: 1 });
+  assert.deepEqual(calls.verify, { OTP_OK: 1, OTP_NOT_VALID: 1 });
+  assert.ok(store.operations > 2 && store.busy === undefined);
+  assert.deepEqual([live, due, reports], [0, undefined, undefined]);
+});
+
 test('a repository is copied, and moved', async (t) => {
   const place = folder(t);
   const key = Buffer.alloc(32).toString('base64');

@@ -21,6 +21,7 @@ const CALLS = {
   status: (otp, { token }) => otp.status(token),
   webhook: (otp, { authorization, body }) => otp.webhook(authorization, body ?? ''),
   run_due: (otp) => otp.runDue(),
+  metrics: (otp) => otp.metrics(),
   unlock: (otp, { subject }) => otp.unlock(subject),
   erase: (otp, { recipient }) => otp.erase(recipient),
 };

@@ -39,6 +39,9 @@ def attribute(value: Any, path: str) -> Any:
         if isinstance(value, tuple):
             value = value[int(name)] if int(name) < len(value) else NONE
             continue
+        if isinstance(value, dict):
+            value = value.get(name, NONE)
+            continue
         name = re.sub("[A-Z]", lambda capital: "_" + capital.group().lower(), name)
         value = getattr(value, {"from": "from_"}.get(name, name), NONE)
     if isinstance(value, datetime.datetime):

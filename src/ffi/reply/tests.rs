@@ -206,3 +206,16 @@ fn a_buffer_is_absent_or_large_enough() {
         assert_eq!(unsafe { Buffer::new(reply, size) }.is_some(), is_one, "{size}");
     }
 }
+
+/// With all that there is, and every number at its largest.
+#[test]
+fn the_largest_metrics_fit() {
+    let (outcome, text) = written(Ok(crate::metrics::tests::full()));
+    assert_eq!(outcome, Outcome::Ok);
+    let reply: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(reply["calls"]["create"]["OTP_OK"], (1_u64 << 53) - 1);
+    assert_eq!(reply["send"]["dispatch"]["in_doubt"], (1_u64 << 53) - 1);
+    println!("{} bytes of {OTP_REPLY_SIZE}", text.len());
+    assert!(text.len() > 3000, "the counters that this test assumes are few: {}", text.len());
+    assert_eq!(reply.get("shortened"), None);
+}

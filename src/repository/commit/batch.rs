@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::super::census::Census;
 use super::super::engine::{Engine, Settle};
 use super::super::{Commit, Judge, Row, Sweeper, Swept, Transaction};
 use super::{Pending, Work, broken, in_doubt};
@@ -21,6 +22,7 @@ pub fn run_batch<E: Engine>(
     engine: &mut E,
     batch: Vec<Pending>,
     durable: bool,
+    census: &Census,
 ) -> (Vec<Result<Swept>>, Option<Settle>) {
     let mut results = Vec::with_capacity(batch.len());
     let size = batch.len();
@@ -29,12 +31,12 @@ pub fn run_batch<E: Engine>(
         for pending in batch {
             add_sweep(&mut sweep, pending.commit);
             let asks = durable && pending.commit.synced;
-            let Done { result, changed } = run_one(engine, pending)?;
+            let Done { result, changed } = run_one(engine, pending, census)?;
             synced |= asks && changed;
             results.push(result);
         }
         match sweep {
-            Some((limit, sweeper)) => sweep_for_a_while(engine, limit, &sweeper.judge()).map(|_| ()),
+            Some((limit, sweeper)) => sweep_for_a_while(engine, limit, &sweeper.judge(), census).map(|_| ()),
             None => Ok(()),
         }
     };
@@ -48,6 +50,7 @@ pub fn run_batch<E: Engine>(
     match ended {
         Ok(settle) => (results, settle),
         Err(error) => {
+            census.lost();
             results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(error.clone()));
             results.resize(size, Err(error));
             (results, None)
@@ -70,11 +73,11 @@ struct Done {
 }
 
 /// Runs one piece of work. An error outside fails the batch; one inside is the work's own, and has left no trace.
-fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Done> {
+fn run_one<E: Engine>(engine: &mut E, pending: Pending, census: &Census) -> Result<Done> {
     let mut operation = match pending.work {
         Work::Run(operation) => operation,
         Work::Sweep(limit, sweeper) => {
-            let swept = sweep_for_a_while(engine, limit, &sweeper.judge())?;
+            let swept = sweep_for_a_while(engine, limit, &sweeper.judge(), census)?;
             return Ok(Done { result: Ok(swept), changed: true });
         }
     };
@@ -91,7 +94,7 @@ fn run_one<E: Engine>(engine: &mut E, pending: Pending) -> Result<Done> {
 }
 
 /// Sweeps `limit` rows, or as many as there is time for.
-pub fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge) -> Result<Swept> {
+pub fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge, census: &Census) -> Result<Swept> {
     let begun = Instant::now();
     let (mut all, mut left) = (Swept::default(), limit);
     while left > 0 && !all.wrapped {
@@ -100,6 +103,7 @@ pub fn sweep_for_a_while<E: Engine>(engine: &mut E, limit: usize, judge: &Judge)
         all = Swept { purged: all.purged + swept.purged, wrapped: swept.wrapped };
         left = if begun.elapsed() < SWEEP_TIME { left - rows } else { 0 };
     }
+    census.saw(judge.live(), all.wrapped);
     Ok(all)
 }
 

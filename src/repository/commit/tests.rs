@@ -85,9 +85,12 @@ fn repository(engine: Odd, busy: u64) -> Arc<GroupCommit<Odd, Nothing>> {
 #[test]
 fn a_sweep_of_slow_rows_ends_after_a_while() {
     let mut slow = FAST;
-    assert_eq!(sweep_for_a_while(&mut slow, 1000, &Time::START.into()).unwrap(), Swept { purged: 1, wrapped: false });
+    assert_eq!(
+        sweep_for_a_while(&mut slow, 1000, &Time::START.into(), &Census::default()).unwrap(),
+        Swept { purged: 1, wrapped: false }
+    );
     assert_eq!(slow.swept, SWEPT_AT_ONCE);
-    assert_eq!(sweep_for_a_while(&mut slow, 3, &Time::START.into()).unwrap().purged, 1);
+    assert_eq!(sweep_for_a_while(&mut slow, 3, &Time::START.into(), &Census::default()).unwrap().purged, 1);
     assert_eq!(slow.swept, SWEPT_AT_ONCE + 3);
 }
 

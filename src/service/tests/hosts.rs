@@ -19,8 +19,9 @@ pub(super) fn share_rows_if_asked(service: &mut Service) {
 pub(super) fn share_rows(service: &mut Service, store: &FakeStore) {
     let core = Arc::get_mut(&mut service.core).unwrap();
     let key = KeySource::Given(vec![7; 32].into());
-    core.repository = store.open();
-    core.keys = KeyRing::open(&*core.repository, key, Vec::new(), &mut Vec::new()).unwrap();
+    let repository = store.open();
+    core.keys = KeyRing::open(&*repository, key, Vec::new(), &mut Vec::new()).unwrap();
+    core.repository = repository::metered(repository, core.metrics.clone());
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl Repository for Twice {
         self.0.scan(range)
     }
 
+    fn live(&self) -> Option<u64> {
+        self.0.live()
+    }
+
     fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
         self.0.sweep(limit, sweeper)
     }

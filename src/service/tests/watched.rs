@@ -81,6 +81,10 @@ impl Repository for Watched {
         self.repository.scan(range)
     }
 
+    fn live(&self) -> Option<u64> {
+        self.repository.live()
+    }
+
     fn sweep(&self, limit: usize, sweeper: Sweeper) -> Result<Swept> {
         self.watch.sweeps.fetch_add(1, Ordering::Relaxed);
         self.repository.sweep(limit, sweeper)

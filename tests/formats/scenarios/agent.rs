@@ -66,7 +66,7 @@ impl Caller for Agent {
             "create" => &["token", "request"],
             "verify" => &["token", "code", "context"],
             "webhook" => &["authorization", "body"],
-            "run_due" => &[],
+            "run_due" | "metrics" => &[],
             "unlock" => &["subject"],
             "erase" => &["recipient"],
             _ => &["token"],

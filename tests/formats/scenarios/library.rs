@@ -114,6 +114,7 @@ impl Library {
                 "cancel" => ask(|reply, size| otp_cancel(service, token, reply, size)),
                 "status" => ask(|reply, size| otp_status(service, token, reply, size)),
                 "run_due" => ask(|reply, size| otp_run_due(service, reply, size)),
+                "metrics" => ask(|reply, size| otp_metrics(service, reply, size)),
                 "unlock" => ask(|reply, size| otp_unlock(service, pointer(subject.as_deref()), reply, size)),
                 "erase" => ask(|reply, size| otp_erase(service, pointer(recipient.as_deref()), reply, size)),
                 "webhook" => {

@@ -14,6 +14,7 @@ const { nextDueInMilliseconds } = await otp.runDue();
 const kind: 'status' | 'final' | 'inbound' | 'other' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
 await otp.unlock('393331234567');
 await otp.erase('393331234567');
+const sent: number = (await otp.metrics()).send?.messages?.in_doubt ?? 0;
 const rows: number = (await otp.copy('sqlite:copy.db', { move: true })).rows;
 
 async function deliver(message: Message): Promise<void> {
@@ -35,7 +36,7 @@ try {
   else if (error instanceof OtpError && error.code === 'E_STORE') console.log(error.message);
 }
 await mine.close();
-console.log(version(), yes, seconds, status, state, nextDueInMilliseconds, kind);
+console.log(version(), sent, yes, seconds, status, state, nextDueInMilliseconds, kind);
 
 // @ts-expect-error a number loses the zeros of a code
 await otp.verify('session', 12345);

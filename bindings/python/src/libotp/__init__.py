@@ -29,7 +29,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._native import lib as _lib
-from ._replies import Check, Copied, Created, Delivery, Due, Message, Status, Step, Subject, Webhook
+from ._replies import Check, Copied, Created, Delivery, Due, Message, Metrics, Status, Step, Subject, Webhook
 from ._result import Result
 from ._service import Service
 
@@ -52,6 +52,7 @@ __all__ = [
     "InternalError",
     "Logger",
     "Message",
+    "Metrics",
     "NotSent",
     "RandomError",
     "Refused",

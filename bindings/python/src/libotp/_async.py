@@ -157,6 +157,10 @@ class AsyncService:
         """As :meth:`libotp.Service.run_due`."""
         return await self._run(self._service.run_due)
 
+    async def metrics(self) -> replies.Metrics:
+        """As :meth:`libotp.Service.metrics`."""
+        return await self._run(self._service.metrics)
+
     async def subject(self, subject: str) -> replies.Subject:
         """As :meth:`libotp.Service.subject`."""
         return await self._run(self._service.subject, subject)

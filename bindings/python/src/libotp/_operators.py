@@ -14,6 +14,13 @@ _lib = native.lib
 class Operators:
     """The calls for operators: nothing that they tell is for visitors."""
 
+    def metrics(self) -> replies.Metrics:
+        """What was counted since the service was opened; ``otp.h`` says what, at ``otp_metrics``. It waits for nothing.
+
+        ``otp.metrics().get("calls", {}).get("create", {}).get("OTP_OK", 0)``
+        """
+        return replies.metrics(self._done(_lib.otp_metrics))
+
     def subject(self, subject: str) -> replies.Subject:
         """How a subject stands, as given to :meth:`unlock`. For operators: never show it to visitors."""
         return replies.subject(self._done(_lib.otp_subject, arguments.text(subject, "subject")))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypedDict, TypeVar, Union
+from typing import cast
 
 from ._result import Result
 
@@ -228,6 +229,23 @@ class Copied:
     skipped: int
 
 
+class Metrics(TypedDict, total=False):
+    """What a service has counted. A counter that is 0 is absent, and so is a group without any."""
+
+    #: By call and result: ``calls["create"]["OTP_OK"]``.
+    calls: Dict[str, Dict[str, int]]
+    #: Messages by sender: "accepted", "refused", "failed" or "in_doubt".
+    send: Dict[str, Dict[str, int]]
+    #: "submitted", "delivered", "read", "rejected", "undeliverable", "duplicate" or "unknown".
+    reports: Dict[str, int]
+    #: "operations", "microseconds", "busy", "failed".
+    store: Dict[str, int]
+    #: Codes that were good when the service last went over all rows (``run_due``, ``background``). Absent before.
+    live: int
+    #: Timed steps that the last full round found due.
+    due: int
+
+
 def message(event: Mapping[str, Any]) -> Message:
     return Message(
         token=event["token"],
@@ -347,6 +365,12 @@ def due(reply: _Unread) -> Due:
 
 def subject(reply: _Unread) -> Subject:
     return _later(Subject, _subject, reply)
+
+
+def metrics(reply: bytes) -> Metrics:
+    members = decoded(reply)
+    del members["result"]
+    return cast(Metrics, members)
 
 
 def copied(reply: bytes) -> Copied:

@@ -1,0 +1,148 @@
+use super::*;
+
+/// A reply in which everything that there is has been counted so often that it does not fit a number.
+pub fn full() -> MetricsReply {
+    let metrics = Metrics::default();
+    for counter in metrics.calls.iter().flatten().chain(&metrics.sent).chain(&metrics.reports) {
+        counter.add(u64::MAX);
+    }
+    for counter in [&metrics.operations, &metrics.nanoseconds, &metrics.busy, &metrics.failed] {
+        counter.add(u64::MAX);
+    }
+    metrics.due.set(u64::MAX);
+    metrics.told("dispatch", Some(MOST))
+}
+
+fn counts<const N: usize>(counts: [(&'static str, u64); N]) -> Counts {
+    Counts::from(counts)
+}
+
+#[test]
+fn nothing_is_told_of_what_was_never_counted() {
+    assert_eq!(Metrics::default().told("console", None), MetricsReply::default());
+}
+
+#[test]
+fn every_call_is_counted_by_its_result() {
+    for call in Call::ALL {
+        for outcome in Outcome::ALL {
+            let metrics = Metrics::default();
+            metrics.call(call, outcome);
+            metrics.begin(call).end(outcome);
+            let name = if call.may_be(outcome) { outcome.name() } else { "OTP_E_INTERNAL" };
+            let calls = metrics.told("none", None).calls;
+            assert_eq!(calls, BTreeMap::from([(call.name(), counts([(name, 2)]))]), "{call:?} {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_count_at_once_lose_nothing() {
+    let metrics = Metrics::default();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    metrics.call(Call::Verify, Outcome::NotValid);
+                    metrics.stored(Duration::from_micros(1), None);
+                }
+            });
+        }
+    });
+    let told = metrics.told("none", None);
+    assert_eq!((told.calls["verify"]["OTP_NOT_VALID"], told.store["microseconds"]), (40_000, 40_000));
+}
+
+#[test]
+fn a_call_that_panics_is_a_defect() {
+    let metrics = Metrics::default();
+    let call = std::panic::AssertUnwindSafe(|| {
+        let _under_way = metrics.begin(Call::Verify);
+        panic!("planted");
+    });
+    assert!(std::panic::catch_unwind(call).is_err());
+    assert_eq!(metrics.told("none", None).calls["verify"], counts([("OTP_E_INTERNAL", 1)]));
+}
+
+#[test]
+fn messages_and_reports_are_counted_by_what_came_of_them() {
+    let metrics = Metrics::default();
+    for (times, outcome) in (1..).zip([Outcome::Ok, Outcome::Refused, Outcome::Send, Outcome::InDoubt]) {
+        (0..times).for_each(|_| metrics.sent(outcome));
+    }
+    for (times, (report, _)) in (1..).zip(Report::ALL) {
+        (0..times).for_each(|_| metrics.report(report));
+    }
+    let told = metrics.told("host", None);
+    let sent = counts([("accepted", 1), ("refused", 2), ("failed", 3), ("in_doubt", 4)]);
+    assert_eq!(told.send, BTreeMap::from([("host", sent)]));
+    let moved = [("submitted", 1), ("delivered", 2), ("read", 3), ("rejected", 4), ("undeliverable", 5)];
+    let reports: Counts = moved.into_iter().chain([("duplicate", 6), ("unknown", 7)]).collect();
+    assert_eq!(told.reports, reports);
+}
+
+#[test]
+fn a_report_is_counted_by_the_state_that_it_leads_to() {
+    let name = |state| {
+        Report::of(state).map(|report| Report::ALL.iter().find(|(other, _)| *other == report).unwrap().1.to_owned())
+    };
+    for state in ["submitted", "delivered", "read", "rejected", "undeliverable"] {
+        let read: DeliveryState = serde_json::from_value(state.into()).unwrap();
+        assert_eq!(name(read).as_deref(), Some(state));
+    }
+    assert_eq!([name(DeliveryState::Accepted), name(DeliveryState::Stopped)], [None, None]);
+}
+
+#[test]
+fn work_in_the_repository_is_counted_and_timed() {
+    let metrics = Metrics::default();
+    metrics.stored(Duration::from_nanos(1600), None);
+    metrics.stored(Duration::from_nanos(1600), Some(&Error::busy("x")));
+    metrics.stored(Duration::ZERO, Some(&Error::store("x")));
+    metrics.stored(Duration::ZERO, Some(&Error::internal("x")));
+    // The caller's own mistake.
+    metrics.stored(Duration::ZERO, Some(&Error::argument("x")));
+    let store = counts([("operations", 5), ("microseconds", 3), ("busy", 1), ("failed", 2)]);
+    assert_eq!(metrics.told("none", None).store, store);
+}
+
+#[test]
+fn a_gauge_is_told_once_it_is_known() {
+    let metrics = Metrics::default();
+    assert_eq!(metrics.due.get(), None);
+    metrics.due.set(0);
+    let told = metrics.told("none", Some(0));
+    assert_eq!((told.live, told.due), (Some(0), Some(0)));
+    assert_eq!(serde_json::to_string(&told).unwrap(), r#"{"live":0,"due":0}"#);
+}
+
+#[test]
+fn counts_stop_where_readers_of_json_are_no_longer_exact() {
+    let full = full();
+    assert!(full.calls.values().chain([&full.reports]).flat_map(BTreeMap::values).all(|count| *count == MOST));
+    assert_eq!((full.store["busy"], full.due), (MOST, Some(MOST)));
+    assert_eq!(MOST as f64 as u64, MOST);
+    assert_eq!((MOST + 2) as f64 as u64 % 2, 0);
+}
+
+/// Programs look for what the manual says.
+#[test]
+fn the_manual_names_everything() {
+    let header = include_str!("../../include/otp.h");
+    let (before, _) = header.split_once("otp_metrics(otp_service *service").unwrap();
+    let manual = before.rsplit("/**").next().unwrap();
+    let full = full();
+    for name in full.calls.keys() {
+        assert!(manual.contains(&format!("\"{name}\"")), "{name}");
+    }
+    let of_a_group = |group: &str, name: &str| manual.contains(&format!("`{group}.{name}`"));
+    for name in full.send["dispatch"].keys() {
+        assert!(of_a_group("send.SENDER", name) || manual.contains(&format!("`{name}`")), "{name}");
+    }
+    for (group, names) in [("reports", &full.reports), ("store", &full.store)] {
+        for name in names.keys() {
+            assert!(of_a_group(group, name), "{group}.{name}");
+        }
+    }
+    assert!(manual.contains("`live`") && manual.contains("`due`"));
+}
