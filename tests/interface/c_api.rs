@@ -1,7 +1,7 @@
 //! Programs in C and C++ that know nothing but the headers and the library: compiled strictly, by every standard, and
 //! run plainly, under valgrind and under sanitizers.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use testing::compiler::{Compiler, root, succeed, valgrind};
