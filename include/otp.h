@@ -802,9 +802,9 @@ otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
  * - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
  *   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
  *   failed, or a row that is damaged.
- * - `live`: the codes of the namespace that were good, as the last full round of otp_run_due() or `background` in this
- *   process saw them. `due`: the timed steps that the last full round found due. Both are absent before that, and 0
- *   where there is none. Without "messages" there is no `due`.
+ * - `live`: the codes of the namespace that were good, as this service last went over all rows: otp_run_due() and
+ *   `background` do, and otp_create() goes on by a few rows each time. `due`: the timed steps that its last full round
+ *   found due, with "messages" alone. Both are absent before the first round, and 0 where there is none.
  *
  * OpenMetrics names follow from these: `calls.create.OTP_OK` is `otp_calls_total{call="create",result="OTP_OK"}`,
  * `send.messages.accepted` is `otp_send_total{sender="messages",outcome="accepted"}`, `reports.read` is
