@@ -83,9 +83,9 @@
  * next call works once there is enough again. SIGPIPE and SIGXFSZ that our writing raises do not reach you. Only where
  * the system refuses a few bytes of memory, the process is aborted.
  *
- * Platforms. Built and tested on Linux, x86-64, with glibc. It needs libc, libm and libgcc_s at run time, and no other
- * library. Other systems with POSIX file locks can build it from source: nobody has tested that. The shared library
- * stays loaded after dlclose().
+ * Platforms. Built and tested on Linux, x86-64, with glibc. At run time it needs the C library, and libgcc_s where it
+ * was built from source. Other systems with POSIX file locks can build it from source: nobody has tested that. The
+ * shared library stays loaded after dlclose().
  *
  * Versions. Within one OTP_ABI_VERSION, which is the number in the soname, functions, results and members of replies
  * are only added.
@@ -413,7 +413,7 @@ uint32_t otp_abi_version(void);
  * - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://"
  *   and "postgres://".
  * - `poolSize` (1 to 64; default 8): How many connections to the server a service keeps.
- * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
+ * - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered.
  *
  * Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
  * `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,
@@ -835,8 +835,8 @@ OTP_NODISCARD otp_result otp_metrics(otp_service *service, char *reply, size_t r
  * Used codes, failures, locks and counters arrive as they are; a code that is still good arrives expired, since it
  * could be used in both otherwise.
  *
- * A move first freezes this repository for good: from then on every other call on it, by whatever process, is
- * OTP_E_STORE and says so. Then everything is copied, codes that are still good as well. Close the service, and open
+ * A move first freezes this repository for good: from then on every call on it but this one and otp_metrics(), by
+ * whatever process, is OTP_E_STORE and says so. Then everything is copied, codes that are still good as well. Close the service, and open
  * what it was moved to.
  *
  * The copy is opened with the same key; no key file is made, so copy that as well, or name it. What was interrupted is

@@ -132,9 +132,8 @@ type Callbacks struct {
 	// Send delivers messages, for sender "host". nil means sent; ErrNotSent, also wrapped, certainly not; any other
 	// error, and a panic, that it may have been sent: the code stays good, and the call's error is EInDoubt.
 	Send func(message json.RawMessage) error
-	// Log gets every event up to LogLevel: 1 errors, 2 warnings, 3 information, 4 all.
-	Log      func(level int, event json.RawMessage)
-	LogLevel int
+	// Log gets every event: level 1 is an error, 2 a warning, 3 information, 4 all else.
+	Log func(level int, event json.RawMessage)
 	// Clock tells the time.
 	Clock func() time.Time
 }
@@ -173,12 +172,12 @@ func Open(config any, to Callbacks) (*Service, error) {
 }
 
 func (service *Service) set(to Callbacks) error {
-	own, level, result := service.service, C.int32_t(to.LogLevel), C.otp_result(C.OTP_OK)
+	own, result := service.service, C.otp_result(C.OTP_OK)
 	if to.Send != nil {
 		result = C.otp_go_on_send(own, C.uintptr_t(cgo.NewHandle(to.Send)))
 	}
 	if to.Log != nil && result == C.OTP_OK {
-		result = C.otp_go_on_log(own, level, C.uintptr_t(cgo.NewHandle(to.Log)))
+		result = C.otp_go_on_log(own, C.OTP_LOG_DEBUG, C.uintptr_t(cgo.NewHandle(to.Log)))
 	}
 	if to.Clock != nil && result == C.OTP_OK {
 		result = C.otp_go_on_clock(own, C.uintptr_t(cgo.NewHandle(to.Clock)))

@@ -125,7 +125,7 @@ export interface Config {
    */
   poolSize?: number;
   /**
-   * How many of the replicas must have a change before it is answered.. 0 to 16; default 0.
+   * How many of the replicas must have a change before it is answered. 0 to 16; default 0.
    */
   waitReplicas?: number;
   /** The tutorial's `nexmo.json` has these here: the sender is `dispatch`. */

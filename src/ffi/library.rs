@@ -123,7 +123,7 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `caFile` (default the platform's authorities): The only authorities that are trusted, in PEM, for "rediss://"
 ///   and "postgres://".
 /// - `poolSize` (1 to 64; default 8): How many connections to the server a service keeps.
-/// - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
+/// - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered.
 ///
 /// Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
 /// `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,

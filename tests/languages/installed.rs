@@ -128,6 +128,18 @@ fn no_name_but_ours_is_in_the_libraries() {
     assert!(bytes < 9_000_000, "{bytes} bytes");
 }
 
+/// The archive has what else is needed: licences, the manual of the options, the wrappers.
+#[test]
+fn what_belongs_to_it_is_there() {
+    let Some(prefix) = installed() else { return };
+    let documents =
+        ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "options.md"].map(|name| format!("doc/libotp/{name}"));
+    let wrappers = ["go/otp.go", "java/Otp.java", "lua/otp.lua", "ruby/README.md"].map(|name| format!("libotp/{name}"));
+    for name in documents.iter().chain(&wrappers) {
+        assert!(prefix.join("share").join(name).exists(), "{name}");
+    }
+}
+
 #[test]
 fn manual_pages_are_in_order() {
     let Some(prefix) = installed() else { return };

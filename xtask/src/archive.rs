@@ -13,11 +13,12 @@ pub fn dist() -> PathBuf {
 }
 
 /// Makes `dist/libotp-VERSION-TARGET.tar.gz`. The same sources, compiler and folder give the same bytes.
-pub fn archive(recipe: &Recipe) -> Result<(), Fault> {
+pub fn archive(recipe: &Recipe, licences: String) -> Result<(), Fault> {
     let name = format!("libotp-{}-{}", install::version()?, library::target()?);
     let tree = Scratch::new("tree")?;
     let prefix = Path::new("/").join(&name);
-    install::install(&Plan { prefix, destdir: Some(tree.0.clone()), recipe: recipe.clone(), ..Plan::default() })?;
+    let plan = Plan { prefix, destdir: Some(tree.0.clone()), recipe: recipe.clone(), ..Plan::default() };
+    install::install(&Plan { licences: Some(licences), ..plan })?;
     pack(&tree.0, &name)
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::library::{self, Recipe};
-use crate::{Fault, install, read, root, run};
+use crate::{Fault, read, root, run};
 
 /// A crate that is part of the library.
 struct Part {
@@ -28,7 +28,9 @@ pub struct Bill {
 
 impl Part {
     fn reference(&self) -> String {
-        format!("pkg:cargo/{}@{}", self.name, self.version)
+        // The crate of this name on the registry is another project's.
+        let registry = if self.name == "libotp" { "generic" } else { "cargo" };
+        format!("pkg:{registry}/{}@{}", self.name, self.version)
     }
 }
 
@@ -72,6 +74,10 @@ impl Bill {
         let others = || self.parts.iter().filter(|(id, _)| **id != self.own);
         let sqlite = self.sqlite()?;
         let mut components: Vec<_> = others().map(|(_, part)| component(part)).collect();
+        components.extend(compilers()?.into_iter().map(|(name, version, licence)| {
+            json!({"type": "library", "bom-ref": format!("{name}@{version}"), "name": name, "version": version,
+                   "licenses": [{"expression": licence}]})
+        }));
         components.push(json!({
             "type": "library", "bom-ref": format!("pkg:generic/sqlite@{sqlite}"), "name": "sqlite", "version": sqlite,
             "purl": format!("pkg:generic/sqlite@{sqlite}"), "licenses": [{"license": {"id": "blessing"}}],
@@ -85,8 +91,7 @@ impl Bill {
             json!({"ref": part.reference(), "dependsOn": needs})
         });
         let own = self.parts.get(&self.own).ok_or("cargo metadata: no libotp")?;
-        let mut root = component(own);
-        root["purl"] = json!(format!("pkg:generic/libotp@{}", install::version()?));
+        let root = component(own);
         let bill = json!({
             "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
             "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
@@ -116,7 +121,9 @@ impl Bill {
             }
         }
         all += &format!("SQLite {}: in the public domain (https://sqlite.org/copyright.html)\n", self.sqlite()?);
-        all += "Rust's standard library: MIT OR Apache-2.0\n";
+        for (name, version, licence) in compilers()? {
+            all += &format!("{name} {version}: {licence}\n");
+        }
         let mut texts: Vec<_> = texts.into_iter().collect();
         texts.sort_by(|one, other| one.1.cmp(&other.1));
         for (text, names) in texts {
@@ -146,7 +153,7 @@ fn used(recipe: &Recipe, target: &str) -> Result<BTreeSet<(String, String)>, Fau
         "--package",
         "libotp",
         "--edges",
-        "normal",
+        "normal,no-proc-macro",
         "--target",
         target,
     ]);
@@ -156,6 +163,16 @@ fn used(recipe: &Recipe, target: &str) -> Result<BTreeSet<(String, String)>, Fau
         Some((words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned()))
     };
     Ok(told.lines().filter_map(pair).collect())
+}
+
+/// What compilers put in: name, version, licence.
+fn compilers() -> Result<[(&'static str, String, &'static str); 2], Fault> {
+    let told = run(Command::new("rustc").arg("-vV"))?;
+    let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+    Ok([
+        ("rust-standard-library", value("release: "), "MIT OR Apache-2.0"),
+        ("llvm-compiler-rt-and-libunwind", value("LLVM version: "), "Apache-2.0 WITH LLVM-exception"),
+    ])
 }
 
 /// The checksums in `Cargo.lock`.

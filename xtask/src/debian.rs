@@ -84,7 +84,7 @@ impl Release {
         let (version, name) = (self.debian_version(), self.runtime_name());
         let more = format!("Section: libdevel\nDepends: {name} (= {version}), libc6-dev | libc-dev\n");
         let about = "Description: one-time passwords inside your own process - development files\n".to_owned() + ABOUT;
-        let files = " .\n This package has the headers for C and C++, the static library, files for\n pkg-config and CMake, and manual pages.\n";
+        let files = " .\n This package has the headers for C and C++, the static library, files for\n pkg-config and CMake, manual pages, and wrappers for other languages.\n";
         self.pack(tree, "libotp-dev", &more, &(about + files))
     }
 
@@ -135,7 +135,7 @@ fn copyright() -> Result<String, Fault> {
     let mit = read(&root().join("LICENSE-MIT"))?;
     Ok(format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: libotp\n\
-         Comment: LICENSES-OF-PARTS.txt.gz beside this file has the licences of what is in the library.\n\n\
+         Comment: /usr/share/doc/libotp0/LICENSES-OF-PARTS.txt.gz has the licences of what is in the library.\n\n\
          Files: *\nCopyright: the libotp developers\nLicense: Expat or Apache-2.0\n\nLicense: Expat\n{}\n\
          License: Apache-2.0\n On Debian systems, the text of this licence is in\n\
          \x20/usr/share/common-licenses/Apache-2.0.\n",

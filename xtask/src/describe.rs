@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// What a program needs besides the static library.
-const PRIVATE: [&str; 4] = ["gcc_s", "pthread", "m", "dl"];
+/// What a program needs besides the static library. Compilers add by themselves what unwinds the stack.
+const PRIVATE: [&str; 3] = ["pthread", "m", "dl"];
 
 /// From a folder so far below the prefix up to it.
 fn up(libdir: &Path, below: usize) -> String {
@@ -32,8 +32,8 @@ pub fn cmake(libdir: &Path, soname: &str) -> String {
     let (up, libdir) = (up(libdir, 2), libdir.display());
     let private = PRIVATE.join(";");
     format!(
-        r#"# otp::otp is the shared library, otp::otp-static the static one.
-get_filename_component(otp_prefix "${{CMAKE_CURRENT_LIST_DIR}}/{up}" ABSOLUTE)
+        r#"# otp::otp is the shared library, otp::otp-static the static one. /lib may be a link to /usr/lib.
+get_filename_component(otp_prefix "${{CMAKE_CURRENT_LIST_DIR}}/{up}" REALPATH)
 if(NOT TARGET otp::otp)
   add_library(otp::otp SHARED IMPORTED)
   set_target_properties(otp::otp PROPERTIES

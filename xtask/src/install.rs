@@ -10,6 +10,16 @@ use crate::{Fault, Plan, describe, library, man, read, root};
 const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
 pub const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
+/// The wrappers that are one file each, by language.
+const WRAPPERS: [(&str, &str); 6] = [
+    ("csharp", "Otp.cs"),
+    ("go", "otp.go"),
+    ("java", "Otp.java"),
+    ("lua", "otp.lua"),
+    ("php", "Otp.php"),
+    ("ruby", "otp.rb"),
+];
+
 /// Builds, and puts everything where the plan says.
 pub fn install(plan: &Plan) -> Result<(), Fault> {
     let header = read(&root().join("include/otp.h"))?;
@@ -39,9 +49,19 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
     for page in man::pages(&header, &version)? {
         tree.write(&manual.join(format!("{}.3", page.name)), &page.text)?;
     }
-    let licences = tree.folder(Path::new("share/doc/libotp"))?;
-    for name in LICENCES {
-        tree.write(&licences.join(name), &read(&root().join(name))?)?;
+    let documents = tree.folder(Path::new("share/doc/libotp"))?;
+    for name in LICENCES.into_iter().chain(["README.md", "docs/options.md"]) {
+        let to = documents.join(Path::new(name).file_name().unwrap_or_default());
+        tree.write(&to, &read(&root().join(name))?)?;
+    }
+    if let Some(licences) = &plan.licences {
+        tree.write(&documents.join("LICENSES-OF-PARTS.txt"), licences)?;
+    }
+    for (language, wrapper) in WRAPPERS {
+        let folder = tree.folder(&Path::new("share/libotp").join(language))?;
+        for name in [wrapper, "README.md"] {
+            tree.write(&folder.join(name), &read(&root().join("bindings").join(language).join(name))?)?;
+        }
     }
     println!("installed libotp {version} in {}", tree.top.display());
     Ok(())

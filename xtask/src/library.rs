@@ -30,6 +30,7 @@ pub fn build(recipe: &Recipe) -> Result<Built, Fault> {
         cargo.env("PATH", tools::path()?);
         cargo.arg("--target").arg(format!("{target}.{glibc}"));
     }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags());
     let status = cargo.status().map_err(|cause| format!("cargo: {cause}"))?;
     if !status.success() {
         return Err("the library was not built".to_owned());
@@ -38,6 +39,17 @@ pub fn build(recipe: &Recipe) -> Result<Built, Fault> {
     let built = Built { folder: built };
     built.check(recipe)?;
     Ok(built)
+}
+
+/// What rustc is told besides: paths of this machine are in no library.
+fn flags() -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cargo = std::env::var("CARGO_HOME").unwrap_or(format!("{home}/.cargo"));
+    let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let given = given.split_whitespace().map(str::to_owned);
+    let names = [(cargo, "/cargo"), (root().display().to_string(), "/libotp")];
+    let all = given.chain(names.map(|(path, name)| format!("--remap-path-prefix={path}={name}")));
+    all.collect::<Vec<_>>().join("\u{1f}")
 }
 
 /// The program that runs this one.

@@ -14,6 +14,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use bill::Bill;
 use library::Recipe;
 
 const USAGE: &str = "\
@@ -56,13 +57,15 @@ pub struct Plan {
     /// Where all of it is put instead.
     pub destdir: Option<PathBuf>,
     pub recipe: Recipe,
+    /// The licences of what is in the library.
+    pub licences: Option<String>,
     pub is_dry: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
         let (prefix, libdir) = ("/usr/local".into(), "lib".into());
-        Self { prefix, libdir, destdir: None, recipe: Recipe::default(), is_dry: false }
+        Self { prefix, libdir, destdir: None, recipe: Recipe::default(), licences: None, is_dry: false }
     }
 }
 
@@ -93,7 +96,7 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
         }
         "archive" => {
             let plan = plan(options, &["--plain", "--glibc"])?;
-            archive::archive(&plan.recipe)?;
+            archive::archive(&plan.recipe, Bill::of(&plan.recipe)?.licences()?)?;
             archive::sums()
         }
         "release" => {

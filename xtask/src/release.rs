@@ -22,7 +22,7 @@ pub fn release(given: Recipe) -> Result<(), Fault> {
     write(&licences, bill.licences()?)?;
     write(&dist().join(format!("libotp-{version}.cdx.json")), bill.cyclonedx()?)?;
 
-    archive::archive(&recipe)?;
+    archive::archive(&recipe, bill.licences()?)?;
     debian::packages(&recipe, &bill.licences()?)?;
     let scratch = archive::Scratch::new("library")?;
     let library = scratch.0.join("libotp.so");

@@ -168,7 +168,7 @@ function load(backend) {
   if (path === undefined) {
     throw new UnsupportedError(
       `the library is missing: install ${library.platformPackage()}, set LIBOTP_LIBRARY to its path, ` +
-        'or build it with cargo by `npm rebuild libotp`',
+        'or in a checkout have it built with cargo by `npm rebuild libotp`',
     );
   }
   const implementation = BACKENDS[backend]();

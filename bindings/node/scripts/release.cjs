@@ -1,14 +1,15 @@
 'use strict';
 
-// node scripts/release.cjs FOLDER [LIBRARY [LICENCES]]: writes the packages to publish to FOLDER: `libotp`, which depends on a
-// package for each platform and runs nothing when it is installed, and the one for this platform, with LIBRARY in it
-// (by default the one that is built here), and the file of the licences of what is in it. On each platform, its own package; `libotp` is published last.
+// node scripts/release.cjs FOLDER [LIBRARY [LICENCES]]: writes the packages to publish to FOLDER: `libotp`, which runs
+// nothing when it is installed and depends on a package for each platform that LIBOTP_PLATFORMS names, parted by commas
+// (by default this one alone: a lock file wants all that are named), and the package for this platform, with LIBRARY in
+// it (by default the one that is built here) and the file of the licences of what is in that. `libotp` is published last.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const library = require('../lib/library.cjs');
 
-const PLATFORMS = ['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl', 'darwin-x64', 'darwin-arm64'];
+const PLATFORMS = (process.env.LIBOTP_PLATFORMS ?? path.basename(library.platformPackage())).split(',');
 
 const own = JSON.parse(fs.readFileSync(path.join(library.PACKAGE, 'package.json'), 'utf8'));
 

@@ -153,7 +153,7 @@ class Service(Operators):
     * ``caFile`` (default the platform's authorities): The only authorities that are trusted, in PEM, for
       "rediss://" and "postgres://".
     * ``poolSize`` (1 to 64; default 8): How many connections to the server a service keeps.
-    * ``waitReplicas`` (0 to 16; default 0): How many of the replicas must have a change before it is answered..
+    * ``waitReplicas`` (0 to 16; default 0): How many of the replicas must have a change before it is answered.
 
     Callbacks run on the thread that called, several at once if several do. They may use the service, and close it.
     KeyboardInterrupt, SystemExit and the like, raised in one, are raised again when the call is over.
