@@ -66,7 +66,8 @@ pub fn target() -> Result<String, Fault> {
 
 /// Another one than that of the workspace's own builds, or what they made would be replaced.
 pub fn target_folder() -> PathBuf {
-    let given = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    // From wherever a program is run that is told of it.
+    let given = std::env::var_os("CARGO_TARGET_DIR").and_then(|folder| std::path::absolute(folder).ok());
     given.unwrap_or_else(|| root().join("target/xtask"))
 }
 
