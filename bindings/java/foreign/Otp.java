@@ -1,21 +1,10 @@
 package libotp;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.*;
 
-import java.io.File;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.ref.Cleaner;
-import java.lang.ref.Reference;
+import java.lang.foreign.*;
+import java.lang.invoke.*;
+import java.lang.ref.*;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
@@ -74,12 +63,9 @@ public final class Otp {
      * @param log takes log events of all levels; may be null
      */
     public Service(String config, Sender sender, LongSupplier clock, Log log) {
-      long service;
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment opened = arena.allocate(JAVA_LONG);
-        opening = Call.run("otp_open", utf8(config, "config"), opened, null, null);
-        service = opened.get(JAVA_LONG, 0);
-      }
+      MemorySegment opened = Arena.ofAuto().allocate(JAVA_LONG);
+      opening = Call.run("otp_open", utf8(config, "config"), opened, null, null);
+      long service = opened.get(JAVA_LONG, 0);
       handle = service;
       // This must not refer to the object, or it would never be collected.
       closing = CLEANER.register(this, () -> C.call(null, "otp_close", service));
@@ -107,7 +93,6 @@ public final class Otp {
 
     /** Sends the token's code again: the same code, from the first step of the workflow. */
     public Reply resend(String token) { return call("otp_resend", utf8(token, "token")); }
-
     /** Sends the token's code again, from the first step with this channel on. */
     public Reply resendChannel(String token, String channel) {
       return call("otp_resend_channel", utf8(token, "token"), utf8(channel, "channel"));
@@ -115,10 +100,8 @@ public final class Otp {
 
     /** With sender "none": says that the last message certainly did not leave, and gets the next one. */
     public Reply notSent(String token) { return call("otp_not_sent", utf8(token, "token")); }
-
     /** Checks a code and uses it up. Let somebody in on {@link Reply#isOk()} and on nothing else. */
     public Reply verify(String token, String code) { return verify(token, code, null); }
-
     /** Checks a code together with what it approves; null is no context, "" is one. */
     public Reply verify(String token, String code, String context) {
       return call("otp_verify_context", utf8(token, "token"), utf8(code, "code"), utf8(context, "context"));
@@ -126,7 +109,6 @@ public final class Otp {
 
     /** Cancels the token's code, for good. */
     public Reply cancel(String token) { return call("otp_cancel", utf8(token, "token")); }
-
     /** Says how the token's code stands. It sends nothing and counts nothing. */
     public Reply status(String token) { return call("otp_status", utf8(token, "token")); }
 
@@ -140,10 +122,8 @@ public final class Otp {
 
     /** Sends steps whose time has come and removes old codes: call it about once a second with timed steps. */
     public Reply runDue() { return call("otp_run_due"); }
-
     /** Says what was counted since the service was opened: {@code integer("calls.create.OTP_OK", 0)}. */
     public Reply metrics() { return call("otp_metrics"); }
-
     /** Copies the whole repository into another one: a backup, or with options {@code {"move": true}} a move. */
     public Reply copy(String repository, String options) {
       return call("otp_copy", utf8(repository, "repository"), utf8(options, "options"));
@@ -151,13 +131,10 @@ public final class Otp {
 
     /** Says how a subject stands. For operators. */
     public Reply subject(String subject) { return call("otp_subject", utf8(subject, "subject")); }
-
     /** Forgets the failures of a subject, lifts its lock, and enables it again. For operators. */
     public Reply unlock(String subject) { return call("otp_unlock", utf8(subject, "subject")); }
-
     /** Erases every code that was sent to a recipient. For operators. */
     public Reply erase(String recipient) { return call("otp_erase", utf8(recipient, "recipient")); }
-
     /** Closes the service: waits for calls of other threads. In a callback it returns at once. Twice is harmless. */
     @Override public void close() {
       handle = 0;
@@ -187,16 +164,13 @@ public final class Otp {
 
     /** A text, number or boolean as text; "" where there is none. Dots lead inside: "delivery.steps.1.at". */
     public String text(String field) {
+      byte[] object = utf8(json, "json");
       try (Arena arena = Arena.ofConfined()) {
-        MemorySegment text = arena.allocate(256);
-        long size = text(field, text);
-        if (size >= text.byteSize()) text(field, text = arena.allocate(size + 1));
+        // No text is longer than the object that it stands in.
+        MemorySegment text = arena.allocate(object.length);
+        long size = C.number("otp_reply_text", object, utf8(field, "field"), text, text.byteSize());
         return new String(text.asSlice(0, size).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
       }
-    }
-
-    private long text(String field, MemorySegment into) {
-      return C.number("otp_reply_text", utf8(json, "json"), utf8(field, "field"), into, into.byteSize());
     }
 
     /** A whole number, or a boolean as 1 or 0; {@code otherwise} where there is none. */
@@ -216,16 +190,12 @@ public final class Otp {
 
     /** {@link Otp#OK}, a refusal or a failure. Treat a number that you do not know by its sign. */
     public int result() { return result; }
-
     /** Whether the result is OK, the only yes. */
     public boolean isOk() { return result == OK; }
-
     /** The HTTP status with which a web service answers this result. */
     public int httpStatus() { return C.integer("otp_result_http_status", result); }
-
     /** The name of the result, such as "OTP_NOT_VALID". The text "message" is the sentence to show. */
     public String name() { return C.text("otp_result_name", result); }
-
     /** The name alone: the reply may hold a code. */
     @Override public String toString() { return name(); }
   }
@@ -242,31 +212,32 @@ public final class Otp {
 
     /** A negative number, such as {@link Otp#E_SEND}. */
     public int result() { return reply.result; }
-
     /** The name of the result, such as "OTP_E_SEND". */
     public String name() { return reply.name(); }
-
     /** All that the library said. */
     public Reply reply() { return reply; }
   }
 
   /** Writes the JSON object of a request, and escapes what needs it. */
   public static final class Request {
-    private final MemorySegment buffer = Arena.ofAuto().allocate(16 * 1024 + 1);
+    private String json = "";
 
     /** Adds a member with a text. Throws {@link IllegalArgumentException} if it is there already or finds no room. */
     public Request text(String field, String text) { return add("otp_request_text", field, text); }
-
     /** Adds a text for a name that stands in braces in the message. */
     public Request param(String name, String text) { return add("otp_request_param", name, text); }
-
     /** The object. */
-    public String json() { return buffer.get(JAVA_BYTE, 0) == 0 ? "{}" : buffer.getString(0); }
+    public String json() { return json.isEmpty() ? "{}" : json; }
 
     private Request add(String function, String field, String text) {
-      int result = C.integer(function, buffer, buffer.byteSize(), utf8(field, "field"), utf8(text, field));
-      if (result != OK) throw new IllegalArgumentException("the request cannot take " + field);
-      return this;
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment object = arena.allocate(16 * 1024 + 1);
+        object.setString(0, json);
+        int result = C.integer(function, object, object.byteSize(), utf8(field, "field"), utf8(text, field));
+        if (result != OK) throw new IllegalArgumentException("the request cannot take " + field);
+        json = object.getString(0);
+        return this;
+      }
     }
   }
 
@@ -320,10 +291,11 @@ public final class Otp {
     }
 
     /** Keeps what a sender threw for the call that runs; on the library's own thread there is none. */
-    static void threw(Throwable thrown) {
+    static int threw(Throwable thrown) {
       Call call = RUNNING.get();
       if (call == null) report(thrown);
       else call.thrown = thrown;
+      return IN_DOUBT;
     }
 
     static void report(Throwable thrown) {
@@ -350,102 +322,70 @@ public final class Otp {
     }
 
     // What leaves one of these four ends the process.
-    private static int send(long userData, MemorySegment message) {
-      try {
-        return ((Sender) KEPT.get(userData)).send(new Fields(text(message)));
-      } catch (Throwable thrown) {
-        Call.threw(thrown);
-        return IN_DOUBT;
-      }
+    static int send(long userData, MemorySegment message) {
+      try { return ((Sender) KEPT.get(userData)).send(new Fields(read(message))); }
+      catch (Throwable thrown) { return Call.threw(thrown); }
     }
 
-    private static void log(long userData, int level, MemorySegment event) {
-      try {
-        ((Log) KEPT.get(userData)).log(level, new Fields(text(event)));
-      } catch (Throwable thrown) {
-        Call.report(thrown);
-      }
+    static void log(long userData, int level, MemorySegment event) {
+      try { ((Log) KEPT.get(userData)).log(level, new Fields(read(event))); }
+      catch (Throwable thrown) { Call.report(thrown); }
     }
 
-    private static long clock(long userData) {
-      try {
-        return ((LongSupplier) KEPT.get(userData)).getAsLong();
-      } catch (Throwable thrown) {
-        Call.report(thrown);
-        return System.currentTimeMillis();
-      }
+    static long clock(long userData) {
+      try { return ((LongSupplier) KEPT.get(userData)).getAsLong(); }
+      catch (Throwable thrown) { Call.report(thrown); }
+      return System.currentTimeMillis();
     }
 
-    private static void drop(long userData) {
-      try {
-        KEPT.remove(userData);
-      } catch (Throwable thrown) {
-        Call.report(thrown);
-      }
-    }
+    static void drop(long userData) { KEPT.remove(userData); }
 
-    private static final Linker LINKER = Linker.nativeLinker();
-    private static final Map<String, MethodHandle> FUNCTIONS = new ConcurrentHashMap<>();
+    static final MemorySegment SEND, LOG, CLOCK, DROP;
     private static final SymbolLookup LIBRARY;
-    static final MemorySegment SEND = callback("send", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, ADDRESS));
-    static final MemorySegment LOG = callback("log", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_INT, ADDRESS));
-    static final MemorySegment CLOCK = callback("clock", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
-    static final MemorySegment DROP = callback("drop", FunctionDescriptor.ofVoid(JAVA_LONG));
+    private static final Map<String, MethodHandle> FUNCTIONS = new ConcurrentHashMap<>();
     static {
       if (ADDRESS.byteSize() != 8) throw new UnsatisfiedLinkError("libotp for Java needs a 64-bit system");
       String path = System.getenv("LIBOTP_LIBRARY");
       if (path == null || path.isEmpty()) path = "libotp.so.0";
-      else if (path.indexOf('/') >= 0) path = new File(path).getAbsolutePath();
       try {
         LIBRARY = SymbolLookup.libraryLookup(path, Arena.global());
-      } catch (IllegalArgumentException missing) {
-        throw new UnsatisfiedLinkError(missing.getMessage());
+        SEND = callback("send", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, ADDRESS));
+        LOG = callback("log", FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_INT, ADDRESS));
+        CLOCK = callback("clock", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG));
+        DROP = callback("drop", FunctionDescriptor.ofVoid(JAVA_LONG));
+      } catch (IllegalArgumentException | ReflectiveOperationException failed) {
+        throw new UnsatisfiedLinkError(failed.getMessage());
       }
       if (integer("otp_abi_version") != 0) throw new UnsatisfiedLinkError(path + ": its OTP_ABI_VERSION is not 0");
     }
 
-    private static MemorySegment callback(String name, FunctionDescriptor kind) {
-      try {
-        MethodHandle method = MethodHandles.lookup().findStatic(C.class, name, kind.toMethodType());
-        return LINKER.upcallStub(method, kind, Arena.global());
-      } catch (ReflectiveOperationException impossible) {
-        throw new LinkageError(name, impossible);
-      }
+    private static MemorySegment callback(String name, FunctionDescriptor kind) throws ReflectiveOperationException {
+      MethodHandle method = MethodHandles.lookup().findStatic(C.class, name, kind.toMethodType());
+      return Linker.nativeLinker().upcallStub(method, kind, Arena.global());
     }
 
-    /** What a name stands for: it always has the same result, and arguments of the same kinds. */
-    private static MethodHandle function(MemoryLayout result, String name, Object[] arguments) {
-      MemoryLayout[] kinds = new MemoryLayout[arguments.length];
-      for (int i = 0; i < kinds.length; i++)
-        kinds[i] = arguments[i] instanceof Long ? JAVA_LONG : arguments[i] instanceof Integer ? JAVA_INT : ADDRESS;
-      FunctionDescriptor kind = result == null ? FunctionDescriptor.ofVoid(kinds) : FunctionDescriptor.of(result, kinds);
-      MemorySegment address = LIBRARY.find(name).orElseThrow(() -> new UnsatisfiedLinkError(name));
-      MethodHandle handle = LINKER.downcallHandle(address, kind).asSpreader(Object[].class, kinds.length);
-      return handle.asType(handle.type().changeReturnType(Object.class));
-    }
-
-    /** Calls a function with numbers, memory, and bytes, of which it gets a copy; null is NULL. */
+    /** Calls a function. Its arguments are numbers, memory, bytes of which it gets a copy, or null for NULL. */
     static Object call(MemoryLayout result, String name, Object... arguments) {
-      MethodHandle function = FUNCTIONS.get(name);
-      if (function == null) FUNCTIONS.put(name, function = function(result, name, arguments));
       try (Arena arena = Arena.ofConfined()) {
-        Object[] all = arguments.clone();
-        for (int i = 0; i < all.length; i++) {
-          if (all[i] == null) all[i] = MemorySegment.NULL;
-          if (all[i] instanceof byte[]) all[i] = arena.allocateFrom(JAVA_BYTE, (byte[]) all[i]);
+        MemoryLayout[] kinds = new MemoryLayout[arguments.length];
+        for (int i = 0; i < kinds.length; i++) {
+          if (arguments[i] == null) arguments[i] = MemorySegment.NULL;
+          if (arguments[i] instanceof byte[] bytes) arguments[i] = arena.allocateFrom(JAVA_BYTE, bytes);
+          kinds[i] = arguments[i] instanceof Long ? JAVA_LONG : arguments[i] instanceof Integer ? JAVA_INT : ADDRESS;
         }
-        return (Object) function.invokeExact(all);
-      } catch (RuntimeException | Error thrown) {
-        throw thrown;
-      } catch (Throwable impossible) {
-        throw new LinkageError(name, impossible);
+        // A name always has the same result, and arguments of the same kinds.
+        var kind = result == null ? FunctionDescriptor.ofVoid(kinds) : FunctionDescriptor.of(result, kinds);
+        return FUNCTIONS.computeIfAbsent(name, absent -> Linker.nativeLinker()
+            .downcallHandle(LIBRARY.find(absent).orElseThrow(), kind)).invokeWithArguments(arguments);
+      } catch (Throwable thrown) {
+        throw thrown instanceof Error error ? error : new LinkageError(name, thrown);
       }
     }
 
     static long number(String name, Object... arguments) { return (long) call(JAVA_LONG, name, arguments); }
     static int integer(String name, Object... arguments) { return (int) call(JAVA_INT, name, arguments); }
-    static String text(String name, Object... arguments) { return text((MemorySegment) call(ADDRESS, name, arguments)); }
-    private static String text(MemorySegment pointer) { return pointer.reinterpret(Long.MAX_VALUE).getString(0); }
+    static String text(String name, Object... arguments) { return read(call(ADDRESS, name, arguments)); }
+    private static String read(Object text) { return ((MemorySegment) text).reinterpret(Long.MAX_VALUE).getString(0); }
 
     /** Calls a setter. It has no reply, so one is made where it fails. */
     static void set(String name, Object... arguments) {
