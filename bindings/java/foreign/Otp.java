@@ -308,7 +308,7 @@ public final class Otp {
   }
 
   /** The functions of otp.h. Handles and user data are numbers to us. */
-  @SuppressWarnings("restricted")
+  @SuppressWarnings({"restricted", "unused"}) // The callbacks are found by name.
   private static final class C {
     // One function of each kind serves all services and is never freed, so none goes under a call. The user data is a
     // number by which the callback is found until the library drops it.
