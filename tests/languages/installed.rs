@@ -134,7 +134,8 @@ fn what_belongs_to_it_is_there() {
     let Some(prefix) = installed() else { return };
     let documents =
         ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "options.md"].map(|name| format!("doc/libotp/{name}"));
-    let wrappers = ["go/otp.go", "java/Otp.java", "lua/otp.lua", "ruby/README.md"].map(|name| format!("libotp/{name}"));
+    let wrappers =
+        ["go/otp.go", "java/foreign/Otp.java", "java/README.md", "ruby/README.md"].map(|name| format!("libotp/{name}"));
     for name in documents.iter().chain(&wrappers) {
         assert!(prefix.join("share").join(name).exists(), "{name}");
     }

@@ -10,14 +10,15 @@ use crate::{Fault, Plan, describe, library, man, read, root};
 const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
 pub const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
-/// The wrappers that are one file each, by language.
-const WRAPPERS: [(&str, &str); 6] = [
-    ("csharp", "Otp.cs"),
-    ("go", "otp.go"),
-    ("java", "Otp.java"),
-    ("lua", "otp.lua"),
-    ("php", "Otp.php"),
-    ("ruby", "otp.rb"),
+/// The wrappers that are one file each. Beside each language's stands its README.
+const WRAPPERS: [&str; 7] = [
+    "csharp/Otp.cs",
+    "go/otp.go",
+    "java/Otp.java",
+    "java/foreign/Otp.java",
+    "lua/otp.lua",
+    "php/Otp.php",
+    "ruby/otp.rb",
 ];
 
 /// Builds, and puts everything where the plan says.
@@ -57,10 +58,13 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
     if let Some(licences) = &plan.licences {
         tree.write(&documents.join("LICENSES-OF-PARTS.txt"), licences)?;
     }
-    for (language, wrapper) in WRAPPERS {
-        let folder = tree.folder(&Path::new("share/libotp").join(language))?;
-        for name in [wrapper, "README.md"] {
-            tree.write(&folder.join(name), &read(&root().join("bindings").join(language).join(name))?)?;
+    for wrapper in WRAPPERS.map(Path::new) {
+        let language = wrapper.iter().next().unwrap_or_default();
+        for name in [wrapper, &Path::new(language).join("README.md")] {
+            let to = Path::new("share/libotp").join(name);
+            let folder = tree.folder(to.parent().unwrap_or(&to))?;
+            let text = read(&root().join("bindings").join(name))?;
+            tree.write(&folder.join(name.file_name().unwrap_or_default()), &text)?;
         }
     }
     println!("installed libotp {version} in {}", tree.top.display());
