@@ -1,0 +1,32 @@
+//! `otp`, the operator's command: looks at what libotp keeps, unlocks, erases, copies and tries. `otp --help` is its
+//! manual.
+#![deny(unsafe_code, missing_docs, rust_2018_idioms)]
+
+mod answer;
+mod arguments;
+mod configuration;
+mod fault;
+mod input;
+mod manual;
+mod owner;
+mod service;
+mod status;
+mod sys;
+
+use std::process::ExitCode;
+
+use arguments::Asked;
+use fault::Fault;
+
+fn main() -> ExitCode {
+    let asked = match arguments::read(lexopt::Parser::from_env()) {
+        Ok(asked) => asked,
+        Err(fault) => return answer::failed(&fault, false),
+    };
+    let done = match &asked {
+        Asked::Text(text) => answer::lines(&[text.trim_end().to_owned()]).map(|()| ExitCode::SUCCESS),
+        Asked::Call(call) => (call.command.run)(call),
+    };
+    let is_json = matches!(&asked, Asked::Call(call) if call.json);
+    done.unwrap_or_else(|fault: Fault| answer::failed(&fault, is_json))
+}

@@ -1,0 +1,5 @@
+//! The command as its users meet it: a process over a repository of files.
+
+mod command;
+mod manual;
+mod status;
