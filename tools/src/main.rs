@@ -4,11 +4,13 @@
 
 mod answer;
 mod arguments;
+mod cancel;
 mod configuration;
 mod fault;
 mod input;
 mod manual;
 mod owner;
+mod people;
 mod service;
 mod status;
 mod sys;

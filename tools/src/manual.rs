@@ -2,10 +2,10 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::status;
+use crate::{cancel, people, status};
 
 /// In the order in which the manual has them.
-const COMMANDS: &[&Command] = &[&status::STATUS];
+const COMMANDS: &[&Command] = &[&status::STATUS, &people::SUBJECT, &people::UNLOCK, &people::ERASE, &cancel::CANCEL];
 
 const HEAD: &str = "\
 otp: operate the one-time passwords of libotp

@@ -2,4 +2,6 @@
 
 mod command;
 mod manual;
+mod owner;
+mod people;
 mod status;
