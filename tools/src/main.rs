@@ -6,6 +6,8 @@ mod answer;
 mod arguments;
 mod cancel;
 mod configuration;
+mod copy;
+mod due;
 mod fault;
 mod input;
 mod manual;

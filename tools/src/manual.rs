@@ -2,10 +2,11 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, people, status};
+use crate::{cancel, copy, due, people, status};
 
 /// In the order in which the manual has them.
-const COMMANDS: &[&Command] = &[&status::STATUS, &people::SUBJECT, &people::UNLOCK, &people::ERASE, &cancel::CANCEL];
+const COMMANDS: &[&Command] =
+    &[&status::STATUS, &people::SUBJECT, &people::UNLOCK, &people::ERASE, &cancel::CANCEL, &due::DUE, &copy::COPY];
 
 const HEAD: &str = "\
 otp: operate the one-time passwords of libotp
@@ -24,7 +25,7 @@ options of every command:
 
 An argument - is read from standard input, one line, so that it does not stand in the list of processes.
 A sqlite: or json: repository is worked on as the user that it belongs to. Root becomes that user; anybody else is
-refused. But for open, send-test and due, nothing is sent, whatever is due.
+refused. Nothing is sent but by due and send-test.
 
 exit status: 0 done, 1 refused, 2 wrong usage, 3 failed
 

@@ -1,6 +1,8 @@
 //! The command as its users meet it: a process over a repository of files.
 
 mod command;
+mod copy;
+mod due;
 mod manual;
 mod owner;
 mod people;
