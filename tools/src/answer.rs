@@ -25,14 +25,22 @@ struct Whole<'a, T> {
 
 /// Tells a reply: as one line of JSON for machines, else in words. A refusal's words are the library's.
 pub fn reply<T: Serialize>(call: &Call, outcome: Outcome, reply: &T, words: Vec<String>) -> Result<ExitCode> {
-    let message = (outcome != Outcome::Ok).then(|| outcome.message());
     if call.json {
-        lines(&[json(&Whole { result: outcome, message, members: Some(reply) })])?;
-    } else {
-        let refusal = message.map(str::to_owned);
-        lines(&refusal.into_iter().chain(words).collect::<Vec<_>>())?;
+        return json_reply(outcome, reply);
     }
+    let refusal = sentence(outcome).map(str::to_owned);
+    lines(&refusal.into_iter().chain(words).collect::<Vec<_>>())?;
     Ok(exit(outcome))
+}
+
+/// Tells a reply as one line of JSON.
+pub fn json_reply<T: Serialize>(outcome: Outcome, reply: &T) -> Result<ExitCode> {
+    lines(&[json(&Whole { result: outcome, message: sentence(outcome), members: Some(reply) })])?;
+    Ok(exit(outcome))
+}
+
+fn sentence(outcome: Outcome) -> Option<&'static str> {
+    (outcome != Outcome::Ok).then(|| outcome.message())
 }
 
 /// The exit status that stands for a result.

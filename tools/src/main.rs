@@ -11,6 +11,7 @@ mod due;
 mod fault;
 mod input;
 mod manual;
+mod metrics;
 mod owner;
 mod people;
 mod service;

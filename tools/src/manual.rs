@@ -2,11 +2,19 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, people, status};
+use crate::{cancel, copy, due, metrics, people, status};
 
 /// In the order in which the manual has them.
-const COMMANDS: &[&Command] =
-    &[&status::STATUS, &people::SUBJECT, &people::UNLOCK, &people::ERASE, &cancel::CANCEL, &due::DUE, &copy::COPY];
+const COMMANDS: &[&Command] = &[
+    &status::STATUS,
+    &people::SUBJECT,
+    &people::UNLOCK,
+    &people::ERASE,
+    &cancel::CANCEL,
+    &due::DUE,
+    &copy::COPY,
+    &metrics::METRICS,
+];
 
 const HEAD: &str = "\
 otp: operate the one-time passwords of libotp

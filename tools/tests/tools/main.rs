@@ -4,6 +4,7 @@ mod command;
 mod copy;
 mod due;
 mod manual;
+mod metrics;
 mod owner;
 mod people;
 mod status;

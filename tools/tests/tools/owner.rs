@@ -34,9 +34,6 @@ fn root_becomes_the_owner() {
     for kind in ["sqlite", "json"] {
         let site = Site::new(kind);
         let _ = site.service().create("session 1", None).unwrap();
-        for side in ["otp.db-wal", "otp.db-shm", "otp.db-lock"] {
-            let _ = fs::remove_file(site.folder.path().join(side));
-        }
         give(&site, NOBODY);
         site.run(&["status", "session 1"]).is_done("state: pending");
         site.run(&["cancel", "session 1"]).is_done("the code is cancelled");
