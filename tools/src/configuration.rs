@@ -30,8 +30,8 @@ pub enum Place {
     Path(PathBuf),
     /// In a process.
     Memory,
-    /// On a server, or nowhere that is known: the library says.
-    Elsewhere,
+    /// On a server of this kind, or nowhere that is known: the library says.
+    Elsewhere(String),
 }
 
 impl Configuration {
@@ -74,8 +74,19 @@ impl Configuration {
 
     /// The whole as JSON, without a thread that delivers in the background: whoever asks sends nothing.
     pub fn quiet_json(&self) -> String {
-        let is_told = |(name, value): &&(String, Box<RawValue>)| name != "background" || value.get() != "true";
-        Self { members: self.members.iter().filter(is_told).cloned().collect() }.json()
+        self.filtered(|name, value| name != "background" || value != "true").json()
+    }
+
+    /// The whole as JSON, in memory: of the files that belong to the repository none is opened or made.
+    pub fn memory_json(&self) -> String {
+        let rest = self.filtered(|name, _| !matches!(name, "repository" | "keyFile")).json();
+        let comma = if rest == "{}" { "" } else { "," };
+        rest.replacen('{', &format!(r#"{{"repository":"memory:"{comma}"#), 1)
+    }
+
+    fn filtered(&self, stays: impl Fn(&str, &str) -> bool) -> Self {
+        let members = self.members.iter().filter(|(name, value)| stays(name, value.get()));
+        Self { members: members.cloned().collect() }
     }
 
     /// A member, if there is one.
@@ -96,9 +107,12 @@ impl Configuration {
         let resolved = resolved.unwrap_or_default();
         let line = resolved.strip_suffix('\n').map_or(&*resolved, |line| line.strip_suffix('\r').unwrap_or(line));
         match line.split_once(':') {
-            Some(("sqlite" | "json", path)) => std::path::absolute(path).map_or(Place::Elsewhere, Place::Path),
+            Some((scheme @ ("sqlite" | "json"), path)) => {
+                std::path::absolute(path).map_or_else(|_| Place::Elsewhere(scheme.to_owned()), Place::Path)
+            }
             Some(("memory", "")) => Place::Memory,
-            _ => Place::Elsewhere,
+            Some((scheme, _)) => Place::Elsewhere(scheme.to_owned()),
+            None => Place::Elsewhere(String::new()),
         }
     }
 }

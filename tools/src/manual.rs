@@ -2,7 +2,7 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, metrics, people, status};
+use crate::{cancel, copy, due, metrics, open, people, status};
 
 /// In the order in which the manual has them.
 const COMMANDS: &[&Command] = &[
@@ -14,6 +14,7 @@ const COMMANDS: &[&Command] = &[
     &due::DUE,
     &copy::COPY,
     &metrics::METRICS,
+    &open::OPEN,
 ];
 
 const HEAD: &str = "\

@@ -5,6 +5,7 @@ mod copy;
 mod due;
 mod manual;
 mod metrics;
+mod open;
 mod owner;
 mod people;
 mod status;
