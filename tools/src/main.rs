@@ -16,6 +16,7 @@ mod open;
 mod owner;
 mod people;
 mod plan;
+mod send_test;
 mod service;
 mod status;
 mod sys;

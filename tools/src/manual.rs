@@ -2,7 +2,7 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, metrics, open, people, status};
+use crate::{cancel, copy, due, metrics, open, people, send_test, status};
 
 /// In the order in which the manual has them.
 const COMMANDS: &[&Command] = &[
@@ -15,6 +15,7 @@ const COMMANDS: &[&Command] = &[
     &copy::COPY,
     &metrics::METRICS,
     &open::OPEN,
+    &send_test::SEND_TEST,
 ];
 
 const HEAD: &str = "\

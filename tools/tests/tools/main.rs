@@ -8,4 +8,5 @@ mod metrics;
 mod open;
 mod owner;
 mod people;
+mod send_test;
 mod status;
