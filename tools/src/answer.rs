@@ -59,6 +59,10 @@ pub fn failed(fault: &Fault, is_json: bool) -> ExitCode {
             complain(&format!("otp: {detail}; see otp --help"));
             ExitCode::from(WRONG_USAGE)
         }
+        Fault::Declined => {
+            complain("otp: nothing was done");
+            ExitCode::from(REFUSED)
+        }
         Fault::Failed(outcome, detail) => {
             if is_json {
                 let whole = Whole::<()> { result: *outcome, message: Some(detail), members: None };
@@ -105,6 +109,5 @@ fn json(value: &impl Serialize) -> String {
 
 /// A text without what a terminal would obey: some of it comes from carriers.
 fn plain(text: &str) -> String {
-    let is_obeyed = |letter: char| letter.is_control() && letter != '\n';
-    text.chars().map(|letter| if is_obeyed(letter) { ' ' } else { letter }).collect()
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

@@ -2,11 +2,13 @@
 
 use otp::Outcome;
 
-/// A wrong command line, or a failure with the library's result for it.
+/// A wrong command line, a no, or a failure with the library's result for it.
 #[derive(Debug)]
 pub enum Fault {
     /// What is wrong with the command line.
     Usage(String),
+    /// Who was asked said no.
+    Declined,
     /// A negative result, and one line that says what exactly.
     Failed(Outcome, String),
 }

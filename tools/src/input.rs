@@ -30,7 +30,7 @@ pub fn confirm(call: &Call, question: &str) -> Result<()> {
     let _ = write!(io::stderr(), "{question} It cannot be undone. [y/N] ");
     match line()?.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Fault::usage("nothing was done")),
+        _ => Err(Fault::Declined),
     }
 }
 

@@ -32,7 +32,9 @@ fn main() -> ExitCode {
         Err(fault) => return answer::failed(&fault, false),
     };
     let done = match &asked {
-        Asked::Text(text) => answer::lines(&[text.trim_end().to_owned()]).map(|()| ExitCode::SUCCESS),
+        Asked::Text(text) => {
+            answer::lines(&text.lines().map(str::to_owned).collect::<Vec<_>>()).map(|()| ExitCode::SUCCESS)
+        }
         Asked::Call(call) => (call.command.run)(call),
     };
     let is_json = matches!(&asked, Asked::Call(call) if call.json);

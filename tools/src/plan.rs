@@ -66,7 +66,7 @@ fn delivery(configuration: &Configuration) -> Vec<String> {
     };
     let mut lines = vec![who.to_owned()];
     if !is_carrier {
-        let channels: Vec<_> = steps.iter().map(|step| channel(step)).collect();
+        let channels: Vec<_> = steps.iter().map(channel).collect();
         lines.push(format!("steps: the first of {} that the request has an address for", channels.join(", ")));
         return lines;
     }

@@ -68,7 +68,7 @@ fn erasing_asks_on_a_terminal() {
         super::command::said(&mut command, answer)
     };
     let said = on_terminal("n\n");
-    assert!(said.code == 2 && said.out.contains("[y/N]") && said.out.contains("nothing was done"), "{said:?}");
+    assert!(said.code == 1 && said.out.contains("[y/N]") && said.out.contains("nothing was done"), "{said:?}");
     site.run(&["status", "session 1"]).is_done("state: pending");
     let said = on_terminal("y\n");
     assert!(said.code == 0 && said.out.contains("records are removed"), "{said:?}");
