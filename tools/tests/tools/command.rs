@@ -37,6 +37,11 @@ impl Site {
         site
     }
 
+    /// A repository that is elsewhere.
+    pub fn at(repository: &str) -> Self {
+        Self { folder: Folder::another("tools"), config: testing::config(repository, "none", json!({})) }
+    }
+
     /// The service whose files the command works on.
     pub fn service(&self) -> Service {
         Service::open(Some(&self.config)).unwrap().0

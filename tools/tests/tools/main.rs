@@ -9,4 +9,5 @@ mod open;
 mod owner;
 mod people;
 mod send_test;
+mod servers;
 mod status;
