@@ -1,10 +1,13 @@
 //! `otp due`.
 
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use serde_json::json;
-use testing::Watchdog;
+use otp::Service;
+use serde_json::{Value, json};
+use testing::carrier::{BOTH, Carrier};
+use testing::{Folder, Watchdog};
 
 use super::command::{NUMBER, Site};
 
@@ -28,6 +31,35 @@ fn what_is_past_its_time_is_removed_once() {
         site.run(&["due"]).is_done("0 steps run, 0 rows removed\n");
         assert_eq!(site.json(&["due"]), json!({"result": "OTP_OK", "ran": 0, "purged": 0}));
     }
+}
+
+#[test]
+fn only_due_sends_what_is_due() {
+    // It takes its time over a test, and a thread in the background could do what is due meanwhile.
+    let is_test = |message: &Value| message["to"] == "447400123456";
+    let carrier = Carrier::with(move |message| {
+        std::thread::sleep(Duration::from_secs(if is_test(message) { 2 } else { 0 }));
+        true
+    });
+    let folder = Folder::another("tools");
+    let config = |more: &str| carrier.config(&folder.repository("sqlite"), &format!(r#","validityTime":60{more}"#));
+    let (service, _) = Service::open(Some(&config(""))).unwrap();
+    // Three minutes ago, so that the second step is due.
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - Duration::from_secs(180);
+    let then = i64::try_from(since_1970.as_millis()).unwrap();
+    service.on_clock(Some(Arc::new(move || then))).unwrap();
+    assert_eq!(service.create("session 1", Some(BOTH)).unwrap().outcome, otp::Outcome::Ok);
+    drop(service);
+
+    let site = Site { config: config(r#","background":true"#), folder };
+    site.run(&["open"]).is_done("in the background");
+    site.run(&["send-test", "+44 7400 123456"]).is_done("delivery by messages: accepted\n");
+    let said = site.run(&["status", "session 1"]);
+    assert!(!said.is_done("  messenger: accepted at ").out.contains("  sms: "), "{said:?}");
+    site.run(&["due"]).is_done("1 step run, 0 rows removed");
+    assert_eq!(carrier.channels(), ["messenger", "sms", "sms"]);
+    site.run(&["due"]).is_done("0 steps run");
+    site.run(&["status", "session 1"]).is_done("  sms: accepted at ");
 }
 
 #[test]
