@@ -178,7 +178,7 @@ fn is_named(path: &Path) -> bool {
 #[test]
 fn every_file_is_part_of_a_crate() {
     let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "simulator", "testing/src", "service", "xtask"] {
+    for folder in ["src", "tests", "benches", "simulator", "testing/src", "service", "tools", "xtask"] {
         rust_files(&source(folder), &mut files);
     }
     assert!(files.len() > 300, "{}", files.len());

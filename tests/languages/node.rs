@@ -186,6 +186,7 @@ fn one_command_installs_from_a_checkout() {
         "service",
         "simulator",
         "testing",
+        "tools",
         "xtask",
         "src",
         "include",

@@ -1,0 +1,69 @@
+//! All subcommands and the manual, which is what `--help` shows.
+
+use crate::arguments::Command;
+use crate::fault::{Fault, Result};
+use crate::{cancel, copy, due, metrics, open, people, send_test, status};
+
+/// In the order in which the manual has them.
+const COMMANDS: &[&Command] = &[
+    &status::STATUS,
+    &people::SUBJECT,
+    &people::UNLOCK,
+    &people::ERASE,
+    &cancel::CANCEL,
+    &due::DUE,
+    &copy::COPY,
+    &metrics::METRICS,
+    &open::OPEN,
+    &send_test::SEND_TEST,
+];
+
+const HEAD: &str = "\
+otp: operate the one-time passwords of libotp
+
+usage: otp COMMAND [ARGUMENT] [OPTIONS]
+
+commands:
+";
+
+const TAIL: &str = "
+options of every command:
+  --config FILE|JSON  the configuration of the service; without it what OTP_CONFIG holds
+  --json              the library's reply as one line of JSON
+  --help              this text; otp help COMMAND tells more about a command
+  --version           the version
+
+An argument - is read from standard input, one line, so that it does not stand in the list of processes.
+A sqlite: or json: repository is worked on as the user that it belongs to. Root becomes that user; anybody else is
+refused. Nothing is sent but by due and send-test.
+
+exit status: 0 done, 1 refused, 2 wrong usage, 3 failed
+
+example:
+  OTP_CONFIG=/etc/app/otp.json otp status 123456789
+";
+
+/// The subcommand of this name.
+pub fn command(name: &str) -> Result<&'static Command> {
+    let found = COMMANDS.iter().find(|command| command.name == name);
+    // The name is not repeated: it may be a number.
+    found.copied().ok_or_else(|| Fault::usage("there is no such command"))
+}
+
+/// The manual of all.
+pub fn of_all() -> String {
+    let mut text = HEAD.to_owned();
+    for command in COMMANDS {
+        text += &format!("  {:20}{}\n", usage(command), command.summary);
+    }
+    text + TAIL
+}
+
+/// The manual of one.
+pub fn of(command: &Command) -> String {
+    format!("usage: otp {} [OPTIONS]\n\n{}", usage(command), command.manual)
+}
+
+fn usage(command: &Command) -> String {
+    [command.name].into_iter().chain(command.operand).collect::<Vec<_>>().join(" ")
+}

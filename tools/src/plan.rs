@@ -1,0 +1,175 @@
+//! A configuration in words: who is sent what, when, and at most how often. The library has found it right, so what is
+//! not there is left out, and has its default.
+
+use serde_json::{Map, Value};
+
+use crate::answer::counted;
+use crate::configuration::{Configuration, Place};
+
+/// Says it, a line each.
+pub fn in_words(configuration: &Configuration, is_there: bool) -> Vec<String> {
+    let policy = configuration.get("policy").unwrap_or_default();
+    let mut lines = vec![
+        format!("repository: {}", repository(&configuration.place(), is_there)),
+        format!("key: {}", key(configuration)),
+    ];
+    lines.extend(delivery(configuration));
+    lines.push(format!("to: {}", countries(&policy)));
+    lines.push(format!("a code: {}", code(configuration)));
+    lines.push(format!("a recipient: {}", sends(&policy)));
+    lines.push(format!("a subject: {}", locks(&policy)));
+    lines.push(format!("a code that has ended is kept for {}", minutes(number(&policy, "retentionMinutes", 1440.0))));
+    lines.push(format!("due steps: {}", due(configuration)));
+    let webhooks = if configuration.get("webhook").is_some() { "taken, if signed" } else { "none is taken" };
+    lines.push(format!("webhooks: {webhooks}"));
+    lines.extend(configuration.get("accept").map(|accept| format!("a request may have: {}", list(&accept))));
+    lines
+}
+
+fn repository(place: &Place, is_there: bool) -> String {
+    match place {
+        Place::Path(path) if is_there => path.display().to_string(),
+        Place::Path(path) => format!("{}, which is not there: the first service makes it", path.display()),
+        Place::Memory => "in memory: it ends with the process".to_owned(),
+        // Of a URL nothing else is shown: it may hold a password.
+        Place::Elsewhere(kind) => format!("on a server ({kind})"),
+    }
+}
+
+fn key(configuration: &Configuration) -> String {
+    match (configuration.get("keyFile"), configuration.place()) {
+        (Some(file), _) => format!("in the file {}", text(&file)),
+        (None, _) if configuration.get("key").is_some() => "in the configuration".to_owned(),
+        (None, Place::Path(path)) => format!("in the file {}.key, beside the repository", path.display()),
+        (None, _) => "none that is kept".to_owned(),
+    }
+}
+
+/// The name of who delivers, as `sender.type` has it.
+pub fn sender(configuration: &Configuration) -> String {
+    let sender = configuration.get("sender");
+    let is_tutorial = ["apiKey", "apiSecret", "applicationId"].iter().any(|name| configuration.get(name).is_some());
+    let otherwise = if is_tutorial { "dispatch" } else { "console" };
+    sender.as_ref().and_then(|sender| sender.get("type")?.as_str()).unwrap_or(otherwise).to_owned()
+}
+
+fn delivery(configuration: &Configuration) -> Vec<String> {
+    let sender = sender(configuration);
+    let is_carrier = matches!(&*sender, "messages" | "dispatch");
+    let steps = steps(configuration, is_carrier);
+    let who = match &*sender {
+        "console" => "sender: console, which prints messages to standard error",
+        "host" => "sender: host, a function of your program",
+        "none" => "sender: none; your program is handed the message",
+        "messages" => "sender: messages, of Vonage; libotp goes from step to step",
+        _ => "sender: dispatch, of Vonage, which goes from step to step",
+    };
+    let mut lines = vec![who.to_owned()];
+    if !is_carrier {
+        let channels: Vec<_> = steps.iter().map(channel).collect();
+        lines.push(format!("steps: the first of {} that the request has an address for", channels.join(", ")));
+        return lines;
+    }
+    for (place, step) in steps.iter().enumerate() {
+        let when = if place == 0 { "at once".to_owned() } else { waits(&steps[place - 1]) };
+        lines.push(format!("step {}: {} to the request's {}, {when}", place + 1, channel(step), member(channel(step))));
+    }
+    lines.push("a step that the request has no address for is passed over".to_owned());
+    lines
+}
+
+/// The steps that are taken: a carrier's need a sender's address, and for SMS there is one.
+fn steps(configuration: &Configuration, is_carrier: bool) -> Vec<Map<String, Value>> {
+    let step = |channel: &str| Map::from_iter([("channel".to_owned(), Value::from(channel))]);
+    let given = match configuration.get("workflow") {
+        Some(Value::Array(steps)) => steps.iter().filter_map(Value::as_object).cloned().collect(),
+        _ => vec![step("messenger"), step("sms")],
+    };
+    let is_taken = |step: &Map<String, Value>| !is_carrier || channel(step) == "sms" || step.contains_key("from");
+    given.into_iter().filter(is_taken).collect()
+}
+
+fn channel(step: &Map<String, Value>) -> &str {
+    step.get("channel").map(text).unwrap_or_default()
+}
+
+/// The member of a request that a carrier's channel takes its address from.
+fn member(channel: &str) -> &'static str {
+    if channel == "messenger" { "messengerId" } else { "phoneNumber" }
+}
+
+/// What the step after this one waits for.
+fn waits(before: &Map<String, Value>) -> String {
+    let otherwise = if channel(before) == "sms" { "delivered" } else { "read" };
+    let condition = before.get("conditionStatus").map_or(otherwise, text);
+    let seconds = before.get("expiryTime").and_then(Value::as_u64).unwrap_or(120);
+    format!("when the step before has failed, or is not {condition} after {}", counted(seconds, "second", "seconds"))
+}
+
+fn countries(policy: &Value) -> String {
+    match policy.get("countries") {
+        Some(countries) => format!("numbers that begin with {}", list(countries)),
+        None => "numbers of every country".to_owned(),
+    }
+}
+
+fn code(configuration: &Configuration) -> String {
+    let value =
+        |name: &str, otherwise: f64| configuration.get(name).and_then(|value| value.as_f64()).unwrap_or(otherwise);
+    let (length, attempts) = (value("otpLength", 6.0), value("maxAttempts", 5.0));
+    let guesses = counted(attempts as u64, "wrong guess", "wrong guesses");
+    format!("{length} digits, good for {}, {guesses}", minutes(value("validityTime", 5.0)))
+}
+
+fn sends(policy: &Value) -> String {
+    let pause = match number(policy, "cooldownSeconds", 30.0) as u64 {
+        0 => "no pause between two messages".to_owned(),
+        seconds => format!("{} between two messages", counted(seconds, "second", "seconds")),
+    };
+    let given = policy.get("sendLimits").and_then(Value::as_array);
+    let limits =
+        given.map(|limits| limits.iter().map(|limit| (number(limit, "count", 0.0), number(limit, "minutes", 0.0))));
+    let limits: Vec<_> = limits.map_or_else(|| vec![(5.0, 10.0), (15.0, 60.0), (50.0, 1440.0)], Iterator::collect);
+    if limits.is_empty() {
+        return format!("{pause}, as many as are asked for");
+    }
+    let limits: Vec<_> = limits.iter().map(|(count, minutes)| format!("{count} in {minutes}")).collect();
+    format!("{pause}, and at most {} minutes", limits.join(", "))
+}
+
+fn locks(policy: &Value) -> String {
+    let failures = policy.get("subjectFailures").cloned().unwrap_or_default();
+    // The only default that a profile changes.
+    let lock_after = if policy.get("profile").is_some_and(|profile| profile == "psd2") { 5.0 } else { 10.0 };
+    let lock_after = number(&failures, "lockAfter", lock_after);
+    let disable_after = number(&failures, "disableAfter", 100.0);
+    let time = minutes(number(&failures, "lockMinutes", 30.0));
+    format!("locked for {time} after {lock_after} failures in a row, until otp unlock after {disable_after}")
+}
+
+fn due(configuration: &Configuration) -> &'static str {
+    match configuration.get("background") {
+        Some(Value::Bool(true)) => "run by the service itself, in the background",
+        _ => "wait for otp_run_due, or otp due --every 1s",
+    }
+}
+
+fn minutes(minutes: f64) -> String {
+    if minutes.fract() == 0.0 {
+        return counted(minutes as u64, "minute", "minutes");
+    }
+    counted((minutes * 60.0).round() as u64, "second", "seconds")
+}
+
+fn number(options: &Value, name: &str, otherwise: f64) -> f64 {
+    options.get(name).and_then(Value::as_f64).unwrap_or(otherwise)
+}
+
+fn list(texts: &Value) -> String {
+    let texts = texts.as_array().map(Vec::as_slice).unwrap_or_default();
+    texts.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

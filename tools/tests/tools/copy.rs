@@ -1,0 +1,59 @@
+//! `otp copy`.
+
+use otp::Outcome;
+use serde_json::json;
+
+use super::command::{NUMBER, Said, Site};
+
+/// A repository with a live code.
+fn with_a_code(kind: &str) -> (Site, String) {
+    let site = Site::new(kind);
+    let request = json!({"phoneNumber": NUMBER}).to_string();
+    let message = site.service().create("session 1", Some(&request)).unwrap().message.unwrap();
+    (site, message.code.to_string())
+}
+
+/// The configuration of the copy, which has the key of the original.
+fn of_copy(site: &Site, kind: &str, target: &str) -> String {
+    let name = if kind == "sqlite" { "otp.db.key" } else { "otp.key" };
+    let key = site.folder.path().join(name);
+    json!({"repository": target, "keyFile": key, "sender": {"type": "none"}}).to_string()
+}
+
+fn in_copy(site: &Site, config: &str, arguments: &[&str]) -> Said {
+    site.run(&[arguments, &["--config", config]].concat())
+}
+
+#[test]
+fn a_backup_revives_no_code() {
+    for (kind, target) in [("sqlite", "json:backup"), ("json", "sqlite:backup.db")] {
+        let (site, code) = with_a_code(kind);
+        site.run(&["copy", target]).is_done("rows copied\n");
+        in_copy(&site, &of_copy(&site, kind, target), &["status", "session 1"]).is_done("state: expired");
+        site.run(&["copy", target]).failed(3, "is not empty");
+        assert_eq!(site.service().verify("session 1", &code, None).unwrap().outcome, Outcome::Ok);
+    }
+}
+
+#[test]
+fn a_move_needs_a_yes_and_ends_the_old_repository() {
+    let (site, _) = with_a_code("sqlite");
+    site.run(&["copy", "json:moved", "--move"]).failed(2, "it needs --yes");
+    site.run(&["status", "session 1"]).is_done("state: pending");
+    assert!(!site.folder.path().join("moved").exists());
+    let said = site.run_with(&["copy", "-", "--move", "--yes"], "json:moved\n");
+    said.is_done("rows moved\nevery call on the old repository fails from now on\n");
+    site.run(&["status", "session 1"]).failed(3, "moved");
+    in_copy(&site, &of_copy(&site, "sqlite", "json:moved"), &["status", "session 1"]).is_done("state: pending");
+    site.run(&["copy", "json:other"]).failed(3, "moved");
+}
+
+#[test]
+fn a_copy_is_counted_for_machines() {
+    let (site, _) = with_a_code("json");
+    let reply = site.json(&["copy", "sqlite:backup.db"]);
+    assert_eq!((&reply["result"], &reply["skipped"]), (&json!("OTP_OK"), &json!(0)), "{reply}");
+    assert!(reply["rows"].as_u64().unwrap() >= 1, "{reply}");
+    site.run(&["copy", "memory:"]).failed(3, "memory: would end with this call");
+    assert_eq!(site.json(&["copy", "nonsense"])["result"], "OTP_E_ARGUMENT");
+}

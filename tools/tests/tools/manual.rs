@@ -1,0 +1,65 @@
+//! The command line itself: the manual, wrong usage, where the configuration comes from.
+
+use super::command::Site;
+
+#[test]
+fn the_manual_is_there() {
+    let site = Site::new("sqlite");
+    let all = site.run(&["--help"]);
+    all.is_done("usage: otp COMMAND").is_done("exit status: 0 done, 1 refused, 2 wrong usage, 3 failed");
+    assert_eq!(site.run(&["help"]).out, all.out);
+    let listed = all.out.split("commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in listed.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let said = site.run(&["help", name]);
+        said.is_done(&format!("usage: otp {name}")).is_done(&format!("\nexample:\n  otp {name}"));
+        assert_eq!(site.run(&[name, "--help"]).out, said.out);
+        let widest = said.out.lines().chain(all.out.lines()).map(|line| line.chars().count()).max();
+        assert!(widest <= Some(120), "{said:?}");
+    }
+    site.run(&["--version"]).is_done(concat!("otp ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let site = Site::new("sqlite");
+    site.run(&[]).failed(2, "no command");
+    site.run(&["393331234567"]).failed(2, "there is no such command");
+    site.run(&["help", "nothing"]).failed(2, "there is no such command");
+    site.run(&["status"]).failed(2, "status needs TOKEN");
+    site.run(&["status", "one", "393331234567"]).failed(2, "one argument too many");
+    site.run(&["status", "one", "--yes"]).failed(2, "status has no option --yes");
+    site.run(&["--yes", "status"]).failed(2, "--yes comes after a command");
+    site.run(&["status", "one", "-x"]).failed(2, "invalid option '-x'");
+    site.run(&["status", "one", "--config"]).failed(2, "missing argument");
+    site.run_with(&["status", "-"], "").failed(2, "standard input: has no line");
+    assert!(!site.run(&["status", "one", "393331234567"]).err.contains("393331234567"));
+}
+
+#[test]
+fn the_configuration_comes_from_a_file_too() {
+    let site = Site::new("sqlite");
+    let file = site.folder.path().join("otp.json");
+    std::fs::write(&file, format!("\u{feff}{}", site.config)).unwrap();
+    let said = site.run(&["status", "any", "--config", file.to_str().unwrap()]);
+    assert_eq!((said.code, said.err.as_str()), (1, ""), "{said:?}");
+    let mut without = site.command(&["status", "any"]);
+    super::command::said(without.env_remove("OTP_CONFIG"), "").failed(2, "no configuration");
+    let by_variable = r#"{"repository": "env:WHERE", "sender": {"type": "none"}}"#;
+    let mut named = site.command(&["status", "any", "--config", by_variable]);
+    assert_eq!(super::command::said(named.env("WHERE", "sqlite:otp.db"), "").code, 1);
+    let mut named = site.command(&["status", "any", "--config", by_variable]);
+    super::command::said(named.env("WHERE", "sqlite:none.db"), "").failed(3, "is not there");
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_named() {
+    let site = Site::new("sqlite");
+    let typo = site.config.replacen('{', r#"{"validityTim": 5, "#, 1);
+    site.run(&["status", "any", "--config", &typo]).failed(3, "validityTim");
+    let twice = site.config.replacen('{', r#"{"otpLength": 6, "otpLength": 6, "background": true, "#, 1);
+    site.run(&["status", "any", "--config", &twice]).failed(3, "otpLength");
+    let said = site.run(&["status", "any", "--config", r#"{"key": "secret"#]);
+    assert!(!said.failed(3, "config: not one JSON object: line 1, column 15").err.contains("secret"), "{said:?}");
+    site.run(&["status", "any", "--config", "missing.json"]).failed(3, "no such file or directory");
+}

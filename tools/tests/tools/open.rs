@@ -1,0 +1,110 @@
+//! `otp open`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::command::Site;
+
+#[test]
+fn the_defaults_are_those_of_the_manual() {
+    let options = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/options.json");
+    let options: Value = serde_json::from_str(&std::fs::read_to_string(options).unwrap()).unwrap();
+    let default = |name: &str| {
+        let option = options.as_array().unwrap().iter().find(|option| option["name"] == name);
+        option.unwrap_or_else(|| panic!("no {name}"))["default"].as_str().unwrap()
+    };
+    let site = Site::new("sqlite");
+    let said = site.run(&["open", "--config", r#"{"repository": "sqlite:otp.db"}"#]);
+    for (name, words) in [
+        ("otpLength", "a code: # digits,"),
+        ("validityTime", "good for # minutes,"),
+        ("maxAttempts", ", # wrong guesses\n"),
+        ("policy.cooldownSeconds", "a recipient: # seconds between two messages"),
+        ("policy.sendLimits", "and at most #\n"),
+        ("policy.subjectFailures.lockAfter", "after # failures in a row"),
+        ("policy.subjectFailures.lockMinutes", "locked for # minutes"),
+        ("policy.subjectFailures.disableAfter", "until otp unlock after #\n"),
+        ("policy.retentionMinutes", "is kept for # minutes\n"),
+    ] {
+        said.is_done(&words.replace('#', default(name)));
+    }
+    said.is_done("sender: console")
+        .is_done("steps: the first of messenger, sms that")
+        .is_done("to: numbers of every country");
+    said.is_done("otp.db.key, beside the repository\n")
+        .is_done("wait for otp_run_due")
+        .is_done("webhooks: none is taken\n");
+    said.is_done("warning: policy.countries: none given").is_done("warning: sender: console prints codes");
+}
+
+#[test]
+fn all_that_is_configured_is_said_and_no_secret() {
+    let site = Site::new("sqlite");
+    let config = json!({
+        "repository": "sqlite:otp.db", "key": "env:OTP_KEY", "otpLength": 8, "validityTime": 0.5, "maxAttempts": 1,
+        "policy": {"countries": ["39", "44"], "cooldownSeconds": 0, "sendLimits": [{"count": 3, "minutes": 60}],
+                   "subjectFailures": {"lockAfter": 7, "lockMinutes": 40, "disableAfter": 50}, "retentionMinutes": 60},
+        "sender": {"type": "messages", "apiKey": "the-account", "apiSecret": "the-password"},
+        "workflow": [{"channel": "messenger", "from": "1923256201470000", "expiryTime": 60}, {"channel": "whatsapp"},
+                     {"channel": "sms"}],
+        "webhook": {"signatureSecret": "the-signature"}, "background": true, "accept": ["phoneNumber", "locale"]
+    });
+    let key = std::fs::read_to_string(site.folder.path().join("otp.db.key")).unwrap();
+    let mut command = site.command(&["open", "--config", &config.to_string()]);
+    let said = super::command::said(command.env("OTP_KEY", key.trim()), "");
+    for words in [
+        "key: in the configuration\n",
+        "sender: messages, of Vonage",
+        "step 1: messenger to the request's messengerId, at once\n",
+        "step 2: sms to the request's phoneNumber, when the step before has failed, or is not read after 60 seconds\n",
+        "to: numbers that begin with 39, 44\n",
+        "a code: 8 digits, good for 30 seconds, 1 wrong guess\n",
+        "a recipient: no pause between two messages, and at most 3 in 60 minutes\n",
+        "locked for 40 minutes after 7 failures in a row, until otp unlock after 50\n",
+        "is kept for 60 minutes\n",
+        "due steps: run by the service itself",
+        "webhooks: taken, if signed\n",
+        "a request may have: phoneNumber, locale\n",
+        "warning: workflow: step whatsapp is left out",
+    ] {
+        said.is_done(words);
+    }
+    assert!(!said.out.contains("step 3") && !said.out.contains("background: off"), "{said:?}");
+    for secret in ["the-account", "the-password", "the-signature", key.trim()] {
+        assert!(!said.out.contains(secret), "{secret}: {said:?}");
+    }
+}
+
+#[test]
+fn nothing_is_made() {
+    let site = Site::new("json");
+    let before = names(site.folder.path());
+    let config = r#"{"repository": "sqlite:new.db", "keyFile": "new.key", "policy": {"profile": "psd2"}}"#;
+    let said = site.run(&["open", "--config", config]);
+    said.is_done("new.db, which is not there: the first service makes it\n").is_done("key: in the file new.key\n");
+    said.is_done("after 5 failures in a row");
+    assert_eq!(names(site.folder.path()), before);
+    site.run(&["open", "--config", r#"{"repository": "memory:"}"#]).is_done("repository: in memory");
+    site.run(&["open", "--config", "{}"]).is_done("otp.db, which is not there");
+}
+
+fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_typo_is_named() {
+    let site = Site::new("sqlite");
+    let typo = site.config.replace("cooldownSeconds", "coolDownSeconds");
+    site.run(&["open", "--config", &typo]).failed(3, "coolDownSeconds");
+    // Also where there is no repository yet.
+    site.run(&["open", "--config", &typo.replace("otp.db", "new.db")]).failed(3, "coolDownSeconds");
+    let reply = site.json(&["open", "--config", &typo]);
+    assert_eq!(reply["result"], "OTP_E_CONFIG", "{reply}");
+    let reply = site.json(&["open"]);
+    assert!(reply["result"] == "OTP_OK" && reply["warnings"].as_array().unwrap().len() > 2, "{reply}");
+    site.run(&["open", "--config", r#"{"repository": "mysql://user:secret@host"}"#]).failed(3, "repository");
+}

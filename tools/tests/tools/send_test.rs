@@ -1,0 +1,61 @@
+//! `otp send-test`.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::command::{NUMBER, Said, Site};
+
+fn token(said: &Said) -> &str {
+    said.out.lines().find_map(|line| line.strip_prefix("token: ")).unwrap()
+}
+
+#[test]
+fn a_message_is_sent_and_its_code_is_no_good() {
+    for kind in ["sqlite", "json"] {
+        let site = Site::with(kind, "console", json!({"policy": {"cooldownSeconds": 30}, "background": true}));
+        let said = site.run_with(&["send-test", "-"], NUMBER);
+        assert!(said.code == 0 && said.out.contains("delivery by console: accepted\n"), "{said:?}");
+        // The console is what prints it.
+        assert!(said.err.starts_with("[sms to 393331234567] ") && said.err.lines().count() == 1, "{said:?}");
+        let code = said.err.trim().rsplit(' ').next().unwrap();
+        assert!(!said.out.contains(code) && !said.out.contains("393331234567"), "{said:?}");
+        site.run(&["status", token(&said)]).is_done("state: cancelled");
+
+        let again = site.run(&["send-test", NUMBER]);
+        assert!(again.code == 1 && again.out.starts_with("Too many codes requested\nagain in "), "{again:?}");
+        let other = site.json(&["send-test", "8192836451", "--as", "messengerId"]);
+        assert_eq!((&other["result"], &other["delivery"]["state"]), (&json!("OTP_OK"), &json!("accepted")), "{other}");
+        assert!(other["token"].as_str().unwrap().starts_with("otp send-test "), "{other}");
+    }
+}
+
+#[test]
+fn what_was_not_sent_is_a_failure() {
+    // Nobody listens once this is dropped.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sender = json!({"type": "messages", "apiKey": "account", "apiSecret": "the-password",
+        "baseUrl": format!("http://127.0.0.1:{port}")});
+    let more = json!({"sender": sender, "workflow": [{"channel": "sms"}]});
+    let site = Site::with("sqlite", "messages", more);
+    let said = site.run(&["send-test", NUMBER]);
+    said.failed(3, "127.0.0.1");
+    assert!(said.out.contains("delivery by messages: failed\n"), "{said:?}");
+    site.run(&["status", token(&said)]).is_done("state: cancelled").is_done("  sms: failed at ");
+    let reply = site.json(&["send-test", NUMBER]);
+    assert_eq!(reply["result"], "OTP_E_SEND", "{reply}");
+    assert!(!reply.to_string().contains("393331234567"), "{reply}");
+}
+
+#[test]
+fn what_cannot_be_tried_is_refused() {
+    for sender in ["none", "host"] {
+        let site = Site::with("sqlite", sender, json!({}));
+        site.run(&["send-test", NUMBER]).failed(3, &format!("sender: {sender}: your program delivers"));
+    }
+    let site = Site::with("sqlite", "console", json!({"policy": {"countries": ["44"]}}));
+    let said = site.run(&["send-test", NUMBER]);
+    assert_eq!((said.code, said.out.lines().next()), (1, Some("The recipient is not allowed")), "{said:?}");
+    site.run(&["send-test", NUMBER, "--as", "nothing"]).failed(3, "nothing");
+    site.run(&["send-test", "no number"]).failed(3, "phoneNumber");
+}
