@@ -33,7 +33,7 @@ pub fn release(given: Recipe) -> Result<(), Fault> {
     archive::sums()
 }
 
-/// The version that every package has. Cargo's manifest says it; Node's must repeat it.
+/// The version that every package has. The manifest of the library says it; Node's, and that of `otp`, must repeat it.
 fn one_version() -> Result<String, Fault> {
     let version = install::version()?;
     for name in ["package.json", "package-lock.json"] {
@@ -42,6 +42,9 @@ fn one_version() -> Result<String, Fault> {
         if manifest["version"] != version.as_str() {
             return Err(format!("{name}: its version is {}, that of Cargo.toml {version}", manifest["version"]));
         }
+    }
+    if !read(&root().join("tools/Cargo.toml"))?.contains(&format!("\nversion = \"{version}\"\n")) {
+        return Err(format!("tools/Cargo.toml: its version is not {version}"));
     }
     Ok(version)
 }
