@@ -296,7 +296,7 @@ impl KeyRing {
 fn look_first(repository: &dyn Repository) -> Result<Option<Meta>> {
     let own = || repository.read(&META);
     match own()? {
-        Some(Row::Meta(meta)) if meta.state == MetaState::Moved => Ok(Some(meta)),
+        Some(Row::Meta(meta)) if meta.state.is_moved() => Ok(Some(meta)),
         Some(_) => Ok(None),
         None => {
             let mut has_rows = false;

@@ -197,11 +197,15 @@ impl RowWriter {
         self.0.extend_from_slice(&meta.index_key);
         match &meta.state {
             MetaState::Whole => {}
-            MetaState::Unfinished(run) => {
+            MetaState::Unfinished { copy, run } => {
                 self.byte(UNFINISHED);
+                self.block(copy);
                 self.block(run);
             }
-            MetaState::Moved => self.byte(MOVED),
+            MetaState::Moved(copy) => {
+                self.byte(MOVED);
+                self.block(copy);
+            }
         }
     }
 

@@ -96,22 +96,36 @@ pub enum MetaState {
     /// One to work with.
     #[default]
     Whole,
-    /// A copy on its way here, by the run that drew this.
-    Unfinished(Nonce),
-    /// What was in it goes on elsewhere: nobody works with it any more.
-    Moved,
+    /// A copy on its way here.
+    Unfinished {
+        /// Drawn for this copy, whoever works on it.
+        copy: Nonce,
+        /// Drawn by the run that works on it.
+        run: Nonce,
+    },
+    /// What was in it goes on in this copy: nobody works with it any more.
+    Moved(Nonce),
 }
 
 impl MetaState {
     fn is_whole(&self) -> bool {
         *self == Self::Whole
     }
+
+    pub const fn is_moved(&self) -> bool {
+        matches!(self, Self::Moved(_))
+    }
+
+    /// Whether it is a copy that this run works on.
+    pub fn is_of(&self, run: Nonce) -> bool {
+        matches!(self, Self::Unfinished { run: at_work, .. } if *at_work == run)
+    }
 }
 
 impl Row {
     /// Whether it says that the repository was moved.
     fn is_moved(&self) -> bool {
-        matches!(self, Row::Meta(Meta { state: MetaState::Moved, .. }))
+        matches!(self, Row::Meta(meta) if meta.state.is_moved())
     }
 }
 

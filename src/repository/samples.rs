@@ -133,8 +133,8 @@ impl Draw {
         let keys: Vec<_> = (0..=self.number(5)).map(|_| self.block()).collect();
         let sealed_by = KeySlot(self.number(keys.len() as u64) as u8);
         let state = match self.number(3) {
-            0 => MetaState::Unfinished(self.block()),
-            1 => MetaState::Moved,
+            0 => MetaState::Unfinished { copy: self.block(), run: self.block() },
+            1 => MetaState::Moved(self.block()),
             _ => MetaState::Whole,
         };
         Meta { keys, sealed_by, index_key: self.bytes(INDEX_KEY_SEALED_BYTES), state }

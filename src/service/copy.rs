@@ -41,7 +41,7 @@ impl Service {
             RepositoryUrl::Memory => return refused("memory: would end with this call"),
             target if *target == core.config.repository => return refused("is the one that is to be copied"),
             _ if !core.keys.is_kept() => return refused("memory: without a key makes copies that nobody can open"),
-            _ if !config.moves && core.own()?.state == MetaState::Moved => return Err(moved(core.repository.place())),
+            _ if !config.moves && core.own()?.state.is_moved() => return Err(moved(core.repository.place())),
             _ => {}
         }
         let target = repository::open(&config.repository, config.durability, &mut Vec::new())?;
@@ -50,13 +50,12 @@ impl Service {
 
     fn copy_into(&self, target: &dyn Repository, moves: bool) -> Result<CopyReply> {
         let core = &self.core;
-        let run = MetaState::Unfinished(Nonce::new(random()?));
+        let run = Nonce::new(random()?);
         let (pace, done) = (Pace::new(), CopyReply::default());
-        let mut copy = Copy { core, hooks: &self.hooks, target, run, moves, pace, done };
-        copy.begin()?;
-        if moves {
-            core.freeze()?;
-        }
+        let mut copy = Copy { core, hooks: &self.hooks, target, run, keeps_live: false, pace, done };
+        let drawn = copy.begin()?;
+        // Codes are good in one repository alone: the first one that a move went to.
+        copy.keeps_live = moves && core.freeze(drawn)?;
         for page in core.repository.scan_for_copy() {
             copy.add(page?)?;
         }
@@ -83,26 +82,29 @@ impl Core {
         }
     }
 
-    /// Has every call on this repository refused from now on.
-    fn freeze(&self) -> Result<()> {
+    /// Has every call on this repository refused from now on, for this copy or for one that came before. Whether it is
+    /// for this one.
+    fn freeze(&self, copy: Nonce) -> Result<bool> {
         if !self.moved.load(Ordering::Relaxed) {
             let place = self.repository.place().to_owned();
             let frozen = transact(&*self.repository, DURABLE, move |transaction| match transaction.get(&META)? {
+                Some(Row::Meta(Meta { state: MetaState::Moved(_), .. })) => Ok(()),
                 Some(Row::Meta(meta)) => {
-                    transaction.put(&META, Row::Meta(Meta { state: MetaState::Moved, ..meta }));
+                    transaction.put(&META, Row::Meta(Meta { state: MetaState::Moved(copy), ..meta }));
                     Ok(())
                 }
                 _ => Err(emptied(&place)),
             });
             // Its answer may have been lost.
             if let Err(error) = frozen
-                && !self.own().is_ok_and(|own| own.state == MetaState::Moved)
+                && !self.own().is_ok_and(|own| own.state.is_moved())
             {
                 return Err(error);
             }
             self.moved.store(true, Ordering::Relaxed);
         }
-        self.repository.settle_move()
+        self.repository.settle_move()?;
+        Ok(self.own()?.state == MetaState::Moved(copy))
     }
 }
 
@@ -111,40 +113,43 @@ struct Copy<'a> {
     core: &'a Core,
     hooks: &'a Hooks,
     target: &'a dyn Repository,
-    /// What the target says of itself as long as this run has it.
-    run: MetaState,
-    moves: bool,
+    /// Stands in the target as long as this run has it.
+    run: Nonce,
+    /// Whether live codes go along.
+    keeps_live: bool,
     pace: Pace,
     done: CopyReply,
 }
 
 impl Copy<'_> {
-    /// Takes the target, and empties it of what an interrupted run left.
-    fn begin(&mut self) -> Result<()> {
-        let (keys, state) = (self.core.keys.clone(), self.run);
+    /// Takes the target, and empties it of what an interrupted run left. What was drawn for this copy.
+    fn begin(&mut self) -> Result<Nonce> {
+        let (keys, run) = (self.core.keys.clone(), self.run);
         let own = self.core.own()?;
         let is_empty = self.is_empty()?;
         let taken = transact(self.target, DURABLE, move |transaction| {
-            match transaction.get(&META)? {
-                None if is_empty => {}
-                Some(Row::Meta(meta)) if matches!(meta.state, MetaState::Unfinished(_)) => {
-                    if !keys.is_of(&meta) {
+            let copy = match transaction.get(&META)? {
+                None if is_empty => run,
+                Some(Row::Meta(meta)) => match meta.state {
+                    MetaState::Unfinished { copy, .. } if keys.is_of(&meta) => copy,
+                    MetaState::Unfinished { .. } => {
                         return Err(Error::argument("repository: holds an unfinished copy of another one"));
                     }
-                }
+                    _ => return Err(Error::argument("repository: is not empty")),
+                },
                 _ => return Err(Error::argument("repository: is not empty")),
-            }
-            transaction.put(&META, Row::Meta(Meta { state, ..own.clone() }));
-            Ok(())
+            };
+            transaction.put(&META, Row::Meta(Meta { state: MetaState::Unfinished { copy, run }, ..own.clone() }));
+            Ok(copy)
         });
-        taken?;
+        let copy = taken?;
         if !is_empty {
             for page in self.target.scan_for_copy() {
                 let rows = page?.into_iter().filter(|(key, _)| *key != META).map(|(key, _)| (key, None));
                 self.write(rows.collect())?;
             }
         }
-        Ok(())
+        Ok(copy)
     }
 
     fn is_empty(&self) -> Result<bool> {
@@ -175,7 +180,7 @@ impl Copy<'_> {
     /// What goes along of a row. Nothing is sent from a backup.
     fn kept(&self, row: Row) -> Option<Row> {
         match row {
-            row if self.moves => Some(row),
+            row if self.keeps_live => Some(row),
             Row::Timer(_) => None,
             Row::Record(record) => Some(Row::Record(Box::new(record.backed_up()))),
             row => Some(row),
@@ -209,7 +214,7 @@ impl Copy<'_> {
     /// Refuses to go on where another run has taken the target.
     fn check_run(&self) -> Result<()> {
         match self.target.read(&META)? {
-            Some(Row::Meta(meta)) if meta.state == self.run => Ok(()),
+            Some(Row::Meta(meta)) if meta.state.is_of(self.run) => Ok(()),
             _ => Err(taken(self.target.place())),
         }
     }
@@ -219,7 +224,7 @@ impl Copy<'_> {
         let (own, run) = (self.core.own()?, self.run);
         let place = self.target.place().to_owned();
         transact(self.target, DURABLE, move |transaction| match transaction.get(&META)? {
-            Some(Row::Meta(meta)) if meta.state == run => {
+            Some(Row::Meta(meta)) if meta.state.is_of(run) => {
                 transaction.put(&META, Row::Meta(Meta { state: MetaState::Whole, ..own.clone() }));
                 Ok(())
             }

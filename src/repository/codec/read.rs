@@ -74,8 +74,8 @@ impl RowReader<'_> {
             return Some(MetaState::Whole);
         }
         match self.byte()? {
-            UNFINISHED => self.block().map(MetaState::Unfinished),
-            MOVED => Some(MetaState::Moved),
+            UNFINISHED => Some(MetaState::Unfinished { copy: self.block()?, run: self.block()? }),
+            MOVED => self.block().map(MetaState::Moved),
             _ => None,
         }
     }

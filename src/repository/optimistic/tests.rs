@@ -7,6 +7,7 @@ use crate::clock::{DAY_MS, MINUTE_MS};
 use crate::policy::{Failures, Sends};
 use crate::repository::fake::{FakeStore, Fault};
 use crate::repository::samples::Draw;
+use crate::block::Nonce;
 use crate::repository::{META, Meta, MetaState, Transaction, transact};
 use crate::workflow::Reference;
 
@@ -319,7 +320,7 @@ fn the_handle_that_moves_is_refused_like_all_others() {
     };
     write(&one, own(MetaState::Whole)).unwrap();
     write(&two, own(MetaState::Whole)).unwrap();
-    write(&one, own(MetaState::Moved)).unwrap();
+    write(&one, own(MetaState::Moved(Nonce::new([2; 16])))).unwrap();
     for repository in [&one, &two] {
         let told = write(repository, own(MetaState::Whole)).unwrap_err();
         assert!(told.detail().contains("it was moved"), "{told}");
@@ -327,7 +328,7 @@ fn the_handle_that_moves_is_refused_like_all_others() {
             repository.read(&RowKey::new([0x80; 16])).is_err()
                 && repository.scan(META..=META).any(|page| page.is_err())
         );
-        assert_eq!(repository.read(&META).unwrap(), Some(own(MetaState::Moved)));
+        assert_eq!(repository.read(&META).unwrap(), Some(own(MetaState::Moved(Nonce::new([2; 16])))));
         assert_eq!(repository.scan_for_copy().flat_map(Result::unwrap).count(), 1);
     }
 }

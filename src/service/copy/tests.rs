@@ -1,5 +1,6 @@
 //! Copies between repositories of all kinds.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
@@ -101,6 +102,47 @@ fn copies(from: &str, backup: &str, to: &str) {
         let told = service.copy(&format!("{backup}2"), None).unwrap_err();
         assert!(told.detail().contains("moved"), "{told}");
     }
+}
+
+/// A code that lives is good in one repository alone: the first one that a move went to.
+#[test]
+fn what_was_moved_already_gives_live_codes_to_nobody_else() {
+    let urls = Urls::new();
+    let (json, redis, postgres) = (urls.file("json", "from"), urls.redis.as_ref(), urls.postgres.as_ref());
+    let mut froms = vec![urls.file("sqlite", "from.db"), json];
+    froms.extend(redis.map(|server| server.url()));
+    froms.extend(postgres.map(|server| server.url("postgres")));
+    for (number, from) in froms.iter().enumerate() {
+        let to = |name: &str| urls.file("json", &format!("{number}{name}"));
+        let (here, source) = fill(from);
+        let older = service(from);
+        let _ = here.copy(&to("first"), Some(r#"{"move":true}"#)).unwrap();
+        for (name, mover) in [("second", &here), ("third", &older), ("fourth", &service(from))] {
+            let _ = mover.copy(&to(name), Some(r#"{"move":true}"#)).unwrap();
+            holds_what_was_copied(&to(name), &source, Outcome::Expired);
+        }
+        holds_what_was_copied(&to("first"), &source, Outcome::Ok);
+    }
+    // Not even to a copy that was begun before.
+    let (here, source) = fill(&urls.file("sqlite", "begun.db"));
+    let (late, soon) = (urls.file("json", "late"), urls.file("json", "soon"));
+    {
+        let target = target(&late);
+        let (run, pace, done) = (Nonce::new([1; 16]), Pace::new(), CopyReply::default());
+        let mut copy =
+            Copy { core: &here.core, hooks: &here.hooks, target: &*target, run, keeps_live: false, pace, done };
+        let _ = copy.begin().unwrap();
+    }
+    for (to, of_live) in [(&soon, Outcome::Ok), (&late, Outcome::Expired)] {
+        let _ = here.copy(to, Some(r#"{"move":true}"#)).unwrap();
+        holds_what_was_copied(to, &source, of_live);
+    }
+}
+
+/// A repository that is to be copied to.
+fn target(url: &str) -> Arc<dyn Repository> {
+    let url = CopyConfig::read(url, None).unwrap().repository;
+    repository::open(&url, crate::config::Durability::Full, &mut Vec::new()).unwrap()
 }
 
 struct Urls {
@@ -258,16 +300,11 @@ fn an_unfinished_copy_is_opened_by_nobody_and_continued_for_its_source_alone() {
     let url = |name: &str| format!("sqlite:{}/{name}.db", folder.path().display());
     let (one, _) = fill(&url("one"));
     let (other, _) = fill(&url("other"));
-    let target = repository::open(
-        &CopyConfig::read(&url("copy"), None).unwrap().repository,
-        crate::config::Durability::Full,
-        &mut Vec::new(),
-    )
-    .unwrap();
-    let run = MetaState::Unfinished(Nonce::new([1; 16]));
+    let target = target(&url("copy"));
+    let run = Nonce::new([1; 16]);
     let (pace, done) = (Pace::new(), CopyReply::default());
-    let mut copy = Copy { core: &one.core, hooks: &one.hooks, target: &*target, run, moves: false, pace, done };
-    copy.begin().unwrap();
+    let mut copy = Copy { core: &one.core, hooks: &one.hooks, target: &*target, run, keeps_live: false, pace, done };
+    let _ = copy.begin().unwrap();
     let told = open(&url("copy"), "a").err().unwrap();
     let says_where = told.detail().contains(folder.path().to_str().unwrap());
     assert!(told.outcome() == Outcome::Store && told.detail().contains("unfinished copy") && says_where, "{told}");
