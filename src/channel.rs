@@ -1,7 +1,7 @@
 //! What is known about channels: where their messages go, who carries them, how long they may be, and what the vendor
 //! calls them. A channel that is not known here is a host's own.
 
-use crate::limits::CHANNEL_BYTES;
+use crate::limits::{CHANNEL_BYTES, SENDER_NAME_BYTES};
 use crate::record::Via;
 
 /// What an address is an address of.
@@ -56,6 +56,8 @@ pub enum Condition {
     Delivered,
     /// It was read.
     Read,
+    /// Its code was verified: no report tells that.
+    Verified,
 }
 
 /// Where the messages of a known channel go.
@@ -107,7 +109,15 @@ pub fn is_name(text: &str) -> bool {
     (1..=CHANNEL_BYTES).contains(&text.len()) && text.bytes().all(valid)
 }
 
-/// What ends a step unless its configuration says: that the message was read, where anybody reports that.
+/// Whether a sender may have this name.
+pub fn is_sender_name(name: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    name.len() <= SENDER_NAME_BYTES
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(valid)
+}
+
+/// What ends a step of a carrier that reports, unless its configuration says: that the message was read, where anybody reports that.
 pub fn default_condition(channel: &str) -> Condition {
     if is_read(channel) { Condition::Read } else { Condition::Delivered }
 }

@@ -5,6 +5,7 @@ mod delivery;
 mod private_key;
 mod rules;
 mod secret;
+mod senders;
 mod storage;
 mod webhook;
 
@@ -21,9 +22,11 @@ use crate::policy::{Policy, Profile};
 use crate::record::{MOST_STEPS, Via};
 use crate::strict::{self, Node, Object};
 use crate::typed::fold;
+use crate::workflow::LEAST_LEFT_MS;
 
 pub use crate::channel::Condition;
 pub use crate::step::StepConfig;
+pub use senders::{Access, SenderConfig};
 pub use webhook::WebhookConfig;
 
 pub use carrier::{Auth, CarrierConfig};
@@ -169,12 +172,8 @@ pub struct Config {
     pub default_country: Option<&'static CallingCode>,
     /// The members that a request may have, where not all of them are welcome.
     pub accept: Option<Vec<String>>,
-    /// Who delivers.
-    pub sender: Via,
-    /// Time for all of a delivery's requests, in milliseconds.
-    pub timeout_ms: u64,
-    /// How the carrier is reached, if one delivers.
-    pub carrier: Option<CarrierConfig>,
+    /// Who delivers: 1 to 8.
+    pub senders: Vec<SenderConfig>,
     /// The steps of a delivery: 1 to 5.
     pub workflow: Vec<StepConfig>,
     /// Whether a thread of the service does what is due.
@@ -210,9 +209,9 @@ impl Config {
         let rules = rules::read(&mut root)?;
         let own_codes = read_flag(&mut root, "ownCodes")?;
         let texts = Texts::read(&mut root)?;
-        let delivery::SenderConfig { via: sender, timeout_ms, carrier } = delivery::read_sender(&mut root)?;
+        let senders = senders::read_senders(&mut root)?;
         let mut warnings = Vec::new();
-        let workflow = delivery::read_workflow(&mut root, sender, &texts, &mut warnings)?;
+        let workflow = delivery::read_workflow(&mut root, &senders, &texts, &mut warnings)?;
         let webhook = WebhookConfig::read(&mut root, &mut warnings)?;
         let background = read_flag(&mut root, "background")?;
         let default_country = root.take("defaultCountry").map(|node| read_default_country(&node)).transpose()?;
@@ -232,19 +231,57 @@ impl Config {
             own_codes,
             default_country,
             accept,
-            sender,
-            timeout_ms,
-            carrier,
+            senders,
             workflow,
             background,
             webhook,
             durability,
             warnings,
         };
+        config.check_limits()?;
         config.check_texts()?;
         config.refuse_unsupported()?;
         config.warn();
         Ok(config)
+    }
+
+    /// Who sends a step.
+    pub fn via(&self, step: &StepConfig) -> Via {
+        self.senders.get(step.sender).map_or(Via::None, |sender| sender.via)
+    }
+
+    /// By what metrics name the senders: by their names, or the only one by its kind.
+    pub fn sender_names(&self) -> Vec<&str> {
+        self.senders.iter().map(|sender| sender.name.as_deref().unwrap_or(sender.via.name())).collect()
+    }
+
+    /// Whether the reply of a create has the message, for the host to deliver.
+    pub fn hands_over(&self) -> bool {
+        self.delivers_alone(Via::None)
+    }
+
+    /// Whether the carrier goes from step to step.
+    pub fn dispatches(&self) -> bool {
+        self.delivers_alone(Via::Dispatch)
+    }
+
+    fn delivers_alone(&self, via: Via) -> bool {
+        self.senders.iter().any(|sender| sender.via == via)
+    }
+
+    /// Whether the library goes from step to step when it is time.
+    pub fn is_timed(&self) -> bool {
+        !self.dispatches() && self.workflow.iter().any(|step| step.condition.is_some())
+    }
+
+    /// Time for all of a delivery's requests, in milliseconds: that of the most patient of its senders.
+    pub fn deadline_ms(&self) -> u64 {
+        self.workflow.iter().map(|step| self.timeout_ms(step)).max().unwrap_or_default()
+    }
+
+    /// Time for a step's message, in milliseconds.
+    pub fn timeout_ms(&self, step: &StepConfig) -> u64 {
+        self.senders.get(step.sender).map_or(0, |sender| sender.timeout_ms)
     }
 
     /// Whether a request may bring this code: 4 to 16 printable ASCII characters, and what the profile asks for.
@@ -255,6 +292,17 @@ impl Config {
         let is_guessable = !fold(code).is_empty();
         let has_length = (least..=*OWN_CODE_CHARS.end()).contains(&code.len());
         has_length && is_printable && is_guessable && self.texts.can_carry(code)
+    }
+
+    fn check_limits(&self) -> Result<()> {
+        let is_known = |channel: &String| self.workflow.iter().any(|step| step.channel == *channel);
+        let mut limits = self.policy.send_limits.iter();
+        match limits.position(|limit| limit.channel.as_ref().is_some_and(|channel| !is_known(channel))) {
+            Some(place) => {
+                Err(Error::config(format!("policy.sendLimits[{place}].channel: no step of the workflow has it")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_texts(&self) -> Result<()> {
@@ -268,8 +316,8 @@ impl Config {
     /// What an SMS costs more than it need, where somebody sends one.
     fn sms_warnings(&self) -> Vec<String> {
         let (code, minutes) = ("0".repeat(self.otp_length.into()), self.validity_ms.div_ceil(MINUTE_MS));
-        let sends = !matches!(self.sender, Via::Console | Via::None);
-        let steps = self.workflow.iter().filter(|step| sends && step.channel == "sms");
+        let is_sent = |step: &&StepConfig| step.channel == "sms" && !matches!(self.via(step), Via::Console | Via::None);
+        let steps = self.workflow.iter().filter(is_sent);
         let mut warnings: Vec<_> = steps.filter_map(|step| self.texts.sms_warning(step, &code, minutes)).collect();
         warnings.dedup();
         warnings
@@ -278,17 +326,18 @@ impl Config {
     /// What the workflow asks for and does not get.
     fn workflow_warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let is_timed = self.workflow.len() > 1;
-        if self.sender == Via::Messages && is_timed && !self.background {
+        let mut waits = self.workflow.iter().rev().skip(1).map(|step| step.condition.is_some());
+        if self.is_timed() && waits.any(|waits| waits) && !self.background {
             warnings.push("background: off: the timed steps of workflow wait for calls of otp_run_due".to_owned());
         }
         let mut begins_ms = 0;
-        for (place, step) in self.workflow.iter().enumerate().filter(|_| self.sender.is_carrier()) {
-            if begins_ms >= self.validity_ms {
-                warnings.push(format!("workflow[{place}]: begins when the code has ended (expiryTime, validityTime)"));
+        for (place, step) in self.workflow.iter().enumerate() {
+            if place > 0 && begins_ms + LEAST_LEFT_MS > self.validity_ms {
+                let when = "never begins in time, 30 seconds before the code ends (expiryTime, validityTime)";
+                warnings.push(format!("workflow[{place}]: {when}"));
                 break;
             }
-            begins_ms += u64::from(step.expiry_seconds) * SECOND_MS;
+            begins_ms += step.condition.map_or(0, |_| u64::from(step.expiry_seconds) * SECOND_MS);
         }
         warnings
     }
@@ -297,7 +346,7 @@ impl Config {
     fn takes_no_address(&self) -> bool {
         let member = |step: &StepConfig| AddressKind::of(&step.channel).member().to_owned();
         let accepts = |member: &String| self.accept.as_ref().is_none_or(|accepted| accepted.contains(member));
-        self.sender != Via::None && !self.workflow.iter().map(member).any(|member| accepts(&member))
+        !self.hands_over() && !self.workflow.iter().map(member).any(|member| accepts(&member))
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
@@ -313,7 +362,10 @@ impl Config {
                 policy.countries.is_none() && self.default_country.is_none(),
                 "defaultCountry: none given: a number without + or 00 is read with the calling code that it begins with",
             ),
-            (self.sender == Via::Console, "sender: console prints codes to standard error: for development only"),
+            (
+                self.senders.iter().any(|it| it.via == Via::Console),
+                "sender: console prints codes to standard error: for development only",
+            ),
             (
                 storage::is_key_beside(&self.key, &self.repository),
                 "keyFile: lies beside the repository: whoever copies one copies both",
@@ -331,7 +383,7 @@ impl Config {
             (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
             (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
         ];
-        self.warnings.extend(self.carrier.as_ref().and_then(CarrierConfig::warning).map(str::to_owned));
+        self.warnings.extend(self.senders.iter().filter_map(SenderConfig::warning));
         self.warnings.extend(self.sms_warnings());
         self.warnings.extend(self.workflow_warnings());
         self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));

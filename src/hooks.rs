@@ -104,6 +104,29 @@ pub struct Hooks {
 
 thread_local! {
     static LOGGING: Cell<bool> = const { Cell::new(false) };
+    static CALLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as being in the host's function that delivers, also when that panics.
+struct Calling {
+    before: bool,
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        CALLING.set(self.before);
+    }
+}
+
+/// Runs the host's function that delivers.
+pub fn calling<T>(function: impl FnOnce() -> T) -> T {
+    let _calling = Calling { before: CALLING.replace(true) };
+    function()
+}
+
+/// Whether this thread is in a function of the host's, which delivers or reads the log.
+pub fn is_called_back() -> bool {
+    CALLING.get() || LOGGING.get()
 }
 
 /// Marks this thread as being in the log, also when the log panics.

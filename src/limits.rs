@@ -21,6 +21,12 @@ pub const BODY_BYTES: usize = 64 * 1024;
 /// Longest name of a channel, in bytes.
 pub const CHANNEL_BYTES: usize = 32;
 
+/// Most senders of a service.
+pub const MOST_SENDERS: usize = 8;
+
+/// Longest name of a sender, in bytes.
+pub const SENDER_NAME_BYTES: usize = 16;
+
 /// Longest identifier of the carrier that is kept, in bytes. UUIDs have 36.
 pub const ID_BYTES: usize = 128;
 

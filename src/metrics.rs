@@ -11,12 +11,17 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::limits::MOST_SENDERS;
 use crate::outcome::Outcome;
 use crate::record::DeliveryState;
 
 /// The largest number that is told, and the largest whole one that every reader of JSON keeps exact. At a million a
 /// second it takes 285 years.
 const MOST: u64 = (1 << 53) - 1;
+
+/// The largest number of what is rare or slow: errors, messages, reports. At a thousand a second it takes 115 days, and
+/// then stays. With more digits a reply would not hold those of eight senders.
+const MOST_RARE: u64 = 9_999_999_999;
 
 /// What calls are counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +181,8 @@ impl Default for Gauge {
 pub struct Metrics {
     /// By [`Call`], and in the order of [`Outcome::ALL`].
     calls: [[Counter; Outcome::ALL.len()]; Call::ALL.len()],
-    /// In the order of [`SENT`].
-    sent: [Counter; SENT.len()],
+    /// By the sender's place, and in the order of [`SENT`].
+    sent: [[Counter; SENT.len()]; MOST_SENDERS],
     /// By [`Report`].
     reports: [Counter; Report::ALL.len()],
     operations: Counter,
@@ -204,10 +209,10 @@ impl Metrics {
         CallUnderWay { metrics: self, call, outcome: Outcome::Internal }
     }
 
-    /// A message of which came what this means for its code.
-    pub fn sent(&self, outcome: Outcome) {
+    /// A message by this sender, of which came what this means for its code.
+    pub fn sent(&self, sender: usize, outcome: Outcome) {
         let place = SENT.iter().position(|(sent, _)| *sent == outcome);
-        if let Some(counter) = place.and_then(|place| self.sent.get(place)) {
+        if let Some(counter) = place.and_then(|place| self.sent.get(sender)?.get(place)) {
             counter.add(1);
         }
     }
@@ -230,10 +235,12 @@ impl Metrics {
         }
     }
 
-    /// All that was counted, with what only others know.
-    pub fn told(&self, sender: &'static str, live: Option<u64>) -> MetricsReply {
+    /// All that was counted, with what only others know: the senders' names, and how many codes are live.
+    pub fn told(&self, senders: &[&str], live: Option<u64>) -> MetricsReply {
         let calls = Call::ALL.iter().zip(&self.calls).map(|(call, counters)| (call.name(), of_call(*call, counters)));
-        let sent = told(SENT.iter().zip(&self.sent).map(|((_, name), counter)| (*name, counter.get())));
+        let sent = senders.iter().zip(&self.sent).map(|(sender, counters)| {
+            (String::from(*sender), rare(SENT.iter().zip(counters).map(|((_, name), counter)| (*name, counter.get()))))
+        });
         let reports = Report::ALL.iter().zip(&self.reports).map(|((_, name), counter)| (*name, counter.get()));
         let store = [
             ("operations", self.operations.get()),
@@ -243,8 +250,8 @@ impl Metrics {
         ];
         MetricsReply {
             calls: calls.filter(|(_, results)| !results.is_empty()).collect(),
-            send: if sent.is_empty() { BTreeMap::new() } else { BTreeMap::from([(sender, sent)]) },
-            reports: told(reports),
+            send: sent.filter(|(_, counts)| !counts.is_empty()).collect(),
+            reports: rare(reports),
             store: told(store.into_iter()),
             live,
             due: self.due.get(),
@@ -280,6 +287,10 @@ fn told(counts: impl Iterator<Item = (&'static str, u64)>) -> Counts {
     counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.min(MOST))).collect()
 }
 
+fn rare(counts: impl Iterator<Item = (&'static str, u64)>) -> Counts {
+    told(counts.map(|(name, count)| (name, count.min(MOST_RARE))))
+}
+
 fn of_call(call: Call, counters: &[Counter]) -> Counts {
     let mut results = Counts::new();
     for (outcome, counter) in Outcome::ALL.iter().zip(counters) {
@@ -287,7 +298,7 @@ fn of_call(call: Call, counters: &[Counter]) -> Counts {
         let count = counter.get();
         if count > 0 {
             let sum = results.entry(known.name()).or_default();
-            *sum = sum.saturating_add(count).min(MOST);
+            *sum = sum.saturating_add(count).min(if known.number() < 0 { MOST_RARE } else { MOST });
         }
     }
     results
@@ -302,7 +313,7 @@ pub struct MetricsReply {
     pub calls: BTreeMap<&'static str, Counts>,
     /// Messages, by sender and by what came of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub send: BTreeMap<&'static str, Counts>,
+    pub send: BTreeMap<String, Counts>,
     /// Reports, by what they said.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reports: Counts,

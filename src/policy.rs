@@ -38,8 +38,10 @@ pub enum Profile {
 }
 
 /// At most `count` messages to one recipient within `window_ms`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendLimit {
+    /// The only channel whose messages count, if not all do.
+    pub channel: Option<String>,
     /// Messages allowed.
     pub count: u32,
     /// Length of the sliding window, in milliseconds.
@@ -88,12 +90,29 @@ impl Policy {
         self.send_limits.iter().map(|limit| limit.count as usize).fold(50, usize::max)
     }
 
-    /// How long from `now` until a message to this recipient is allowed; `None` when it is allowed now.
-    pub fn send_wait_ms(&self, sends: &Sends, now: Time) -> Option<u64> {
-        let cooldown = (self.cooldown_ms > 0).then_some(SendLimit { count: 1, window_ms: self.cooldown_ms });
-        let waits = self.send_limits.iter().copied().chain(cooldown).filter_map(|limit| sends.wait_ms(limit, now));
-        waits.max()
+    /// Whether messages by this channel are counted by themselves.
+    pub fn counts_channel(&self, channel: &str) -> bool {
+        self.send_limits.iter().any(|limit| limit.channel.as_deref() == Some(channel))
     }
+
+    /// How long from `now` until a message to this recipient is allowed; `None` when it is allowed now. `sends` are
+    /// those by all channels, or those by one of which this tells the limits.
+    pub fn send_wait_ms(&self, channel: Option<&str>, turn: Turn, sends: &Sends, now: Time) -> Option<u64> {
+        let cools_down = turn == Turn::First && channel.is_none() && self.cooldown_ms > 0;
+        let cooldown = cools_down.then_some((1, self.cooldown_ms));
+        let limits = self.send_limits.iter().filter(|limit| limit.channel.as_deref() == channel);
+        let limits = limits.map(|limit| (limit.count, limit.window_ms)).chain(cooldown);
+        limits.filter_map(|(count, window_ms)| sends.wait_ms(count, window_ms, now)).max()
+    }
+}
+
+/// Which of a delivery's steps a message is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The first: the cool-down and the limits hold.
+    First,
+    /// A later one: the limits alone.
+    Later,
 }
 
 /// How a subject stands, the worst last.
@@ -200,10 +219,10 @@ impl Sends {
         self.times.drain(..self.times.len().saturating_sub(keep.max(1)));
     }
 
-    fn wait_ms(&self, limit: SendLimit, now: Time) -> Option<u64> {
+    fn wait_ms(&self, count: u32, window_ms: u64, now: Time) -> Option<u64> {
         // The limit is full as long as its `count`-th newest message lies inside the window.
-        let oldest = self.times.len().checked_sub(limit.count as usize)?;
-        let until = self.times.get(oldest)?.plus(limit.window_ms);
+        let oldest = self.times.len().checked_sub(count as usize)?;
+        let until = self.times.get(oldest)?.plus(window_ms);
         (until > now).then(|| until.since(now))
     }
 
@@ -223,7 +242,7 @@ impl Sends {
 
 impl Default for Policy {
     fn default() -> Self {
-        let limit = |count, minutes| SendLimit { count, window_ms: minutes * MINUTE_MS };
+        let limit = |count, minutes| SendLimit { channel: None, count, window_ms: minutes * MINUTE_MS };
         Self {
             profile: Profile::Standard,
             cooldown_ms: 30_000,

@@ -101,7 +101,7 @@ pub struct Record {
     pub code: Code,
     /// Wrong guesses since it was created.
     pub attempts: u8,
-    /// The recipients on which sends count, hashed.
+    /// All recipients, hashed: by these an erase finds it.
     pub recipients: Vec<Recipient>,
     /// The latest time this record has seen.
     pub seen: Time,

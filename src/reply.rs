@@ -14,6 +14,9 @@ pub use crate::sender::SendFailure;
 pub struct StepReply {
     /// The channel, such as `sms`.
     pub channel: String,
+    /// The name of its sender, where senders have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
     /// The provider's identifier of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_uuid: Option<String>,
@@ -30,8 +33,11 @@ pub struct StepReply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryReply {
-    /// The sender: `dispatch`, `messages`, `host`, `console` or `none`.
+    /// What the newest step's sender is: `dispatch`, `messages`, `host`, `console` or `none`.
     pub via: &'static str,
+    /// The name of that sender, where senders have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
     /// The provider's identifier of the whole delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dispatch_uuid: Option<String>,

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::{ADDRESS_BYTES, CONTEXT_BYTES, LOCALE_BYTES, NAME_BYTES};
 use crate::message::is_param_name;
 use crate::phone;
-use crate::record::{MOST_STEPS, Via};
+use crate::record::MOST_STEPS;
 use crate::strict::{self, Node, Object, is_name};
 
 /// Longest request, in bytes.
@@ -56,7 +56,7 @@ impl Request {
     /// `Argument` for anything unknown, repeated, of the wrong type or out of range, naming the member.
     pub fn parse(json: Option<&str>, config: &Config) -> Result<Self> {
         let mut members = match json {
-            None if config.sender == Via::None => Object::absent("request", Error::argument),
+            None if config.hands_over() => Object::absent("request", Error::argument),
             None => return Err(Error::argument("request: missing")),
             Some(json) if json.len() > MAX_REQUEST_BYTES => {
                 return Err(Error::argument(format!("request: longer than {MAX_REQUEST_BYTES} bytes")));

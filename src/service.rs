@@ -4,7 +4,6 @@
 //! transaction, and only then answers. Nothing is locked while a message is being delivered or the host is called.
 
 mod after;
-mod carry;
 mod copy;
 mod create;
 mod deliver;
@@ -19,11 +18,13 @@ mod reference;
 mod replies;
 mod resend;
 mod rows;
+mod sends;
 mod status;
 mod steps;
 mod timers;
 mod upkeep;
 mod verify;
+mod ways;
 mod webhook;
 
 use std::sync::Arc;
@@ -43,13 +44,9 @@ use crate::record::{Code, Via};
 use crate::reply::Reply;
 use crate::repository::{self, Commit, Repository};
 use crate::request::check_name;
-use crate::sender::Sender;
-use crate::sender::console::Console;
-use crate::sender::host::{Host, SendFn};
-use crate::sender::vonage::Carrier;
+use crate::sender::host::SendFn;
 use crate::tenant::Tenant;
 use crate::webhook::Verifier;
-use deliver::Way;
 use driver::Driver;
 
 /// Must be answered only when it is on the disk.
@@ -70,8 +67,8 @@ struct Core {
     config: Config,
     keys: Arc<KeyRing>,
     repository: Arc<dyn Repository>,
-    console: Option<Arc<dyn Sender>>,
-    carrier: Option<Carrier>,
+    /// As they are configured.
+    senders: Vec<ways::OpenSender>,
     verifier: Option<Verifier>,
     alarm: Alarm,
     metrics: Arc<Metrics>,
@@ -116,19 +113,7 @@ impl Service {
     /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
     pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
         let mut config = Config::parse(config)?;
-        let console = match config.sender {
-            Via::Console => {
-                let cannot = |cause: std::io::Error| {
-                    let detail = format!("sender: console: no standard error: {cause}");
-                    // Anything else, as when descriptors are short, passes.
-                    let is_closed = cause.raw_os_error() == Some(libc::EBADF);
-                    if is_closed { Error::config(detail) } else { Error::store(detail) }
-                };
-                Some(Arc::new(Console::open().map_err(cannot)?) as Arc<dyn Sender>)
-            }
-            _ => None,
-        };
-        let carrier = config.carrier.take().map(|carrier| Carrier::open(&carrier, config.timeout_ms)).transpose()?;
+        let senders = ways::open(&mut config)?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
         let driver = if config.background { Some(Driver::new()?) } else { None };
         // Last, since it may make files: a service that cannot be opened leaves none.
@@ -141,8 +126,7 @@ impl Service {
         let metrics = Arc::<Metrics>::default();
         let repository = repository::metered(repository, metrics.clone());
         let moved = AtomicBool::new(keys.is_moved());
-        let core =
-            Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, metrics, memory, moved });
+        let core = Arc::new(Core { config, keys, repository, senders, verifier, alarm, metrics, memory, moved });
         Ok((Self { driver, core, hooks: Arc::default() }, warnings))
     }
 
@@ -152,8 +136,10 @@ impl Service {
     ///
     /// `Unsupported` with another sender.
     pub fn on_send(&self, send: Option<Arc<SendFn>>) -> Result<()> {
-        if self.via() != Via::Host {
-            return Err(Error::unsupported(format!("on_send: the sender is {}, not host", self.via().name())));
+        let senders = &self.core.config.senders;
+        if !senders.iter().any(|sender| sender.via == Via::Host) {
+            let kinds: Vec<_> = senders.iter().map(|sender| sender.via.name()).collect();
+            return Err(Error::unsupported(format!("on_send: the sender is {}, not host", kinds.join(", "))));
         }
         self.hooks.set_sender(send);
         Ok(())
@@ -190,26 +176,7 @@ impl Service {
     /// Whether the reply of a create holds the message, for the host to deliver (sender `none`).
     #[must_use]
     pub fn hands_over(&self) -> bool {
-        self.via() == Via::None
-    }
-
-    fn via(&self) -> Via {
-        self.core.config.sender
-    }
-
-    /// How messages leave; none does with sender `none`, whose message is handed over.
-    fn way(&self) -> Result<Option<Way<'_>>> {
-        let core = &self.core;
-        let way = match self.via() {
-            Via::None => return Ok(None),
-            Via::Host => match self.hooks.sender() {
-                Some(send) => Some(Way::Sender(Arc::new(Host(send)))),
-                None => return Err(Error::unsupported("sender is host, but no function is set (on_send)")),
-            },
-            Via::Console => core.console.clone().map(Way::Sender),
-            Via::Dispatch | Via::Messages => core.carrier.as_ref().map(Way::Carrier),
-        };
-        way.map(Some).ok_or_else(|| Error::internal("there is no sender"))
+        self.core.config.hands_over()
     }
 
     /// Tells what was counted since the service was opened. It neither works with the repository nor starts the driver,
@@ -219,7 +186,7 @@ impl Service {
     ///
     /// None today.
     pub fn metrics(&self) -> Result<MetricsReply> {
-        Ok(self.core.metrics.told(self.via().name(), self.core.repository.live()))
+        Ok(self.core.metrics.told(&self.core.config.sender_names(), self.core.repository.live()))
     }
 
     /// Runs a call and counts what it comes to, also where it panics. Every call that is no setter starts the driver.

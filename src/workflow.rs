@@ -9,10 +9,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::RowKey;
+use crate::block::{Recipient, RowKey};
 use crate::clock::{DAY_MS, MINUTE_MS, SWEPT_AHEAD_MS, Time};
+use crate::error::Result;
 use crate::record::DeliveryState;
-use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS};
+use crate::record::{CodeState, MOST_RETENTION_MINUTES, Record, Step, VALIDITY_MS, Via};
 use crate::tenant::Tenant;
 
 /// How long a timer that nobody runs is kept after it was due.
@@ -20,6 +21,9 @@ const KEPT_MS: u64 = DAY_MS;
 
 /// The longest wait for a condition.
 pub const LONGEST_WAIT_MS: u64 = DAY_MS;
+
+/// How long a code must be good for a later step to begin.
+pub const LEAST_LEFT_MS: u64 = 30_000;
 
 /// The longest time that a record is kept.
 const LONGEST_KEPT_MS: u64 = *VALIDITY_MS.end() + MOST_RETENTION_MINUTES * MINUTE_MS;
@@ -96,31 +100,55 @@ pub fn timer(row: &RowKey, record: &Record) -> Option<Timer> {
 pub struct PlannedStep<M> {
     /// Its channel.
     pub channel: String,
-    /// How long its condition is waited for.
-    pub expiry_ms: u64,
+    /// Name of its sender, where senders have names.
+    pub sender: Option<String>,
+    /// Who sends it.
+    pub via: Via,
+    /// How long its condition is waited for, if it has one.
+    pub wait_ms: Option<u64>,
+    /// The recipients on which it counts, each with the channel where a limit of that counts it.
+    pub counts: Vec<(Recipient, Option<String>)>,
     /// Its message, if there is an address for it: without one it is passed over.
     pub message: Option<M>,
 }
 
-/// Begins the next step of a delivery, if there is one: `planned` are all that are configured, and the record is
-/// settled.
-pub fn begin_next<M>(record: &mut Record, planned: &[PlannedStep<M>], now: Time) -> bool {
-    let begun = record.delivery.steps.len();
-    let Some(passed_over) = planned.iter().skip(begun).position(|step| step.message.is_some()) else { return false };
-    for (place, step) in planned.iter().skip(begun).take(passed_over + 1).enumerate() {
-        let status = if place < passed_over { DeliveryState::Skipped } else { DeliveryState::Sending };
-        let channel = step.channel.clone();
-        record.delivery.steps.push(Step { channel, status, at: now, message_uuid: None, error: None });
+/// Begins the next step of a delivery that has a message and that `may_begin` lets begin, if there is one: `planned`
+/// are all that are configured, and the record is settled.
+///
+/// # Errors
+///
+/// Those of `may_begin`; then the record is as it was.
+pub fn begin_next<M>(
+    record: &mut Record,
+    planned: &[PlannedStep<M>],
+    now: Time,
+    mut may_begin: impl FnMut(&PlannedStep<M>) -> Result<bool>,
+) -> Result<bool> {
+    let (mut passed_over, mut refused) = (Vec::new(), 0);
+    for step in planned.iter().skip(record.delivery.steps.len()) {
+        let begins = step.message.is_some() && may_begin(step)?;
+        let status = if begins { DeliveryState::Sending } else { DeliveryState::Skipped };
+        let (channel, sender) = (step.channel.clone(), step.sender.clone());
+        passed_over.push(Step { channel, sender, status, at: now, message_uuid: None, error: None });
+        if begins {
+            record.delivery.steps.append(&mut passed_over);
+            (record.delivery.via, record.delivery.due, record.delivery.claimed) = (step.via, None, false);
+            return Ok(true);
+        }
+        if step.message.is_some() {
+            refused = passed_over.len();
+        }
     }
-    (record.delivery.due, record.delivery.claimed) = (None, false);
-    true
+    // Whoever asks learns of a step that was not allowed; one without address follows from the request.
+    record.delivery.steps.extend(passed_over.into_iter().take(refused));
+    Ok(false)
 }
 
 /// From now on the condition of the newest step is waited for, if a step can follow it.
 pub fn wait<M>(record: &mut Record, planned: &[PlannedStep<M>], now: Time) {
     let (waits, follows) = planned.split_at(record.delivery.steps.len().min(planned.len()));
     let newest = waits.last().filter(|_| follows.iter().any(|step| step.message.is_some()));
-    record.delivery.due = newest.map(|step| now.plus(step.expiry_ms));
+    record.delivery.due = newest.and_then(|step| step.wait_ms).map(|wait_ms| now.plus(wait_ms));
     record.delivery.claimed = false;
 }
 
@@ -151,6 +179,11 @@ pub fn may_go_on(record: &Record, delivery: u32, step: usize) -> bool {
         && !record.is_locked()
 }
 
+/// Whether a step that nobody waits for may begin: the code is good long enough for somebody to type it.
+pub fn has_time(record: &Record, now: Time) -> bool {
+    record.code.expires.since(record.time(now)) >= LEAST_LEFT_MS
+}
+
 /// Since when the steps that were not begun are called off, if they are: the code ended, or a message did what was
 /// asked of it. `is_met` tells the latter of a state of the newest step. The record must be settled.
 pub fn called_off(record: &Record, is_met: impl Fn(DeliveryState) -> bool) -> Option<Time> {
@@ -159,7 +192,7 @@ pub fn called_off(record: &Record, is_met: impl Fn(DeliveryState) -> bool) -> Op
         CodeState::Expired => Some(record.code.expires),
         CodeState::Cancelled => Some(record.seen),
         CodeState::Live if record.is_locked() => Some(record.seen),
-        CodeState::Live => record.delivery.steps.last().filter(|step| is_met(step.status)).map(|step| step.at),
+        CodeState::Live => record.delivery.newest().filter(|step| is_met(step.status)).map(|step| step.at),
     }
 }
 

@@ -48,7 +48,7 @@ impl CarrierConfig {
     /// What is allowed and yet not advisable about it.
     pub fn warning(&self) -> Option<&'static str> {
         let Auth::Jwt { private_key, .. } = &self.auth else { return None };
-        let warning = "sender.privateKey: the file is open to group or others: mode 0600 closes it";
+        let warning = "privateKey: the file is open to group or others: mode 0600 closes it";
         private_key.is_open_to_others().then_some(warning)
     }
 

@@ -1,6 +1,6 @@
-//! `sender` and `workflow`.
+//! `workflow`: the steps of a delivery, and who sends each.
 
-use super::carrier::CarrierConfig;
+use super::senders::SenderConfig;
 use super::{Condition, StepConfig};
 use crate::channel::{self, OWN_MEMBERS};
 use crate::clock::SECOND_MS;
@@ -10,109 +10,136 @@ use crate::record::{MOST_STEPS, Via};
 use crate::strict::{Node, Object};
 use crate::workflow::LONGEST_WAIT_MS;
 
-const SENDERS: [Via; 5] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages];
-
-const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
-
-/// Sender of an SMS that names none.
+/// Sender address of an SMS that names none.
 const DEFAULT_SMS_FROM: &str = "NEXMO";
 
-/// Who delivers, and how.
-pub struct SenderConfig {
-    /// The sender.
-    pub via: Via,
-    /// Time for all of a delivery's requests, in milliseconds.
-    pub timeout_ms: u64,
-    /// With a carrier: how it is reached.
-    pub carrier: Option<CarrierConfig>,
-}
-
-/// Takes `sender`, or the credentials that the tutorial's `nexmo.json` holds at the top level.
-pub fn read_sender(root: &mut Object) -> Result<SenderConfig> {
-    let legacy = ["apiKey", "apiSecret", "applicationId"].into_iter().find(|name| root.has(name));
-    let mut options = match (legacy, root.take("sender")) {
-        (Some(name), Some(_)) => return Err(root.error(name, "stands in sender, if there is one")),
-        (Some(_), None) => {
-            let carrier = Some(CarrierConfig::read_tutorial(root)?);
-            return Ok(SenderConfig { via: Via::Dispatch, timeout_ms: DEFAULT_TIMEOUT_MS, carrier });
-        }
-        (None, Some(node)) => node.object()?,
-        (None, None) => return Ok(SenderConfig { via: Via::Console, timeout_ms: DEFAULT_TIMEOUT_MS, carrier: None }),
-    };
-    let via = options.need("type")?.choice(&SENDERS.map(|sender| (sender.name(), sender)))?;
-    let timeout_ms = match options.take("timeoutSeconds") {
-        Some(node) => node.integer::<u64>(1..=120)? * SECOND_MS,
-        None => DEFAULT_TIMEOUT_MS,
-    };
-    let carrier = if via.is_carrier() { Some(CarrierConfig::read(&mut options)?) } else { None };
-    options.finish()?;
-    Ok(SenderConfig { via, timeout_ms, carrier })
+/// What steps are read with.
+struct Reader<'a> {
+    senders: &'a [SenderConfig],
+    texts: &'a Texts,
+    warnings: &'a mut Vec<String>,
 }
 
 /// Takes `workflow`. A carrier's steps without sender address are left out, with a warning.
 pub fn read_workflow(
     root: &mut Object,
-    sender: Via,
+    senders: &[SenderConfig],
     texts: &Texts,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<StepConfig>> {
-    let mut steps = match root.take("workflow") {
-        Some(node) => {
-            let steps = node.list(1..=MOST_STEPS)?;
-            let idle = &mut *warnings;
-            steps.into_iter().map(|step| read_step(step, sender, texts, idle)).collect::<Result<_>>()?
-        }
-        None => vec![StepConfig::new("messenger"), StepConfig::new("sms")],
+    let mut reader = Reader { senders, texts, warnings };
+    let mut steps: Vec<StepConfig> = match root.take("workflow") {
+        Some(node) => node.list(1..=MOST_STEPS)?.into_iter().map(|step| reader.step(step)).collect::<Result<_>>()?,
+        None if senders.len() > 1 => return Err(root.error("workflow", "missing: says which sender has which step")),
+        None => ["messenger", "sms"].map(|channel| reader.default_step(channel)).into(),
     };
-    if sender.is_carrier() {
-        for step in steps.iter_mut().filter(|step| step.channel == "sms") {
-            step.from.get_or_insert_with(|| DEFAULT_SMS_FROM.to_owned());
-        }
-        steps.iter_mut().for_each(|step| step.max_characters = channel::most_characters(&step.channel));
-        for step in steps.extract_if(.., |step| step.from.is_none()) {
-            warnings.push(format!("workflow: step {} is left out: it has no from", step.channel));
-        }
-    }
+    let left_out: Vec<_> = steps.extract_if(.., |step| step.from.is_none() && reader.needs_from(step)).collect();
+    let left_out = left_out.iter().map(|step| format!("workflow: step {} is left out: it has no from", step.channel));
+    reader.warnings.extend(left_out);
     if steps.is_empty() { Err(root.error("workflow", "no step has a from")) } else { Ok(steps) }
 }
 
-fn read_step(node: Node, sender: Via, texts: &Texts, warnings: &mut Vec<String>) -> Result<StepConfig> {
-    let mut options = node.object()?;
-    let name = options.need("channel")?;
-    let mut step = StepConfig::new(name.text_if("1 to 32 lower-case letters, digits or _", channel::is_name)?);
-    if OWN_MEMBERS.contains(&step.channel.as_str()) {
-        return Err(name.error("a request has another member of that name"));
+impl Reader<'_> {
+    fn via(&self, step: &StepConfig) -> Via {
+        self.senders.get(step.sender).map_or(Via::None, |sender| sender.via)
     }
-    if sender.is_carrier() && !channel::is_carried(&step.channel, sender) {
-        return Err(name.error(&format!("not a channel of sender {}", sender.name())));
+
+    fn needs_from(&self, step: &StepConfig) -> bool {
+        self.via(step).is_vonage()
     }
-    if let Some(node) = options.take("from") {
-        step.from = Some(node.name(64)?);
+
+    /// A step with the defaults of its channel and the first sender.
+    fn default_step(&self, channel: &str) -> StepConfig {
+        self.with_defaults(StepConfig::new(channel))
     }
-    for name in ["expiryTime", "conditionStatus"] {
-        if !sender.is_carrier() && options.has(name) {
-            let warning = options.error(name, &format!("does nothing with sender {}", sender.name()));
-            warnings.push(warning.detail().to_owned());
+
+    fn with_defaults(&self, step: StepConfig) -> StepConfig {
+        if !self.via(&step).is_vonage() {
+            return step;
+        }
+        let default_from = (step.channel == "sms").then(|| DEFAULT_SMS_FROM.to_owned());
+        StepConfig {
+            condition: Some(channel::default_condition(&step.channel)),
+            max_characters: channel::most_characters(&step.channel),
+            from: step.from.or(default_from),
+            ..step
         }
     }
-    if let Some(node) = options.take("expiryTime") {
-        step.expiry_seconds = node.integer(15..=LONGEST_WAIT_MS / SECOND_MS)?;
+
+    fn step(&mut self, node: Node) -> Result<StepConfig> {
+        let mut options = node.object()?;
+        let name = options.need("channel")?;
+        let channel = name.text_if("1 to 32 lower-case letters, digits or _", channel::is_name)?;
+        if OWN_MEMBERS.contains(&channel) {
+            return Err(name.error("a request has another member of that name"));
+        }
+        let sender = self.sender(&mut options)?;
+        let mut step = self.with_defaults(StepConfig { sender, ..StepConfig::new(channel) });
+        let via = self.via(&step);
+        if via.is_vonage() && !channel::is_carried(channel, via) {
+            return Err(name.error(&format!("not a channel of sender {}", via.name())));
+        }
+        if let Some(node) = options.take("from") {
+            step.from = Some(node.name(64)?);
+        }
+        self.wait(&mut options, &mut step)?;
+        if let Some(node) = options.take("template") {
+            if via.is_vonage() && channel == "whatsapp" && is_template_name(node.text()?) {
+                step.provider_template = Some(node.text()?.to_owned());
+            } else {
+                step.template = Some(self.texts.read_template(&node)?);
+            }
+        }
+        options.finish()?;
+        Ok(step)
     }
-    if let Some(node) = options.take("conditionStatus") {
-        step.condition = node.choice(&[("delivered", Condition::Delivered), ("read", Condition::Read)])?;
-        if sender.is_carrier() && !channel::is_read(&step.channel) && step.condition == Condition::Read {
+
+    /// The place of the sender that a step names, or of the only one.
+    fn sender(&self, options: &mut Object) -> Result<usize> {
+        match options.take("sender") {
+            None if self.senders.len() == 1 => Ok(0),
+            None => Err(options.error("sender", "missing: there are several senders")),
+            Some(node) => {
+                let name = node.text()?;
+                let place = self.senders.iter().position(|sender| sender.name.as_deref() == Some(name));
+                place.ok_or_else(|| node.error("names none of senders"))
+            }
+        }
+    }
+
+    /// What ends a step, and how long that is waited for.
+    fn wait(&mut self, options: &mut Object, step: &mut StepConfig) -> Result<()> {
+        let via = self.via(step);
+        let waits = options.has("conditionStatus") || via.is_vonage();
+        for (name, does_nothing) in [("expiryTime", !waits || via == Via::None), ("conditionStatus", via == Via::None)]
+        {
+            if does_nothing && options.has(name) {
+                let without = if via == Via::None { "" } else { " without conditionStatus" };
+                let warning = options.error(name, &format!("does nothing{without} with sender {}", via.name()));
+                self.warnings.push(warning.detail().to_owned());
+            }
+        }
+        if let Some(node) = options.take("expiryTime") {
+            step.expiry_seconds = node.integer(15..=LONGEST_WAIT_MS / SECOND_MS)?;
+        }
+        let Some(node) = options.take("conditionStatus") else { return Ok(()) };
+        let condition = node.choice(&[
+            ("delivered", Condition::Delivered),
+            ("read", Condition::Read),
+            ("verified", Condition::Verified),
+        ])?;
+        if via.is_vonage() && !channel::is_read(&step.channel) && condition == Condition::Read {
             return Err(node.error("must be delivered: no carrier reports that an SMS was read"));
         }
-    }
-    if let Some(node) = options.take("template") {
-        if sender.is_carrier() && step.channel == "whatsapp" && is_template_name(node.text()?) {
-            step.provider_template = Some(node.text()?.to_owned());
-        } else {
-            step.template = Some(texts.read_template(&node)?);
+        if via == Via::Dispatch && condition == Condition::Verified {
+            return Err(node.error("must be delivered or read: the carrier that runs the workflow knows no other"));
         }
+        if via == Via::Console && condition != Condition::Verified {
+            self.warnings.push(node.error("sender console brings no receipts").detail().to_owned());
+        }
+        step.condition = Some(condition).filter(|_| via != Via::None);
+        Ok(())
     }
-    options.finish()?;
-    Ok(step)
 }
 
 /// Whether this is the name of an approved WhatsApp template (Meta: lower-case letters, digits and `_`), and not a

@@ -1,5 +1,6 @@
 //! `otpLength`, `validityTime`, `maxAttempts` and `policy`, under a profile.
 
+use crate::channel;
 use crate::clock::{MINUTE_MS, SECOND_MS};
 use crate::error::Result;
 use crate::policy::{MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Policy, Profile, SendLimit, SubjectFailures};
@@ -148,7 +149,9 @@ fn read_subject_failures(mut options: Object, bounds: &Bounds) -> Result<Subject
 
 fn read_send_limit(node: Node) -> Result<SendLimit> {
     let mut options = node.object()?;
+    let is_name = |node: Node| node.text_if("the name of a channel", channel::is_name).map(str::to_owned);
     let limit = SendLimit {
+        channel: options.take("channel").map(is_name).transpose()?,
         count: options.need("count")?.integer(1..=MOST_SENDS)?,
         window_ms: options.need("minutes")?.integer::<u64>(1..=1440)? * MINUTE_MS,
     };

@@ -5,7 +5,7 @@ mod typed;
 
 use std::path::PathBuf;
 
-use super::{Condition, Config, Durability, KeySource, RepositoryUrl, StepConfig, Via};
+use super::{Access, CarrierConfig, Condition, Config, Durability, KeySource, RepositoryUrl, StepConfig, Via};
 use crate::message::Texts;
 use crate::outcome::Outcome;
 use crate::policy::{Policy, Profile, SendLimit};
@@ -42,6 +42,18 @@ fn unsupported(cases: &[(&str, &str)]) {
     }
 }
 
+/// What the only sender is, and its time-out.
+fn lone(config: &Config) -> (Via, u64) {
+    let [sender] = &config.senders[..] else { panic!() };
+    (sender.via, sender.timeout_ms)
+}
+
+/// How the only carrier is reached.
+fn carrier_of(mut config: Config) -> CarrierConfig {
+    let Some(Access::Vonage(carrier)) = config.senders[0].access.take() else { panic!() };
+    carrier
+}
+
 fn here(path: &str) -> PathBuf {
     std::env::current_dir().unwrap().join(path)
 }
@@ -58,12 +70,12 @@ fn defaults() {
         assert_eq!(config.policy, Policy::default());
         assert_eq!(config.texts, Texts::default());
         assert!(!config.own_codes);
-        assert_eq!((config.sender, config.timeout_ms), (Via::Console, 10_000));
+        assert_eq!(lone(&config), (Via::Console, 10_000));
         assert_eq!(config.workflow, [StepConfig::new("messenger"), StepConfig::new("sms")]);
         assert_eq!(config.durability, Durability::Full);
     }
     let step = StepConfig::new("messenger");
-    assert_eq!((step.expiry_seconds, step.condition, step.from), (120, Condition::Read, None));
+    assert_eq!((step.expiry_seconds, step.condition, step.from), (120, None, None));
 }
 
 #[test]
@@ -84,13 +96,14 @@ fn whole_configuration() {
     assert_eq!((config.previous_keys.len(), config.namespace.as_str()), (1, "ü b"));
     assert_eq!((config.otp_length, config.validity_ms, config.max_attempts), (10, 30_000, 3));
     assert!(config.own_codes);
-    assert_eq!((config.sender, config.timeout_ms), (Via::Host, 3000));
+    assert_eq!(lone(&config), (Via::Host, 3000));
     assert_eq!(config.durability, Durability::Process);
     let step = StepConfig {
         channel: "pager_2".into(),
+        sender: 0,
         from: Some("me".into()),
         expiry_seconds: 15,
-        condition: Condition::Delivered,
+        condition: Some(Condition::Delivered),
         template: Some("{code}!".into()),
         provider_template: None,
         max_characters: None,
@@ -98,13 +111,12 @@ fn whole_configuration() {
     assert_eq!(config.workflow, [step]);
     let policy = &config.policy;
     assert_eq!((policy.profile, policy.cooldown_ms, policy.retention_minutes), (Profile::Pci, 1000, 0));
-    assert_eq!(policy.send_limits, [SendLimit { count: 2, window_ms: 180_000 }]);
+    assert_eq!(policy.send_limits, [SendLimit { channel: None, count: 2, window_ms: 180_000 }]);
     let failures = policy.subject_failures;
     assert_eq!((failures.lock_after, failures.lock_ms, failures.disable_after), (4, 1_860_000, 50));
     assert!(policy.allows("39") && policy.allows("1202") && !policy.allows("44"));
     assert!(!policy.context_required);
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings.iter().all(|warning| warning.ends_with("does nothing with sender host")));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
 #[test]

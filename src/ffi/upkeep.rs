@@ -111,14 +111,15 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
 /// repository was moved. Each service counts for itself, in each process. A child of fork() goes on from what its
 /// parent had counted. No counter ever goes back. Two that were read together need not be of the same moment.
 ///
-/// Reply: whole numbers below 2^53. A counter that is 0 is absent: read it with 0 for `absent`.
+/// Reply: whole numbers below 2^53; of errors, messages and reports they end at 9,999,999,999. A counter that is 0 is
+/// absent: read it with 0 for `absent`.
 /// - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
 ///   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook" or
 ///   "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
 ///   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
 /// - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
 ///   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
-///   sent (OTP_E_IN_DOUBT). SENDER is `sender.type`. With "none" there is nothing to count.
+///   sent (OTP_E_IN_DOUBT). SENDER is a name in `senders`, or else `sender.type`. With "none" there is nothing to count.
 /// - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`: the steps
 ///   that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
 ///   delivery of this repository.

@@ -19,9 +19,10 @@ fn texts(json: &str) -> Texts {
 fn step(channel: &str, template: Option<&str>) -> StepConfig {
     StepConfig {
         channel: channel.to_owned(),
+        sender: 0,
         from: None,
         expiry_seconds: 120,
-        condition: Condition::Read,
+        condition: Some(Condition::Read),
         template: template.map(str::to_owned),
         provider_template: None,
         max_characters: None,

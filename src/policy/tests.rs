@@ -49,7 +49,8 @@ fn a_lock_from_the_future_counts_from_now() {
 }
 
 fn policy(cooldown_ms: u64, limits: &[(u32, u64)]) -> Policy {
-    let send_limits = limits.iter().map(|(count, window_ms)| SendLimit { count: *count, window_ms: *window_ms });
+    let send_limits =
+        limits.iter().map(|(count, window_ms)| SendLimit { channel: None, count: *count, window_ms: *window_ms });
     Policy { cooldown_ms, send_limits: send_limits.collect(), ..Policy::default() }
 }
 
@@ -59,7 +60,7 @@ fn sliding_windows_hold_exactly() {
     let mut sends = Sends::default();
     let mut times = Vec::new();
     for ms in 0..6000 {
-        if policy.send_wait_ms(&sends, at(ms)).is_none() {
+        if policy.send_wait_ms(None, Turn::First, &sends, at(ms)).is_none() {
             sends.add(at(ms), policy.sends_kept());
             times.push(ms);
         }
@@ -76,11 +77,11 @@ fn the_longest_wait_is_told_and_is_enough() {
     let policy = policy(30_000, &[(2, 600_000)]);
     let mut sends = Sends::default();
     sends.add(at(0), 50);
-    assert_eq!(policy.send_wait_ms(&sends, at(29_999)), Some(1));
+    assert_eq!(policy.send_wait_ms(None, Turn::First, &sends, at(29_999)), Some(1));
     sends.add(at(30_000), 50);
-    let wait = policy.send_wait_ms(&sends, at(30_000)).unwrap();
+    let wait = policy.send_wait_ms(None, Turn::First, &sends, at(30_000)).unwrap();
     assert_eq!(wait, 570_000);
-    assert_eq!(policy.send_wait_ms(&sends, at(30_000 + wait)), None);
+    assert_eq!(policy.send_wait_ms(None, Turn::First, &sends, at(30_000 + wait)), None);
 }
 
 #[test]
@@ -89,8 +90,8 @@ fn sends_from_the_future_count_from_now() {
     let mut sends = Sends::default();
     sends.add(at(365 * DAY_MS), 50);
     assert!(sends.settle(at(0)));
-    assert_eq!(policy.send_wait_ms(&sends, at(0)), Some(1000));
-    assert_eq!(policy.send_wait_ms(&sends, at(1000)), None);
+    assert_eq!(policy.send_wait_ms(None, Turn::First, &sends, at(0)), Some(1000));
+    assert_eq!(policy.send_wait_ms(None, Turn::First, &sends, at(1000)), None);
 }
 
 #[test]

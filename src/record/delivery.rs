@@ -29,7 +29,7 @@ pub enum DeliveryState {
     Failed,
     /// Whether it was sent is not known.
     InDoubt,
-    /// There was no address for the step.
+    /// There was no address for the step, or a limit was reached.
     Skipped,
     /// The step was called off before its message left: one before it did what was asked of it, or the code ended.
     Stopped,
@@ -63,9 +63,14 @@ impl Via {
         }
     }
 
-    /// Whether a carrier delivers, which knows its own channels and needs sender addresses.
-    pub fn is_carrier(self) -> bool {
+    /// Whether Vonage delivers, which knows its own channels and needs sender addresses.
+    pub fn is_vonage(self) -> bool {
         matches!(self, Via::Dispatch | Via::Messages)
+    }
+
+    /// Whether it has all steps of a delivery, since somebody else goes from one to the next.
+    pub fn delivers_alone(self) -> bool {
+        matches!(self, Via::Dispatch | Via::None)
     }
 }
 
@@ -75,6 +80,9 @@ impl Via {
 pub struct Step {
     /// The channel.
     pub channel: String,
+    /// The name of its sender, where senders have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
     /// How far it came.
     pub status: DeliveryState,
     /// When.
@@ -96,7 +104,7 @@ pub struct Delivery {
     /// The provider's identifier of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatch_uuid: Option<String>,
-    /// Steps begun or passed over, in the order of the workflow. The newest is one that was begun.
+    /// Steps begun or passed over, in the order of the workflow.
     pub steps: Vec<Step>,
     /// When the workflow goes on from the newest step, if its condition has not come by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,8 +129,13 @@ impl Delivery {
         }
     }
 
+    /// The newest step that was begun.
+    pub fn newest(&self) -> Option<&Step> {
+        self.steps.iter().rev().find(|step| step.status != DeliveryState::Skipped)
+    }
+
     /// How far it came: as far as its newest step.
     pub fn state(&self) -> DeliveryState {
-        self.steps.last().map_or(DeliveryState::Sending, |step| step.status)
+        self.newest().map_or(DeliveryState::Sending, |step| step.status)
     }
 }

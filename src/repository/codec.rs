@@ -44,6 +44,7 @@ const LENGTH_SHIFT: u8 = 4; // of a derived code; 0 for a MAC
 /// Flags of a step's status byte, beside the four lowest bits.
 const HAS_MESSAGE_UUID: u8 = 1 << 4;
 const HAS_ERROR: u8 = 1 << 5;
+const HAS_SENDER: u8 = 1 << 6;
 
 /// More bytes than any row has: a sealed part comes from a request of 16 KiB at most.
 const MOST_BYTES: usize = 32 * 1024;
@@ -299,9 +300,14 @@ impl RowWriter {
             let status = STATES.iter().position(|state| *state == step.status).unwrap_or_default() as u8;
             let uuid = if step.message_uuid.is_some() { HAS_MESSAGE_UUID } else { 0 };
             let error = if step.error.is_some() { HAS_ERROR } else { 0 };
-            self.byte(status | uuid | error);
+            let sender = if step.sender.is_some() { HAS_SENDER } else { 0 };
+            self.byte(status | uuid | error | sender);
             self.near(step.at, base);
-            step.message_uuid.iter().chain(&step.error).for_each(|text| self.bytes(text.as_bytes()));
+            step.sender
+                .iter()
+                .chain(&step.message_uuid)
+                .chain(&step.error)
+                .for_each(|text| self.bytes(text.as_bytes()));
         }
     }
 }

@@ -5,6 +5,7 @@
 //! that no rule has to expect a value that the rules never make.
 
 use super::{Meta, Row};
+use crate::channel::is_sender_name;
 use crate::clock::MINUTE_MS;
 use crate::limits::{CHANNEL_BYTES, ID_BYTES, INDEX_KEY_SEALED_BYTES, LEAST_SEALED_BYTES, MOST_KEYS, STEP_ERROR_BYTES};
 use crate::policy::{Failures, MOST_FAILURES, MOST_LOCK_MINUTES, MOST_SENDS, Sends};
@@ -93,6 +94,7 @@ fn is_delivery(delivery: &Delivery) -> bool {
 
 fn is_step(step: &Step) -> bool {
     is_name(&step.channel, CHANNEL_BYTES)
+        && step.sender.as_deref().is_none_or(is_sender_name)
         && is_name_or_none(step.message_uuid.as_deref(), ID_BYTES)
         && step.error.as_ref().is_none_or(|error| error.len() <= STEP_ERROR_BYTES)
 }

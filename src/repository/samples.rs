@@ -78,6 +78,7 @@ impl Draw {
     fn step(&mut self) -> Step {
         Step {
             channel: CHANNELS[self.number(CHANNELS.len() as u64) as usize].to_owned(),
+            sender: self.chance().then(|| "by_name".to_owned()),
             status: STATES[self.number(STATES.len() as u64) as usize],
             at: self.time(),
             message_uuid: self.chance().then(|| self.text()),

@@ -73,6 +73,8 @@ mod tests {
             code: Zeroizing::new("123456".to_owned()),
             expires_in_seconds: None,
             locale: None,
+            sender: None,
+            client_ref: None,
         }
     }
 

@@ -29,6 +29,12 @@ pub struct Message {
     /// The locale of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// The name of its sender, where senders have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// By what a report names it, where the host's function delivers: 1 to 100 characters, opaque.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ref: Option<String>,
 }
 
 /// What became of a message.
@@ -85,6 +91,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// A message that was held back.
+    pub fn called_off() -> Self {
+        Answer::NotTaken(SendFailure { detail: "it was called off".to_owned(), ..SendFailure::default() })
+    }
+
     /// Why it was not, or perhaps not, taken.
     pub fn failure(&self) -> Option<&SendFailure> {
         match self {

@@ -1,19 +1,20 @@
 //! Creating a code: everything up to the commit after which it is delivered.
 
+use std::sync::Arc;
+
 use super::after::AfterResult;
-use super::deliver::Way;
 use super::order::Order;
 use super::plan::{Contents, Job, Occasion};
-use super::replies::{locked_reply, subject_locked, whole_seconds_up};
+use super::replies::{limited_reply, locked_reply, subject_locked};
+use super::sends::Allowance;
+use super::ways::Ways;
 use super::{Core, Service, rows};
-use crate::block::Recipient;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks::About;
 use crate::metrics::Call;
 use crate::outcome::Outcome;
-use crate::policy::Sends;
-use crate::record::{CodeState, FirstAnswer, Record, Via};
+use crate::record::{CodeState, FirstAnswer, Record};
 use crate::reply::{CreateReply, SendFailure};
 use crate::repository::{Commit, Sweeper, Transaction, transact};
 use crate::workflow;
@@ -49,14 +50,14 @@ impl Service {
             let mut client = None;
             let answer = self.order(token, row, request).and_then(|order| {
                 client = order.client;
-                let way = self.way()?;
+                let ways = self.ways()?;
                 let (core, moment) = (self.core.clone(), self.hooks.moment());
                 let commit = Commit { synced: true, sweep: Some((SWEPT_ROWS, Sweeper::new(core.tenant(), moment))) };
                 let decision = transact(&*self.core.repository, commit, move |transaction| {
                     let now = transaction.time(&moment);
                     core.begin_create(transaction, &order, now)
                 })?;
-                Ok(self.finish(decision, way.as_ref())?)
+                Ok(self.finish(decision, &ways)?)
             });
             let about = About { row: Some(&row), client: client.as_ref(), ..About::default() };
             self.logged_about("create", about, answer)
@@ -64,11 +65,11 @@ impl Service {
     }
 
     /// What follows the commit.
-    pub(super) fn finish(&self, decision: Decision, way: Option<&Way<'_>>) -> AfterResult<CreateReply> {
-        match (decision, way) {
-            (Decision::Answered(reply), _) => Ok(*reply),
-            (Decision::Deliver(job), Some(way)) => self.deliver(*job, way),
-            (Decision::Deliver(job), None) => self.hand_over(&job),
+    pub(super) fn finish(&self, decision: Decision, ways: &Arc<Ways>) -> AfterResult<CreateReply> {
+        match decision {
+            Decision::Answered(reply) => Ok(*reply),
+            Decision::Deliver(job) if self.hands_over() => self.hand_over(&job),
+            Decision::Deliver(job) => self.deliver(*job, ways),
         }
     }
 }
@@ -92,9 +93,9 @@ impl Core {
         if let Some(locked) = subject_locked(standing) {
             return Decision::answered(locked_reply(locked, standing));
         }
-        let sends = match self.may_send(transaction, &order.recipients, now)? {
-            Ok(sends) => sends,
-            Err(reply) => return Decision::answered(reply),
+        let sends = match self.may_send_first(transaction, &order.steps, now)? {
+            Allowance::Granted(sends) => sends,
+            Allowance::Wait(wait_ms) => return Decision::answered(limited_reply(wait_ms)),
         };
         let (record, code) = self.draw(order, older, now)?;
         let Order { token, envelope, .. } = order;
@@ -102,7 +103,7 @@ impl Core {
         let left_ms = self.config.validity_ms;
         let steps = self.plan(&Contents { token, envelope, code: &code, left_ms, first: 0 })?;
         rows::put_new_record(transaction, &row, timer, &record);
-        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
+        self.count_sends(transaction, sends, now);
         Ok(Decision::Deliver(Box::new(Job {
             row,
             record,
@@ -111,28 +112,6 @@ impl Core {
             now,
             occasion: Occasion::First,
         })))
-    }
-
-    /// The sends so far, or the refusal when one more is too much for any recipient.
-    pub(super) fn may_send(
-        &self,
-        transaction: &mut dyn Transaction,
-        recipients: &[Recipient],
-        now: Time,
-    ) -> Result<std::result::Result<Vec<(Recipient, Sends)>, CreateReply>> {
-        let mut counted = Vec::with_capacity(recipients.len());
-        for recipient in recipients {
-            counted.push((*recipient, rows::settled_sends(transaction, recipient, now)?));
-        }
-        let waits = counted.iter().filter_map(|(_, sends)| self.config.policy.send_wait_ms(sends, now));
-        Ok(match waits.max() {
-            None => Ok(counted),
-            Some(wait_ms) => {
-                let mut reply = CreateReply::new(Outcome::RateLimited);
-                reply.retry_after_seconds = Some(whole_seconds_up(wait_ms));
-                Err(reply)
-            }
-        })
     }
 
     /// The answer to a request that was seen before, from what is stored: the first that was given, or is given now.
@@ -159,7 +138,7 @@ impl Core {
             let detail = "the message may have been sent: the first request has not been answered".to_owned();
             reply.failure = Some(SendFailure { detail, ..SendFailure::default() });
         }
-        if self.config.sender == Via::None && record.code.state == CodeState::Live && !record.is_locked() {
+        if self.config.hands_over() && record.code.state == CodeState::Live && !record.is_locked() {
             // Of the newest step, which may have followed one that failed, or been asked for.
             let newest = record.delivery.steps.len().saturating_sub(1);
             let (_, steps) = self.plan_stored(&order.token, &order.row, record, newest, now)?;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::after::AfterResult;
 use super::plan::{Job, Occasion, Steps};
+use super::steps::Means;
+use super::ways::{Leave, Ways};
 use super::{Core, DURABLE, RELAXED, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -22,17 +24,8 @@ use crate::outcome::Outcome;
 use crate::record::{FirstAnswer, Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
 use crate::repository::{Row, Transaction, transact};
-use crate::sender::vonage::Carrier;
-use crate::sender::{Answer, Sender};
+use crate::sender::Answer;
 use crate::workflow::{self, Reference};
-
-/// How messages leave. Found before anything is stored: the host may take its function away at any moment.
-pub enum Way<'a> {
-    /// Through the host's function, or to the console.
-    Sender(Arc<dyn Sender>),
-    /// Through the carrier.
-    Carrier(&'a Carrier),
-}
 
 /// A step that was begun: what must still be so when its message leaves, and when its outcome is stored.
 struct BegunStep {
@@ -79,6 +72,7 @@ struct StepResult {
     uuid: Option<String>,
     error: Option<String>,
     steps: Arc<Steps>,
+    ways: Arc<Ways>,
     /// What may follow.
     next: Option<Next>,
     occasion: Occasion,
@@ -100,11 +94,13 @@ impl Service {
     /// # Errors
     ///
     /// `Store` when a message certainly did not leave and that could not be stored.
-    pub(super) fn deliver(&self, mut job: Job, way: &Way<'_>) -> AfterResult<CreateReply> {
-        let deadline = Instant::now() + Duration::from_millis(self.core.config.timeout_ms);
+    pub(super) fn deliver(&self, mut job: Job, ways: &Arc<Ways>) -> AfterResult<CreateReply> {
+        let deadline = Instant::now() + Duration::from_millis(self.core.config.deadline_ms());
         loop {
-            let Some(answer) = self.send(&job, way, deadline)? else { return Ok(CreateReply::new(Outcome::Cancelled)) };
-            match self.store(&job, &answer, deadline) {
+            let Some(answer) = self.send(&job, ways, deadline)? else {
+                return Ok(CreateReply::new(Outcome::Cancelled));
+            };
+            match self.store(&job, &answer, ways, deadline) {
                 Ok(Stored::Gone) => return Ok(CreateReply::new(Outcome::Cancelled)),
                 Ok(Stored::Next(record)) => job.record = *record,
                 Ok(Stored::Ended(outcome, record)) => return Ok(self.sent(outcome, answer, &record, job.now)),
@@ -114,9 +110,9 @@ impl Service {
     }
 
     /// Sends a step that nobody waits for. What came of it is in the record, or else in the log.
-    pub(super) fn deliver_alone(&self, job: Job) {
-        let (row, Some(carrier)) = (job.row, &self.core.carrier) else { return };
-        if let Err(error) = self.deliver(job, &Way::Carrier(carrier)).map_err(Error::from) {
+    pub(super) fn deliver_alone(&self, job: Job, ways: &Arc<Ways>) {
+        let row = job.row;
+        if let Err(error) = self.deliver(job, ways).map_err(Error::from) {
             self.hooks.log(Level::Error, "send", error.outcome(), About { row: Some(&row), ..About::default() });
         }
     }
@@ -129,22 +125,17 @@ impl Service {
     }
 
     /// Sends the step that was begun, unless it was called off meanwhile. Nothing is locked.
-    fn send(&self, job: &Job, way: &Way<'_>, deadline: Instant) -> AfterResult<Option<Answer>> {
+    fn send(&self, job: &Job, ways: &Ways, deadline: Instant) -> AfterResult<Option<Answer>> {
         let message = job.message()?;
-        let answer = match way {
-            Way::Sender(sender) => sender.send(message).into(),
-            Way::Carrier(carrier) => {
-                let mut may_leave = Ok(true);
-                let answer = self.core.send_by_carrier(carrier, job, deadline, &mut || {
-                    may_leave = self.let_go(job);
-                    matches!(may_leave, Ok(true))
-                })?;
-                match may_leave? {
-                    true => answer,
-                    false => return Ok(None),
-                }
-            }
+        let mut let_go = Ok(true);
+        let mut may_leave = || {
+            let_go = self.let_go(job);
+            matches!(let_go, Ok(true))
         };
+        let answer = self.core.send_step(job, ways, Leave { deadline, may_leave: &mut may_leave })?;
+        if !let_go? {
+            return Ok(None);
+        }
         let level = match &answer {
             Answer::Accepted { .. } => Level::Info,
             Answer::Refused(_) => Level::Warning,
@@ -152,7 +143,7 @@ impl Service {
         };
         let step = Some((message.channel.as_str(), state(&answer)));
         let about = About { row: Some(&job.row), step, failure: answer.failure(), ..About::default() };
-        self.core.metrics.sent(outcome(&answer));
+        self.core.metrics.sent(self.core.sender_at(job.at()), outcome(&answer));
         self.hooks.log(level, "send", outcome(&answer), about);
         Ok(Some(answer))
     }
@@ -173,7 +164,7 @@ impl Service {
     }
 
     /// Stores what came of a step, and begins the next one where this one certainly failed.
-    fn store(&self, job: &Job, answer: &Answer, deadline: Instant) -> Result<Stored> {
+    fn store(&self, job: &Job, answer: &Answer, ways: &Arc<Ways>, deadline: Instant) -> Result<Stored> {
         let status = state(answer);
         let may_follow = status == DeliveryState::Failed && Instant::now() < deadline;
         let next = if job.record.delivery.claimed { Next::Claim } else { Next::Begin };
@@ -185,6 +176,7 @@ impl Service {
             uuid,
             error: answer.failure().map(short_error),
             steps: job.steps.clone(),
+            ways: ways.clone(),
             next: may_follow.then_some(next),
             occasion: job.occasion,
         };
@@ -236,7 +228,7 @@ impl Core {
             Meanwhile::Superseded => {}
             Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, result, now),
         }
-        let begun = meanwhile == Meanwhile::Current && self.follow(&mut record, result, now);
+        let begun = meanwhile == Meanwhile::Current && self.follow(transaction, &mut record, result, now)?;
         let answer = if begun { None } else { Some(conclude(&mut record, result, meanwhile)) };
         let stored = Box::new(record.clone());
         rows::put_record(transaction, &row, &before, record, now);
@@ -273,14 +265,27 @@ impl Core {
     }
 
     /// Begins the step after one that failed, if it may and there is one.
-    fn follow(&self, record: &mut Record, result: &StepResult, now: Time) -> bool {
-        let goes_on = result.next.is_some() && workflow::has_failed(record.delivery.state());
-        let goes_on = goes_on && workflow::may_go_on(record, record.deliveries, result.step.at);
-        let begun = goes_on && self.begin_next(record, &result.steps, now);
-        if begun && result.next == Some(Next::Claim) {
+    fn follow(
+        &self,
+        transaction: &mut dyn Transaction,
+        record: &mut Record,
+        result: &StepResult,
+        now: Time,
+    ) -> Result<bool> {
+        let claims = result.next == Some(Next::Claim);
+        let goes_on = result.next.is_some()
+            && workflow::has_failed(record.delivery.state())
+            && workflow::may_go_on(record, record.deliveries, result.step.at)
+            && (!claims || workflow::has_time(record, now));
+        if !goes_on {
+            return Ok(false);
+        }
+        let means = Means { steps: &result.steps, ways: &result.ways };
+        let begun = self.leave_due(record, now, |record| self.begin_next(transaction, record, &means, now))?;
+        if begun && claims {
             self.claim_step(record, now);
         }
-        begun
+        Ok(begun)
     }
 
     fn let_go(&self, transaction: &mut dyn Transaction, step: &BegunStep, steps: &Steps, now: Time) -> Result<bool> {

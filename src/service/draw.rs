@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::code;
 use crate::error::{Error, Result};
 use crate::random::random;
-use crate::record::{Code, CodeState, Delivery, Record, Secret};
+use crate::record::{Code, CodeState, Delivery, Record, Secret, Via};
 
 /// How often a code is drawn anew because the token remembers it: one draw in a hundred thousand would be unlucky.
 const DRAWS: usize = 100;
@@ -42,9 +42,9 @@ impl Core {
             sealed,
             idempotency: order.idempotency,
             deliveries,
-            delivery: Delivery::new(self.config.sender),
+            delivery: Delivery::new(Via::None),
         };
-        self.begin_delivery(&mut record, &order.steps, now);
+        self.begin_delivery(&mut record, &order.steps, now)?;
         Ok((record, text))
     }
 

@@ -21,7 +21,7 @@ pub struct Order {
     pub row: RowKey,
     /// The subject on which failures count, hashed.
     pub subject: Subject,
-    /// The recipients on which sends count, hashed.
+    /// All recipients, hashed.
     pub recipients: Vec<Recipient>,
     /// Who asks.
     pub client: Option<Client>,
@@ -85,6 +85,11 @@ impl Core {
             AddressKind::Channel(_) => "address",
         };
         self.keys.index(kind, &self.config.namespace, text)
+    }
+
+    /// The same for the messages by one channel alone.
+    pub(super) fn recipient_by(&self, channel: &str, recipient: &Recipient) -> Recipient {
+        self.keys.index("recipient by channel", &self.config.namespace, &format!("{channel} {recipient}"))
     }
 
     /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.

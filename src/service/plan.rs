@@ -5,13 +5,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::Core;
-use crate::block::RowKey;
+use crate::block::{Recipient, RowKey};
 use crate::clock::{MINUTE_MS, SECOND_MS, Time};
 use crate::code;
 use crate::config::StepConfig;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::record::{Record, Via};
+use crate::record::Record;
 use crate::sender::Message;
 use crate::workflow::PlannedStep;
 
@@ -29,8 +29,11 @@ pub struct Contents<'a> {
     pub first: usize,
 }
 
+/// A step of the workflow, with its message if there is an address for it.
+pub type Planned = PlannedStep<Message>;
+
 /// All steps of the workflow.
-pub type Steps = [PlannedStep<Message>];
+pub type Steps = [Planned];
 
 /// Whether a code is being delivered for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl Core {
     ///
     /// `Argument` when there is no address for any step, or a text cannot be made.
     pub(super) fn plan(&self, contents: &Contents<'_>) -> Result<Arc<Steps>> {
-        let hands_over = self.config.sender == Via::None;
+        let hands_over = self.config.hands_over();
         let knows_none = hands_over && contents.envelope.addresses.is_empty();
         let mut steps = Vec::with_capacity(self.config.workflow.len());
         for (place, step) in self.config.workflow.iter().enumerate() {
@@ -91,8 +94,10 @@ impl Core {
             let to = address.map(|address| address.text.clone()).or(knows_none.then(String::new)).filter(|_| is_used);
             let message = to.map(|to| self.message(step, Zeroizing::new(to), contents)).transpose()?;
             let is_last = hands_over && message.is_some();
-            let expiry_ms = u64::from(step.expiry_seconds) * SECOND_MS;
-            steps.push(PlannedStep { channel: step.channel.clone(), expiry_ms, message });
+            let counts = if message.is_some() { self.counts(step, contents.envelope) } else { Vec::new() };
+            let wait_ms = step.condition.map(|_| u64::from(step.expiry_seconds) * SECOND_MS);
+            let (channel, sender, via) = (step.channel.clone(), self.sender_name(step), self.config.via(step));
+            steps.push(PlannedStep { channel, sender, via, wait_ms, counts, message });
             if is_last {
                 break;
             }
@@ -102,6 +107,29 @@ impl Core {
             return Err(Error::argument("request: has no address for any step of the workflow that it may use"));
         }
         Ok(steps.into())
+    }
+
+    /// On whom a step counts: on its own recipient; with Dispatch, which goes on by itself, on those of all steps.
+    fn counts(&self, step: &StepConfig, envelope: &Envelope) -> Vec<(Recipient, Option<String>)> {
+        let counted = |other: &&StepConfig| self.config.dispatches() || *other == step;
+        let mut counts = Vec::new();
+        for StepConfig { channel, .. } in self.config.workflow.iter().filter(counted) {
+            let Some(address) = envelope.address_for(channel) else { continue };
+            let recipient = self.recipient(&address.kind, &address.text);
+            let by_channel = self.config.policy.counts_channel(channel);
+            let by_channel = by_channel.then(|| (self.recipient_by(channel, &recipient), Some(channel.clone())));
+            for count in [Some((recipient, None)), by_channel].into_iter().flatten() {
+                if !counts.contains(&count) {
+                    counts.push(count);
+                }
+            }
+        }
+        counts
+    }
+
+    /// The name of a step's sender, where senders have names.
+    pub(super) fn sender_name(&self, step: &StepConfig) -> Option<String> {
+        self.config.senders.get(step.sender)?.name.clone()
     }
 
     /// The steps of a code that is stored and live, and what is sealed beside it.
@@ -139,7 +167,7 @@ impl Core {
         let minutes_left = left_ms.div_ceil(MINUTE_MS);
         let rendered =
             self.config.texts.render(step, envelope.locale.as_deref(), code, minutes_left, &envelope.params)?;
-        let in_reply = self.config.sender == Via::None;
+        let in_reply = self.config.hands_over();
         Ok(Message {
             token: token.to_owned(),
             channel: step.channel.clone(),
@@ -149,6 +177,8 @@ impl Core {
             code: Zeroizing::new(code.to_owned()),
             expires_in_seconds: (!in_reply).then_some(left_ms / SECOND_MS),
             locale: rendered.locale,
+            sender: self.sender_name(step).filter(|_| !in_reply),
+            client_ref: None,
         })
     }
 }

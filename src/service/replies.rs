@@ -32,9 +32,10 @@ pub fn whole_seconds_up(ms: u64) -> u64 {
 }
 
 pub fn delivery_reply(record: &Record) -> DeliveryReply {
-    let newest = record.delivery.steps.last();
+    let newest = record.delivery.newest();
     DeliveryReply {
         via: record.delivery.via.name(),
+        sender: newest.and_then(|step| step.sender.clone()),
         dispatch_uuid: record.delivery.dispatch_uuid.clone(),
         message_uuid: newest.and_then(|step| step.message_uuid.clone()),
         channel: newest.map(|step| step.channel.clone()),
@@ -48,6 +49,13 @@ pub fn locked_reply(locked: Locked, standing: Standing) -> CreateReply {
     let mut reply = CreateReply::new(Outcome::Locked);
     reply.locked = Some(locked);
     reply.retry_after_seconds = retry_after(Some(locked), standing);
+    reply
+}
+
+/// A refusal because of the limits on messages.
+pub fn limited_reply(wait_ms: u64) -> CreateReply {
+    let mut reply = CreateReply::new(Outcome::RateLimited);
+    reply.retry_after_seconds = Some(whole_seconds_up(wait_ms));
     reply
 }
 

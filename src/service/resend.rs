@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::create::Decision;
 use super::plan::{Job, Occasion, Steps};
-use super::replies::locked_reply;
+use super::replies::{limited_reply, locked_reply};
+use super::sends::Allowance;
+use super::steps::Means;
+use super::ways::Ways;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -57,22 +60,22 @@ impl Service {
         self.call(Call::Resend, || {
             let row = self.core.row(token)?;
             let answer = self.core.first_step(channel).and_then(|first| {
-                let way = self.way()?;
+                let ways = self.ways()?;
                 let (core, moment) = (self.core.clone(), self.hooks.moment());
                 let name = token.to_owned();
                 let decision = transact(&*self.core.repository, DURABLE, move |transaction| {
                     let now = transaction.time(&moment);
                     core.begin_resend(transaction, Resend { token: &name, row, first }, now)
                 })?;
-                Ok(self.finish(decision, way.as_ref())?)
+                Ok(self.finish(decision, &ways)?)
             });
             self.logged("resend", Some(&row), answer)
         })
     }
 
     /// Where the host delivers (sender `none`): says that the message which was handed over last certainly did not
-    /// leave, and hands over that of the next step for which there is an address, if there is one. That counts against
-    /// no limit, as no failover does.
+    /// leave, and hands over that of the next step for which there is an address, if there is one. That counts as every
+    /// message does, and the limits hold, without the cool-down: a step that they do not allow is skipped.
     ///
     /// # Errors
     ///
@@ -87,7 +90,7 @@ impl Service {
     }
 
     fn go_on_handing_over(&self, token: &str, row: RowKey) -> Result<CreateReply> {
-        if self.core.config.sender != Via::None {
+        if !self.hands_over() {
             return Err(Error::unsupported("not_sent: only with sender none"));
         }
         let (core, moment) = (self.core.clone(), self.hooks.moment());
@@ -96,7 +99,7 @@ impl Service {
             let now = transaction.time(&moment);
             core.begin_after_failure(transaction, &name, row, now)
         })?;
-        Ok(self.finish(decision, None)?)
+        Ok(self.finish(decision, &self.ways_at_hand())?)
     }
 }
 
@@ -122,14 +125,14 @@ impl Core {
         if !self.allows(&envelope.addresses) {
             return Decision::answered(CreateReply::new(Outcome::Refused));
         }
-        let sends = match self.may_send(transaction, &record.recipients, now)? {
-            Ok(sends) => sends,
-            Err(reply) => return Decision::answered(reply),
+        let sends = match self.may_send_first(transaction, &steps, now)? {
+            Allowance::Granted(sends) => sends,
+            Allowance::Wait(wait_ms) => return Decision::answered(limited_reply(wait_ms)),
         };
-        self.begin_delivery(&mut record, &steps, now);
+        self.begin_delivery(&mut record, &steps, now)?;
         record.see(now);
         rows::put_record(transaction, &row, &before, record.clone(), now);
-        rows::count_sends(transaction, sends, now, self.config.policy.sends_kept());
+        self.count_sends(transaction, sends, now);
         Ok(again(row, record, (envelope, steps), now))
     }
 
@@ -176,7 +179,13 @@ impl Core {
             true => Some(self.plan_stored(token, &row, &record, next, now)?),
             false => None,
         };
-        let planned = planned.filter(|(_, steps)| self.begin_next(&mut record, steps, now));
+        let begins = match &planned {
+            Some((_, steps)) => {
+                self.begin_next(transaction, &mut record, &Means { steps, ways: &Ways::default() }, now)?
+            }
+            None => false,
+        };
+        let planned = planned.filter(|_| begins);
         if let (Some(_), Some(step)) = (&planned, record.delivery.steps.last_mut()) {
             step.status = DeliveryState::Accepted;
         }

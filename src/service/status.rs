@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::metrics::Call;
 use crate::outcome::Outcome;
 use crate::policy::Standing;
-use crate::record::{CodeState, Record, Via};
+use crate::record::{CodeState, Record};
 use crate::reply::{DeliveryState, Status, StatusReply, StepReply};
 use crate::repository::transact;
 use crate::{webhook, workflow};
@@ -67,6 +67,7 @@ impl Core {
     fn steps(&self, record: &Record) -> Vec<StepReply> {
         let begun = record.delivery.steps.iter().map(|step| StepReply {
             channel: step.channel.clone(),
+            sender: step.sender.clone(),
             message_uuid: step.message_uuid.clone(),
             status: step.status,
             at: step.at.to_string(),
@@ -76,6 +77,7 @@ impl Core {
             let steps = self.config.workflow.iter().skip(record.delivery.steps.len());
             steps.map(move |step| StepReply {
                 channel: step.channel.clone(),
+                sender: self.sender_name(step),
                 message_uuid: None,
                 status: DeliveryState::Stopped,
                 at: at.to_string(),
@@ -88,7 +90,7 @@ impl Core {
     /// Since when the steps that the library did not begin never will be, if so.
     fn called_off(&self, record: &Record) -> Option<Time> {
         let newest = record.delivery.steps.len().checked_sub(1).and_then(|at| self.config.workflow.get(at));
-        let condition = newest.filter(|_| record.delivery.via == Via::Messages)?.condition;
+        let condition = newest.filter(|_| !record.delivery.via.delivers_alone())?.condition?;
         workflow::called_off(record, |state| webhook::reached(state, condition))
     }
 }

@@ -4,17 +4,19 @@
 //! Timers are found without a transaction, and looked at again in one. A timer that cannot be run, since its record
 //! is damaged, or has a key or a text that only others can use, is passed over and left to them.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::pace::Pace;
 use super::passed::{Passed, Place};
-use super::plan::{Job, Occasion, Steps};
+use super::plan::{Job, Occasion, Planned, Steps};
+use super::steps::Means;
+use super::ways::Ways;
 use super::{Core, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
-use crate::record::{Record, Via};
+use crate::hooks;
+use crate::record::{Delivery, Record};
 use crate::reply::RunDueReply;
 use crate::repository::Transaction;
 use crate::tenant;
@@ -31,10 +33,14 @@ pub struct Look {
     pub passed: Vec<Passed>,
 }
 
-/// What a record holds sealed: the steps with their messages, and the locale that was asked for.
-struct Material {
-    locale: Option<String>,
-    steps: Arc<Steps>,
+/// A step that a report says has failed.
+pub struct FailedStep<'a> {
+    /// The row of its record.
+    pub row: &'a RowKey,
+    /// Its place.
+    pub step: usize,
+    /// Who sends the next one.
+    pub ways: &'a Ways,
 }
 
 /// How long timers are run.
@@ -53,7 +59,7 @@ impl Service {
 
     /// Sends one step if one is due, for a call that is about something else and does not fail by it.
     pub(super) fn run_one_timer(&self) {
-        if self.via() == Via::Messages {
+        if self.core.config.is_timed() {
             let (budget, mut done) = (TimerBudget { until: Instant::now(), steps: 1 }, RunDueReply::default());
             let ran = self.run_some_timers(&budget, &mut Pace::new(), &mut done);
             let _ = self.logged("run_due", None, ran.map(|()| done));
@@ -61,7 +67,8 @@ impl Service {
     }
 
     fn run_some_timers(&self, budget: &TimerBudget, pace: &mut Pace, done: &mut RunDueReply) -> Result<()> {
-        if self.via() != Via::Messages {
+        // A step that begins calls the host, which is on this thread already.
+        if !self.core.config.is_timed() || hooks::is_called_back() {
             return Ok(());
         }
         let next = self.run_timers_of(budget, pace, &mut done.ran);
@@ -107,14 +114,16 @@ impl Service {
     /// Looks at these timers until one begins a step, and sends that. Gives how many it saw.
     fn look(&self, timers: Vec<RowKey>, pace: &mut Pace, ran: &mut u64) -> Result<usize> {
         let (core, moment) = (self.core.clone(), self.hooks.moment());
+        let ways = self.ways_at_hand();
+        let at_hand = ways.clone();
         let Look { seen, job, passed } = pace.transact(&*self.core.repository, move |transaction| {
             let now = transaction.time(&moment);
-            core.look(transaction, &timers, now)
+            core.look(transaction, &timers, &at_hand, now)
         })?;
         self.tell_passed("run_due", &passed);
         if let Some(job) = job {
             *ran += 1;
-            self.deliver_alone(*job);
+            self.deliver_alone(*job, &ways);
         }
         Ok(seen)
     }
@@ -122,12 +131,18 @@ impl Service {
 
 impl Core {
     /// Begins the first step that is due of these timers. Of many that look at the same time one begins it.
-    pub(super) fn look(&self, transaction: &mut dyn Transaction, timers: &[RowKey], now: Time) -> Result<Look> {
+    pub(super) fn look(
+        &self,
+        transaction: &mut dyn Transaction,
+        timers: &[RowKey],
+        ways: &Ways,
+        now: Time,
+    ) -> Result<Look> {
         let mut look = Look::default();
         for key in timers {
             look.seen += 1;
             let (about, ran) = match rows::timer(transaction, key) {
-                Ok(Some(timer)) if timer.due <= now => (timer.record, self.run(transaction, key, &timer, now)),
+                Ok(Some(timer)) if timer.due <= now => (timer.record, self.run(transaction, &timer, ways, now)),
                 Ok(_) => continue,
                 Err(error) => (*key, Err(error)),
             };
@@ -149,21 +164,20 @@ impl Core {
     fn run(
         &self,
         transaction: &mut dyn Transaction,
-        key: &RowKey,
         timer: &Timer,
+        ways: &Ways,
         now: Time,
     ) -> Result<Option<Box<Job>>> {
         let before = rows::record(transaction, &timer.record, now)?;
         let Some(before) = before.filter(|it| workflow::timer(&timer.record, it).as_ref() == Some(timer)) else {
-            transaction.delete(key);
+            transaction.delete(&timer.key());
             return Ok(None);
         };
         let (mut record, step) = (before.clone(), usize::from(timer.step));
         record.settle(now);
         let mut job = None;
         if workflow::may_go_on(&record, record.deliveries, step) {
-            let material = self.material(&timer.record, &record, now)?;
-            job = self.begin_step(&timer.record, &mut record, material, now);
+            job = self.begin_step(transaction, &timer.record, &mut record, ways, now)?;
         }
         if job.is_none() {
             record.delivery.due = None;
@@ -172,36 +186,85 @@ impl Core {
         Ok(job)
     }
 
-    /// What the messages of a record need.
-    fn material(&self, row: &RowKey, record: &Record, now: Time) -> Result<Material> {
-        let (envelope, steps) = self.plan_stored("", row, record, 0, now).map_err(Error::of_one_row)?;
-        Ok(Material { locale: envelope.locale, steps })
-    }
-
     /// Takes the newest step over if it is claimed and still in the workflow, and else begins the next one, if there
-    /// is one.
-    fn begin_step(&self, row: &RowKey, record: &mut Record, material: Material, now: Time) -> Option<Box<Job>> {
-        let newest = record.delivery.steps.last().map(|step| step.channel.as_str());
-        let planned = material.steps.get(record.delivery.steps.len().saturating_sub(1));
-        let is_planned = planned.is_some_and(|step| step.message.is_some() && Some(step.channel.as_str()) == newest);
-        if !is_planned || !workflow::is_claimed(record) {
+    /// is one and the code is good long enough.
+    ///
+    /// # Errors
+    ///
+    /// Of the row alone where this process cannot send: others may.
+    fn begin_step(
+        &self,
+        transaction: &mut dyn Transaction,
+        row: &RowKey,
+        record: &mut Record,
+        ways: &Ways,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
+        if !workflow::has_time(record, now) {
             record.delivery.call_off();
-            if !self.begin_next(record, &material.steps, now) {
-                return None;
+            return Ok(None);
+        }
+        let (envelope, steps) = self.plan_stored("", row, record, 0, now).map_err(Error::of_one_row)?;
+        if !self.takes_over(record, &steps, ways)? {
+            record.delivery.call_off();
+            if !self.begin_next(transaction, record, &Means { steps: &steps, ways }, now)? {
+                return Ok(None);
             }
         }
         self.claim_step(record, now);
-        let Material { locale, steps } = material;
-        Some(Box::new(Job { row: *row, record: record.clone(), locale, steps, now, occasion: Occasion::Again }))
+        let locale = envelope.locale;
+        Ok(Some(Box::new(Job { row: *row, record: record.clone(), locale, steps, now, occasion: Occasion::Again })))
     }
 
-    /// Begins the step after this one, which failed, if it may and there is one. The record must be settled. One that
-    /// cannot be opened is another tenant's, who goes on when it is due.
-    pub(super) fn go_on(&self, row: &RowKey, record: &mut Record, step: usize, now: Time) -> Option<Box<Job>> {
-        if self.config.sender != Via::Messages || !workflow::may_go_on(record, record.deliveries, step) {
-            return None;
+    /// Whether the newest step is claimed by somebody who died, and one of this workflow.
+    ///
+    /// # Errors
+    ///
+    /// Of the row alone where its sender is none of this service's, or has no function.
+    fn takes_over(&self, record: &Record, steps: &Steps, ways: &Ways) -> Result<bool> {
+        let Some(newest) = record.delivery.steps.last().filter(|_| workflow::is_claimed(record)) else {
+            return Ok(false);
+        };
+        if !self.config.senders.iter().any(|sender| sender.name == newest.sender) {
+            return Err(Error::config("senders: have none of the name that a step is claimed for").of_one_row());
         }
-        let material = self.material(row, record, now).ok()?;
-        self.begin_step(row, record, material, now)
+        let planned = steps.get(record.delivery.steps.len().saturating_sub(1));
+        let is_newest =
+            |step: &&Planned| step.message.is_some() && step.channel == newest.channel && step.sender == newest.sender;
+        planned.filter(is_newest).map_or(Ok(false), |step| ways.check(step).map(|()| true))
+    }
+
+    /// Begins the step after this one, which failed, if it may and there is one. The record must be settled.
+    pub(super) fn go_on(
+        &self,
+        transaction: &mut dyn Transaction,
+        failed: &FailedStep<'_>,
+        record: &mut Record,
+        now: Time,
+    ) -> Result<Option<Box<Job>>> {
+        let FailedStep { row, step, ways } = *failed;
+        if !self.config.is_timed() || !workflow::may_go_on(record, record.deliveries, step) {
+            return Ok(None);
+        }
+        self.leave_due(record, now, |record| self.begin_step(transaction, row, record, ways, now))
+    }
+
+    /// Goes on with a record. What cannot be begun here, since it is another tenant's or for a function that is not set,
+    /// is left to others, and due at once.
+    pub(super) fn leave_due<T: Default>(
+        &self,
+        record: &mut Record,
+        now: Time,
+        go_on: impl FnOnce(&mut Record) -> Result<T>,
+    ) -> Result<T> {
+        let before = record.delivery.clone();
+        let gone_on = go_on(record);
+        match gone_on {
+            Err(error) if error.is_of_one_row() => {
+                record.delivery = Delivery { due: Some(now), ..before };
+                Ok(T::default())
+            }
+            gone_on => gone_on,
+        }
     }
 }

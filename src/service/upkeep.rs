@@ -9,7 +9,6 @@ use super::{Service, driver, outcome};
 use crate::error::{Error, Result};
 use crate::hooks::{About, Level};
 use crate::metrics::Call;
-use crate::record::Via;
 use crate::reply::RunDueReply;
 use crate::repository::Sweeper;
 
@@ -41,10 +40,10 @@ impl Service {
         let answer = work.unwrap_or_else(|_| Err(Error::internal("the background driver panicked")));
         let answer = self.logged("run_due", None, answer);
         self.core.metrics.call(Call::RunDue, outcome(&answer));
-        let rest = match self.core.config.sender {
-            Via::Messages if self.hooks.has_clock() => driver::LOOK_AT_HOST_CLOCK,
-            Via::Messages => driver::LOOK,
-            _ => driver::SWEEP,
+        let rest = match self.core.config.is_timed() {
+            true if self.hooks.has_clock() => driver::LOOK_AT_HOST_CLOCK,
+            true => driver::LOOK,
+            false => driver::SWEEP,
         };
         match answer.map(|done| done.next_due_in_milliseconds) {
             Ok(due) => due.map_or(rest, |due| rest.min(Duration::from_millis(due))),

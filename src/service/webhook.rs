@@ -4,6 +4,8 @@ use std::iter;
 
 use super::plan::Job;
 use super::reference::Meant;
+use super::timers::FailedStep;
+use super::ways::Ways;
 use super::{Core, DURABLE, Service, rows};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -74,10 +76,7 @@ impl Service {
         let (kind, heard) = match webhook::parse(body)? {
             Event::Inbound(inbound) => return self.hear_inbound(inbound, body, verifier.repeated_within_ms()),
             Event::Other => return Ok(WebhookReply { known: Some(false), ..WebhookReply::new(WebhookKind::Other) }),
-            Event::Status(status) => (
-                WebhookKind::Status,
-                self.store_report(move |core, transaction, now| core.report(transaction, &status, now))?,
-            ),
+            Event::Status(status) => (WebhookKind::Status, self.store_status(status)?),
             Event::Final(last) => (
                 WebhookKind::Final,
                 self.store_report(move |core, transaction, now| core.last_report(transaction, &last, now))?,
@@ -91,11 +90,16 @@ impl Service {
         }
         match heard.next {
             // The report itself was taken.
-            Some(job) => self.deliver_alone(*job),
+            Some(job) => self.deliver_alone(*job, &self.ways_at_hand()),
             None => self.run_one_timer(),
         }
         let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
         Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+    }
+
+    fn store_status(&self, status: StatusEvent) -> Result<Heard> {
+        let ways = self.ways_at_hand();
+        self.store_report(move |core, transaction, now| core.report(transaction, &status, &ways, now))
     }
 
     fn count_report(&self, heard: &Heard) {
@@ -132,7 +136,7 @@ impl Service {
 
 impl Core {
     /// Stores a report on one message.
-    fn report(&self, transaction: &mut dyn Transaction, status: &StatusEvent, now: Time) -> Result<Heard> {
+    fn report(&self, transaction: &mut dyn Transaction, status: &StatusEvent, ways: &Ways, now: Time) -> Result<Heard> {
         let Some(Meant { row, delivery, step }) = self.meant(transaction, status)? else { return Ok(Heard::UNKNOWN) };
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };
         let mut record = before.clone();
@@ -156,7 +160,11 @@ impl Core {
             state = step.status;
         }
         let mut heard = Heard::new(row, &before, &record, state);
-        heard.next = self.after_report(&row, &mut record, place, state, now);
+        if workflow::has_failed(state) {
+            heard.next = self.go_on(transaction, &FailedStep { row: &row, step: place, ways }, &mut record, now)?;
+        } else {
+            self.end_if_met(&mut record, place, state);
+        }
         rows::put_record(transaction, &row, &before, record, now);
         Ok(heard)
     }
@@ -176,27 +184,17 @@ impl Core {
         }
     }
 
-    /// What follows from a step's new state: its condition is met, or the next one begins at once.
-    fn after_report(
-        &self,
-        row: &RowKey,
-        record: &mut Record,
-        place: usize,
-        state: DeliveryState,
-        now: Time,
-    ) -> Option<Box<Job>> {
-        if workflow::has_failed(state) {
-            return self.go_on(row, record, place, now);
-        }
+    /// Begins no further step where a step's new state is what was waited for.
+    fn end_if_met(&self, record: &mut Record, place: usize, state: DeliveryState) {
         // By its place: two steps of one channel may have conditions of their own.
         let channel = record.delivery.steps.get(place).map(|step| step.channel.as_str());
         let configured = self.config.workflow.get(place).filter(|step| Some(step.channel.as_str()) == channel);
         let newest = workflow::is_newest(record, place);
-        let is_met = configured.is_some_and(|step| webhook::reached(state, step.condition));
+        let condition = configured.and_then(|step| step.condition);
+        let is_met = condition.is_some_and(|condition| webhook::reached(state, condition));
         if is_met && (newest || workflow::is_claimed(record)) {
             record.delivery.call_off();
         }
-        None
     }
 
     /// Stores the last report on a Dispatch workflow.
@@ -259,7 +257,8 @@ fn add_step(record: &mut Record, channel: &str, now: Time) -> Option<usize> {
         return None;
     }
     let channel = channel.to_owned();
-    steps.push(Step { channel, status: DeliveryState::Accepted, at: now, message_uuid: None, error: None });
+    let status = DeliveryState::Accepted;
+    steps.push(Step { channel, sender: None, status, at: now, message_uuid: None, error: None });
     steps.len().checked_sub(1)
 }
 

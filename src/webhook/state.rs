@@ -20,6 +20,7 @@ pub fn reached(state: DeliveryState, condition: Condition) -> bool {
     match condition {
         Condition::Delivered => matches!(state, DeliveryState::Delivered | DeliveryState::Read),
         Condition::Read => state == DeliveryState::Read,
+        Condition::Verified => false,
     }
 }
 

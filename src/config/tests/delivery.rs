@@ -1,10 +1,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::super::{Auth, CarrierConfig, Condition, Config, PrivateKey, Via, delivery};
+use super::super::{Auth, CarrierConfig, Condition, Config, PrivateKey, SenderConfig, Via, delivery};
 use serde_json::{Value, json};
 
-use super::{config, here, refused};
+use super::{carrier_of, config, here, lone, refused};
 use crate::error::Error;
 use crate::message::Texts;
 use crate::strict;
@@ -13,9 +13,9 @@ use crate::strict;
 fn workflows() {
     let steps = |json: &str| config(&format!(r#"{{"sender": {{"type": "host"}}, "workflow": {json}}}"#)).workflow;
     let sms = &steps(r#"[{"channel": "sms"}]"#)[0];
-    assert_eq!((sms.condition, sms.expiry_seconds, sms.from.as_deref()), (Condition::Delivered, 120, None));
-    assert_eq!(steps(r#"[{"channel": "whatsapp", "expiryTime": 86400}]"#)[0].condition, Condition::Read);
-    assert_eq!(steps(r#"[{"channel": "sms", "conditionStatus": "read"}]"#)[0].condition, Condition::Read);
+    assert_eq!((sms.condition, sms.expiry_seconds, sms.from.as_deref()), (None, 120, None));
+    assert_eq!(steps(r#"[{"channel": "whatsapp", "expiryTime": 86400}]"#)[0].condition, None);
+    assert_eq!(steps(r#"[{"channel": "sms", "conditionStatus": "read"}]"#)[0].condition, Some(Condition::Read));
     assert_eq!(steps(&format!("[{}]", [r#"{"channel": "sms"}"#; 5].join(","))).len(), 5);
     for (steps, expected) in [
         ("[]", "workflow: must have 1 to 5 items"),
@@ -47,7 +47,7 @@ fn carriers() {
     const BASIC: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s""#;
     assert!(config(r#"{"background": true}"#).background && !config("{}").background);
     let basic = config(&format!(r#"{{"sender": {{{BASIC}, "auth": "basic", "timeoutSeconds": 5}}}}"#));
-    assert_eq!((basic.sender, basic.timeout_ms), (Via::Messages, 5000));
+    assert_eq!(lone(&basic), (Via::Messages, 5000));
     let webhook = r#"{"webhook": {"signatureSecret": "secret", "apiKey": "k", "maxAgeSeconds": 60}}"#;
     assert_eq!(config(webhook).webhook.map(|webhook| webhook.max_age_seconds), Some(60));
     assert!(config("{}").webhook.is_none());
@@ -94,7 +94,7 @@ fn carriers_leave_out_steps_without_sender_address() {
     let read = |json: &str| {
         let mut root = strict::parse(json, "config", Error::config).ok().unwrap().object().ok().unwrap();
         let mut warnings = Vec::new();
-        let steps = delivery::read_workflow(&mut root, Via::Messages, &Texts::default(), &mut warnings);
+        let steps = delivery::read_workflow(&mut root, &senders(Via::Messages), &Texts::default(), &mut warnings);
         let steps: Vec<_> = steps.ok().unwrap().into_iter().map(|step| (step.channel, step.from.unwrap())).collect();
         (steps, warnings)
     };
@@ -128,10 +128,12 @@ fn carriers_limit_texts() {
 }
 
 fn carrier(json: &str) -> CarrierConfig {
-    let mut root = strict::parse(json, "config", Error::config).ok().unwrap().object().ok().unwrap();
-    let delivery = delivery::read_sender(&mut root).ok().unwrap();
-    assert!(delivery.via.is_carrier());
-    delivery.carrier.unwrap()
+    carrier_of(config(json))
+}
+
+/// Somebody of this kind, as the only sender.
+fn senders(via: Via) -> [SenderConfig; 1] {
+    [SenderConfig { name: None, via, timeout_ms: 10_000, access: None }]
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn whatsapp_templates() {
         let step = format!(r#"{{"channel": "{channel}", "from": "1", "template": "{template}"}}"#);
         let json = format!(r#"{{"workflow": [{step}]}}"#);
         let mut root = strict::parse(&json, "config", Error::config).ok().unwrap().object().ok().unwrap();
-        let steps = delivery::read_workflow(&mut root, via, &Texts::default(), &mut Vec::new());
+        let steps = delivery::read_workflow(&mut root, &senders(via), &Texts::default(), &mut Vec::new());
         steps.map(|mut steps| steps.pop().map(|step| (step.template, step.provider_template)).unwrap())
     };
     let (name, text) = (|name: &str| Some(name.to_owned()), Some("Code: {code}".to_owned()));
@@ -262,18 +264,24 @@ fn what_a_workflow_does_not_get_is_told() {
     assert_eq!(warnings(json!({})), [undriven]);
     assert!(warnings(json!({"background": true})).is_empty());
     assert!(warnings(json!({"workflow": [{"channel": "sms"}]})).is_empty());
-    let late = |place: usize| format!("workflow[{place}]: begins when the code has ended (expiryTime, validityTime)");
-    assert_eq!(warnings(json!({"background": true, "validityTime": 2})), [late(1)]);
-    assert!(warnings(json!({"background": true, "validityTime": 2.01})).is_empty());
+    let late = |place: usize| {
+        let when = "never begins in time, 30 seconds before the code ends (expiryTime, validityTime)";
+        format!("workflow[{place}]: {when}")
+    };
+    assert_eq!(warnings(json!({"background": true, "validityTime": 2.49})), [late(1)]);
+    assert!(warnings(json!({"background": true, "validityTime": 2.5})).is_empty());
     let step = json!({"channel": "sms", "expiryTime": 100});
     let three = json!({"background": true, "validityTime": 3, "workflow": [step, step, step]});
     assert_eq!(warnings(three), [late(2)]);
-    let idle = json!([{"channel": "messenger", "expiryTime": 60, "conditionStatus": "read"}, {"channel": "sms"}]);
-    let told = [
-        "workflow[0].expiryTime: does nothing with sender host",
-        "workflow[0].conditionStatus: does nothing with sender host",
-    ];
+    let idle = json!([{"channel": "messenger", "expiryTime": 60}, {"channel": "sms"}]);
+    let told = ["workflow[0].expiryTime: does nothing without conditionStatus with sender host"];
     assert_eq!(warnings(json!({"sender": {"type": "host"}, "workflow": idle})), told);
+    let idle = json!([{"channel": "sms", "expiryTime": 60, "conditionStatus": "read"}]);
+    let told = [
+        "workflow[0].expiryTime: does nothing with sender none",
+        "workflow[0].conditionStatus: does nothing with sender none",
+    ];
+    assert_eq!(warnings(json!({"sender": {"type": "none"}, "workflow": idle})), told);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn every_default_is_the_one_that_is_listed() {
         ("policy.subjectFailures.lockMinutes", failures.lock_ms / minute),
         ("policy.subjectFailures.disableAfter", failures.disable_after.into()),
         ("policy.retentionMinutes", policy.retention_minutes.into()),
-        ("sender.timeoutSeconds", config.timeout_ms / 1000),
+        ("sender.timeoutSeconds", config.deadline_ms() / 1000),
         ("workflow[].expiryTime", config.workflow[0].expiry_seconds.into()),
     ] {
         let option = listed().into_iter().find(|option| option["name"] == name).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::secret::is_key;
 use super::super::{Auth, Config, KeySource, PrivateKey};
-use super::{KEY, here};
+use super::{KEY, carrier_of, here};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::repository::conformance::ScratchFolder;
@@ -230,17 +230,17 @@ fn secrets_stand_in_files_and_in_the_environment() {
         "webhook": {"signatureSecret": in_file("signature", "a secret of thirty-two bytes and more\n")},
     });
     let read = Config::parse(Some(&config.to_string())).ok().unwrap();
-    let Some(Auth::Basic { api_key, api_secret }) = read.carrier.map(|carrier| carrier.auth) else { panic!() };
-    assert_eq!((api_key.as_str(), api_secret.as_str()), ("k", "s"));
-    assert!(matches!(read.key, KeySource::Given(key) if key.len() == 32));
+    assert!(matches!(&read.key, KeySource::Given(key) if key.len() == 32));
     assert_eq!(read.previous_keys.len(), 1);
-    assert_eq!(read.webhook.unwrap().signature_secret.as_str(), "a secret of thirty-two bytes and more");
+    assert_eq!(read.webhook.as_ref().unwrap().signature_secret.as_str(), "a secret of thirty-two bytes and more");
+    let Auth::Basic { api_key, api_secret } = carrier_of(read).auth else { panic!() };
+    assert_eq!((api_key.as_str(), api_secret.as_str()), ("k", "s"));
     open(&with_private_key(&in_file("pem", PEM))).unwrap();
 
     // What cargo sets for every test.
     let config = json!({"sender": {"type": "messages", "apiKey": "env:CARGO_PKG_NAME", "apiSecret": "s"}});
     let read = Config::parse(Some(&config.to_string())).ok().unwrap();
-    let Some(Auth::Basic { api_key, .. }) = read.carrier.map(|carrier| carrier.auth) else { panic!() };
+    let Auth::Basic { api_key, .. } = carrier_of(read).auth else { panic!() };
     assert_eq!(api_key, "libotp");
 }
 
@@ -255,7 +255,7 @@ fn a_reference_is_read_once_and_as_a_whole() {
     std::fs::write(folder.path().join("binary"), [0xff, 0xfe]).unwrap();
     let secret = |text: &str| {
         let config = json!({"sender": {"type": "messages", "apiKey": "k", "apiSecret": text}}).to_string();
-        Config::parse(Some(&config)).map(|config| match config.carrier.unwrap().auth {
+        Config::parse(Some(&config)).map(|config| match carrier_of(config).auth {
             Auth::Basic { api_secret, .. } => api_secret.to_string(),
             Auth::Jwt { .. } => panic!(),
         })

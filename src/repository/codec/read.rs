@@ -2,7 +2,7 @@
 
 use super::{
     CHANNELS, HAS_CONTEXT, HAS_DISPATCH_UUID, HAS_DUE, HAS_ERROR, HAS_IDEMPOTENCY, HAS_KEPT_FROM, HAS_MESSAGE_UUID,
-    HAS_REMEMBERED, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, MOVED, STATES, UNFINISHED, VIAS,
+    HAS_REMEMBERED, HAS_SENDER, HAS_SUBJECT, IS_CLAIMED, LENGTH_SHIFT, MOVED, STATES, UNFINISHED, VIAS,
 };
 use crate::block::{Block, KeySlot, Recipient, Subject};
 use crate::clock::Time;
@@ -184,8 +184,9 @@ impl RowReader<'_> {
         let flags = self.byte()?;
         let status = *STATES.get(usize::from(flags & 0xf))?;
         let at = self.near(base)?;
+        let sender = if flags & HAS_SENDER != 0 { Some(self.text()?) } else { None };
         let message_uuid = if flags & HAS_MESSAGE_UUID != 0 { Some(self.text()?) } else { None };
         let error = if flags & HAS_ERROR != 0 { Some(self.text()?) } else { None };
-        Some(Step { channel, status, at, message_uuid, error })
+        Some(Step { channel, sender, status, at, message_uuid, error })
     }
 }

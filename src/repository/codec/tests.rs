@@ -86,6 +86,7 @@ fn a_record_with_one_address_is_small() {
             claimed: false,
             steps: vec![Step {
                 channel: "sms".to_owned(),
+                sender: None,
                 status: DeliveryState::Accepted,
                 at: now,
                 message_uuid: None,

@@ -37,6 +37,7 @@ fn record() -> Record {
         delivery: Delivery {
             steps: vec![Step {
                 channel: "sms".to_owned(),
+                sender: None,
                 status: crate::reply::DeliveryState::Accepted,
                 at: created,
                 message_uuid: Some("m".to_owned()),

@@ -95,7 +95,8 @@ fn message<'a>(leg: &'a Leg<'a>, is_last: bool) -> WorkflowMessage<'a> {
     let to = of(leg.to, leg.channel == "messenger");
     let condition_status = match leg.condition {
         Condition::Delivered => "delivered",
-        Condition::Read => "read",
+        // Refused in a configuration.
+        Condition::Read | Condition::Verified => "read",
     };
     let failover = (!is_last).then_some(Failover { expiry_time: leg.expiry_seconds, condition_status });
     WorkflowMessage { from, to, message: content(leg), failover }

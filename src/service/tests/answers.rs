@@ -178,7 +178,10 @@ fn the_same_request_is_in_doubt_until_it_is_known() {
 /// Its time was over while it was being refused: the next step is somebody else's, and brings the code.
 #[test]
 fn a_code_that_another_step_brings_is_not_given_up() {
-    let stage = Stage::new("messages").at_first_send(|stage| assert_eq!(stage.fixture.later(120_000).due().0, 1));
+    let stage = Stage::new("messages").at_first_send(|stage| {
+        let others = || assert_eq!(stage.fixture.later(120_000).due().0, 1);
+        std::thread::scope(|scope| scope.spawn(others).join().unwrap());
+    });
     stage.carrier().order(&[422]);
     assert_eq!(outcome(stage.create("t")), Outcome::InDoubt);
     assert_eq!(stage.carrier().channels(), ["messenger", "sms"]);

@@ -6,7 +6,6 @@ use super::flow::{Carrier, code_in, fixture, fixture_with};
 use super::*;
 use crate::reply::DeliveryState;
 use crate::repository::conformance::ScratchFolder;
-use crate::service::deliver::Way;
 use crate::service::plan::Job;
 
 /// How long a claim lasts: the time for a request, and a second.
@@ -18,15 +17,16 @@ impl Fixture {
         let (core, now) = (self.service.core.clone(), self.now());
         let timers: Vec<_> = core.repository.scan(core.tenant().timers()).flat_map(Result::unwrap).collect();
         let timers: Vec<_> = timers.into_iter().map(|(key, _)| key).collect();
-        let look =
-            transact(&*self.service.core.repository, DURABLE, move |transaction| core.look(transaction, &timers, now));
+        let ways = self.service.ways_at_hand();
+        let look = transact(&*self.service.core.repository, DURABLE, move |transaction| {
+            core.look(transaction, &timers, &ways, now)
+        });
         *look.unwrap().job.expect("a step that is due")
     }
 
     /// Goes on with a claimed step, as its owner does.
     fn deliver(&self, job: Job) -> CreateReply {
-        let carrier = self.service.core.carrier.as_ref().unwrap();
-        self.service.deliver(job, &Way::Carrier(carrier)).unwrap()
+        self.service.deliver(job, &self.service.ways_at_hand()).unwrap()
     }
 
     /// The steps of a delivery: channel and status.

@@ -63,7 +63,7 @@ fn messages_are_counted_by_what_came_of_them() {
     let outcomes = ["t", "u", "v", "w"].map(|token| fixture.send(token).outcome);
     assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::Send, Outcome::InDoubt]);
     let told = fixture.told();
-    assert_eq!(told.send.keys().copied().collect::<Vec<_>>(), ["messages"]);
+    assert_eq!(told.send.keys().collect::<Vec<_>>(), ["messages"]);
     assert_eq!(text(&told.send["messages"]), "accepted 2, failed 4, in_doubt 1");
     assert_eq!(fixture.counted("create"), "OTP_E_IN_DOUBT 1, OTP_E_SEND 1, OTP_OK 2");
 }
