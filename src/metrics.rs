@@ -33,11 +33,12 @@ pub enum Call {
     Cancel,
     Status,
     Webhook,
+    Report,
     RunDue,
 }
 
 impl Call {
-    const ALL: [Call; 8] = [
+    const ALL: [Call; 9] = [
         Call::Create,
         Call::Resend,
         Call::NotSent,
@@ -45,6 +46,7 @@ impl Call {
         Call::Cancel,
         Call::Status,
         Call::Webhook,
+        Call::Report,
         Call::RunDue,
     ];
 
@@ -58,6 +60,7 @@ impl Call {
             Call::Cancel => "cancel",
             Call::Status => "status",
             Call::Webhook => "webhook",
+            Call::Report => "report",
             Call::RunDue => "run_due",
         }
     }
@@ -87,7 +90,7 @@ impl Call {
                 Call::Verify => outcome != Outcome::Unknown,
                 Call::Cancel => outcome != Outcome::Cancelled,
                 Call::Status => outcome == Outcome::Unknown,
-                Call::Webhook | Call::RunDue => false,
+                Call::Webhook | Call::Report | Call::RunDue => false,
             },
             _ => false,
         }
@@ -102,6 +105,7 @@ pub enum Report {
     Read,
     Rejected,
     Undeliverable,
+    Failed,
     /// Of a known delivery, and nothing new.
     Duplicate,
     /// Of none that is known.
@@ -109,12 +113,13 @@ pub enum Report {
 }
 
 impl Report {
-    const ALL: [(Report, &'static str); 7] = [
+    const ALL: [(Report, &'static str); 8] = [
         (Report::Submitted, "submitted"),
         (Report::Delivered, "delivered"),
         (Report::Read, "read"),
         (Report::Rejected, "rejected"),
         (Report::Undeliverable, "undeliverable"),
+        (Report::Failed, "failed"),
         (Report::Duplicate, "duplicate"),
         (Report::Unknown, "unknown"),
     ];
@@ -127,6 +132,7 @@ impl Report {
             DeliveryState::Read => Some(Report::Read),
             DeliveryState::Rejected => Some(Report::Rejected),
             DeliveryState::Undeliverable => Some(Report::Undeliverable),
+            DeliveryState::Failed => Some(Report::Failed),
             _ => None,
         }
     }

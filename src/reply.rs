@@ -224,6 +224,17 @@ impl WebhookReply {
     }
 }
 
+/// Answer of [`crate::Service::report`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct ReportReply {
+    /// Whether it means a delivery that is known.
+    pub known: bool,
+    /// Of a known report: how far the message has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<DeliveryState>,
+}
+
 /// Answer of [`crate::Service::unlock`] and [`crate::Service::erase`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[must_use]
@@ -288,6 +299,12 @@ impl Reply for StatusReply {
 }
 
 impl Reply for WebhookReply {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl Reply for ReportReply {
     fn outcome(&self) -> Outcome {
         Outcome::Ok
     }

@@ -16,6 +16,7 @@ mod people;
 mod plan;
 mod reference;
 mod replies;
+mod report;
 mod resend;
 mod rows;
 mod sends;

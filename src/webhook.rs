@@ -5,6 +5,7 @@
 //! anything to do with whether a code is right.
 
 mod body;
+pub mod receipt;
 mod signature;
 mod state;
 mod timestamp;
@@ -38,6 +39,8 @@ pub enum Event {
 pub struct StatusEvent {
     /// The carrier's identifier of the message: 1 to 128 bytes.
     pub message_uuid: Option<String>,
+    /// The name of the sender whose identifier that is; none where it is Vonage's.
+    pub sender: Option<String>,
     /// The carrier's identifier of the Dispatch workflow: 1 to 128 bytes.
     pub dispatch_uuid: Option<String>,
     /// What the message was sent with: 1 to 128 bytes.

@@ -82,6 +82,11 @@ impl Reference {
         Self { record: row, delivery: 0, step: None, until }
     }
 
+    /// Whether it stands for the same message.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Self { until: other.until, ..*self } == *other
+    }
+
     /// What a sweep leaves of it: nothing when it is over. None is kept longer than a record can be, even if a
     /// clock was ahead.
     pub fn swept(self, now: Time) -> Option<Self> {

@@ -67,6 +67,44 @@ pub unsafe extern "C" fn otp_webhook(
     }
 }
 
+/// Takes what you know about a message, whoever sent it: a receipt that you have authenticated yourself.
+///
+/// Parameters:
+/// - `service`, `reply`, `reply_size`: as for otp_webhook().
+/// - `report`: one JSON object. The message: `clientRef`, as its otp_send_fn or the carrier's request had it; or `sender`
+///   (its name in `senders`, or else `sender.type`) and `messageId`, the carrier's identifier. `status`: "submitted",
+///   "delivered", "read", "rejected", "undeliverable" or "failed". `error`: why, for otp_status(); at most 2,000 bytes,
+///   of which 200 are kept, with numbers of more than four digits masked.
+///
+/// It stores the report, and then goes on as otp_webhook() does. A state only advances, and one report begins one step
+/// at most. An identifier that two messages have is that of neither. A report moves a delivery and never decides about a
+/// code. But whoever can call it can have the next step sent: never let an open URL do so.
+///
+/// Reply: `known` (whether it is about a delivery of this repository), and if it is, `state`: how far the message has
+/// come.
+///
+/// Results:
+/// - OTP_OK: taken.
+/// - OTP_E_ARGUMENT: `report` makes no sense, or names a sender that there is not.
+/// - OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otp_report(
+    service: *mut otp_service,
+    report: *const c_char,
+    reply: *mut c_char,
+    reply_size: usize,
+) -> otp_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard(reply, reply_size, || {
+            let service = handle::enter(service)?;
+            let report = service.given(Call::Report, || text(report, "report"))?;
+            service.report(report)
+        })
+    }
+}
+
 /// Does what is due: sends steps whose time has come, and removes codes past their retention.
 ///
 /// Parameters:
@@ -114,21 +152,21 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
 /// Reply: whole numbers below 2^53; of errors, messages and reports they end at 9,999,999,999. A counter that is 0 is
 /// absent: read it with 0 for `absent`.
 /// - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
-///   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook" or
-///   "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
+///   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook",
+///   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
 ///   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
 /// - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
 ///   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
 ///   sent (OTP_E_IN_DOUBT). SENDER is a name in `senders`, or else `sender.type`. With "none" there is nothing to count.
-/// - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`: the steps
-///   that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
+/// - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`,
+///   `reports.failed`: the steps that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
 ///   delivery of this repository.
 /// - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
 ///   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
 ///   failed, or a row that is damaged.
 /// - `live`: the codes of the namespace that were good, as this service last went over all rows: otp_run_due() and
 ///   `background` do, and otp_create() goes on by a few rows each time. `due`: the timed steps that its last full round
-///   found due, with "messages" alone. Both are absent before the first round, and 0 where there is none.
+///   found due, where steps have a `conditionStatus`. Both are absent before the first round, and 0 where there is none.
 ///
 /// OpenMetrics names follow from these: `calls.create.OTP_OK` is `otp_calls_total{call="create",result="OTP_OK"}`,
 /// `send.messages.accepted` is `otp_send_total{sender="messages",outcome="accepted"}`, `reports.read` is

@@ -23,7 +23,7 @@ use crate::limits::STEP_ERROR_BYTES;
 use crate::outcome::Outcome;
 use crate::record::{FirstAnswer, Meanwhile, Record, Ticket, Via};
 use crate::reply::{CreateReply, DeliveryState, SendFailure};
-use crate::repository::{Row, Transaction, transact};
+use crate::repository::{Transaction, transact};
 use crate::sender::Answer;
 use crate::workflow::{self, Reference};
 
@@ -226,7 +226,7 @@ impl Core {
         match meanwhile {
             Meanwhile::Gone => return Ok(Stored::Gone),
             Meanwhile::Superseded => {}
-            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, result, now),
+            Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, result, now)?,
         }
         let begun = meanwhile == Meanwhile::Current && self.follow(transaction, &mut record, result, now)?;
         let answer = if begun { None } else { Some(conclude(&mut record, result, meanwhile)) };
@@ -239,14 +239,20 @@ impl Core {
     }
 
     /// Writes into the record how far its step came.
-    fn note(&self, transaction: &mut dyn Transaction, record: &mut Record, result: &StepResult, now: Time) {
+    fn note(
+        &self,
+        transaction: &mut dyn Transaction,
+        record: &mut Record,
+        result: &StepResult,
+        now: Time,
+    ) -> Result<()> {
         let BegunStep { row, at, .. } = result.step;
         let dispatched = record.delivery.via == Via::Dispatch;
         if let Some(uuid) = &result.uuid {
             let step = (!dispatched).then_some(at as u8);
             let (delivery, until) = (record.deliveries, record.kept_until());
             let reference = Reference { record: row, delivery, step, until };
-            transaction.put(&self.reference(uuid), Row::Reference(reference));
+            self.refer(transaction, (self.sender_at(at), uuid), reference)?;
             if dispatched {
                 record.delivery.dispatch_uuid = Some(uuid.clone());
             }
@@ -262,6 +268,7 @@ impl Core {
             // It failed before it could leave.
             self.wait(record, &result.steps, now);
         }
+        Ok(())
     }
 
     /// Begins the step after one that failed, if it may and there is one.

@@ -9,6 +9,7 @@ use crate::block::{BLOCK_BYTES, Mac, RowKey};
 use crate::error::Result;
 use crate::repository::{Row, Transaction};
 use crate::webhook::StatusEvent;
+use crate::workflow::Reference;
 
 /// Digits of the row's key, of the delivery, of the step, and of the MAC: 66 in all. Messages v1 takes 100.
 const DIGITS: [usize; 4] = [2 * BLOCK_BYTES, 8, 2, 24];
@@ -24,9 +25,38 @@ pub struct Meant {
 }
 
 impl Core {
-    /// Where it is kept what an identifier of the carrier stands for.
-    pub(super) fn reference(&self, uuid: &str) -> RowKey {
-        self.keys.index("reference", &self.config.namespace, uuid)
+    /// Where it is kept what an identifier of a carrier stands for: one of this sender's, or, of every Vonage, which
+    /// tells no two senders of ours apart, one that is its own in the whole world.
+    pub(super) fn reference(&self, sender: Option<&str>, id: &str) -> RowKey {
+        let of_sender = |name: &&str| self.config.sender_names().iter().position(|known| known == name);
+        let place = sender.as_ref().and_then(of_sender);
+        let is_vonage = place.and_then(|place| self.config.senders.get(place)).is_none_or(|it| it.via.is_vonage());
+        match sender {
+            Some(sender) if !is_vonage => {
+                self.keys.index("reference of a sender", &self.config.namespace, &format!("{sender} {id}"))
+            }
+            _ => self.keys.index("reference", &self.config.namespace, id),
+        }
+    }
+
+    /// Notes what an identifier of a carrier stands for. One that two messages have stands for neither.
+    pub(super) fn refer(
+        &self,
+        transaction: &mut dyn Transaction,
+        (sender, id): (usize, &str),
+        reference: Reference,
+    ) -> Result<()> {
+        let key = self.reference(self.config.sender_names().get(sender).copied(), id);
+        let is_own = self.config.senders.get(sender).is_some_and(|sender| sender.via.is_vonage());
+        let before = if is_own { None } else { transaction.get(&key)? };
+        let reference = match before {
+            Some(Row::Reference(before)) if !before.is_same(&reference) => {
+                Reference::to_itself(key, before.until.max(reference.until))
+            }
+            _ => reference,
+        };
+        transaction.put(&key, Row::Reference(reference));
+        Ok(())
     }
 
     /// What the message of this step carries, and the carrier gives back with every report: an opaque text, so that a
@@ -58,18 +88,24 @@ impl Core {
         if let Some(meant) = status.client_ref.as_deref().and_then(|text| self.parse_ref(text)) {
             return Ok(Some(meant));
         }
-        for uuid in status.message_uuid.iter().chain(&status.dispatch_uuid) {
-            if let Some(meant) = self.known(transaction, uuid)? {
+        for id in status.message_uuid.iter().chain(&status.dispatch_uuid) {
+            if let Some(meant) = self.known(transaction, status.sender.as_deref(), id)? {
                 return Ok(Some(meant));
             }
         }
         Ok(None)
     }
 
-    /// What an identifier of the carrier stands for.
-    pub(super) fn known(&self, transaction: &mut dyn Transaction, uuid: &str) -> Result<Option<Meant>> {
-        Ok(match transaction.get(&self.reference(uuid))? {
-            Some(Row::Reference(reference)) => Some(Meant {
+    /// What an identifier of a carrier stands for.
+    pub(super) fn known(
+        &self,
+        transaction: &mut dyn Transaction,
+        sender: Option<&str>,
+        id: &str,
+    ) -> Result<Option<Meant>> {
+        let key = self.reference(sender, id);
+        Ok(match transaction.get(&key)? {
+            Some(Row::Reference(reference)) if reference.record != key => Some(Meant {
                 row: reference.record,
                 delivery: reference.delivery,
                 step: reference.step.map(usize::from),

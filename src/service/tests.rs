@@ -11,6 +11,7 @@ mod hosts;
 mod metrics;
 mod people;
 mod references;
+mod senders;
 mod twice;
 mod watched;
 
@@ -36,7 +37,12 @@ impl Fixture {
     }
 
     fn with(sender: &str, options: &str) -> Self {
-        let config = format!(r#"{{"repository":"memory:","sender":{sender}{options}}}"#);
+        Self::of(&format!(r#""sender":{sender}{options}"#))
+    }
+
+    /// With these members of a configuration.
+    fn of(options: &str) -> Self {
+        let config = format!(r#"{{"repository":"memory:",{options}}}"#);
         let mut service = Service::open(Some(&config)).unwrap().0;
         hosts::share_rows_if_asked(&mut service);
         twice::run_twice(&mut service);

@@ -21,11 +21,11 @@ use crate::webhook::{self, Event, FinalEvent, InboundEvent, StatusEvent};
 use crate::workflow::{self, Reference};
 
 /// What a report did.
-struct Heard {
+pub struct Heard {
     /// The record it is about, if there is one.
-    row: Option<RowKey>,
+    pub row: Option<RowKey>,
     /// How far the message came.
-    state: Option<DeliveryState>,
+    pub state: Option<DeliveryState>,
     /// Whether it said nothing new.
     duplicate: bool,
     /// The steps that came further, by channel.
@@ -82,22 +82,29 @@ impl Service {
                 self.store_report(move |core, transaction, now| core.last_report(transaction, &last, now))?,
             ),
         };
+        let heard = self.go_on_after(heard);
+        let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
+        Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+    }
+
+    /// Counts a report that was stored, tells the log, and goes on with the workflow.
+    pub(super) fn go_on_after(&self, mut heard: Heard) -> Heard {
         self.count_report(&heard);
         for (channel, state) in &heard.moved {
             let level = if workflow::has_failed(*state) { Level::Warning } else { Level::Info };
             let step = Some((channel.as_str(), *state));
             self.hooks.log(level, "report", Outcome::Ok, About { row: heard.row.as_ref(), step, ..About::default() });
         }
-        match heard.next {
+        match heard.next.take() {
             // The report itself was taken.
             Some(job) => self.deliver_alone(*job, &self.ways_at_hand()),
             None => self.run_one_timer(),
         }
-        let (known, duplicate) = (heard.row.is_some(), heard.row.map(|_| heard.duplicate));
-        Ok(WebhookReply { known: Some(known), duplicate, state: heard.state, ..WebhookReply::new(kind) })
+        heard
     }
 
-    fn store_status(&self, status: StatusEvent) -> Result<Heard> {
+    /// Stores a report on one message.
+    pub(super) fn store_status(&self, status: StatusEvent) -> Result<Heard> {
         let ways = self.ways_at_hand();
         self.store_report(move |core, transaction, now| core.report(transaction, &status, &ways, now))
     }
@@ -199,7 +206,7 @@ impl Core {
 
     /// Stores the last report on a Dispatch workflow.
     fn last_report(&self, transaction: &mut dyn Transaction, last: &FinalEvent, now: Time) -> Result<Heard> {
-        let Some(Meant { row, delivery, .. }) = self.known(transaction, &last.dispatch_uuid)? else {
+        let Some(Meant { row, delivery, .. }) = self.known(transaction, None, &last.dispatch_uuid)? else {
             return Ok(Heard::UNKNOWN);
         };
         let Some(before) = rows::record(transaction, &row, now)? else { return Ok(Heard::UNKNOWN) };

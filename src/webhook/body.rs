@@ -56,6 +56,7 @@ fn read_status(mut root: Object) -> StatusEvent {
     let (to, from) = (Party::read(&mut root, "to"), Party::read(&mut root, "from"));
     StatusEvent {
         message_uuid: id_of(&mut root, "message_uuid"),
+        sender: None,
         // The published form says `workflow`, webhooks that were seen say `dispatch`.
         dispatch_uuid: root.take_inner("_links").and_then(|mut links| {
             let names = ["dispatch", "workflow"];
@@ -156,7 +157,7 @@ fn is_code(text: &str) -> bool {
 
 /// A foreign sentence as it may be kept and logged: one line, bounded, and `*` for every number that could be an
 /// address, also where it is written in groups.
-fn error_line(text: &str) -> String {
+pub(super) fn error_line(text: &str) -> String {
     let is_part = |letter: char| letter.is_numeric() || " -./()".contains(letter);
     let mut line = String::new();
     let mut rest = text.trim();
