@@ -68,8 +68,14 @@ otp_result otp_webhook(otp_service *service,
                        size_t body_size,
                        char *reply,
                        size_t reply_size);
+otp_result otp_report(otp_service *service,
+                      const char *report,
+                      char *reply,
+                      size_t reply_size);
 otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
-otp_result otp_metrics(otp_service *service, char *reply, size_t reply_size);
+otp_result otp_metrics(otp_service *service,
+                       char *reply,
+                       size_t reply_size);
 otp_result otp_copy(otp_service *service,
                     const char *repository,
                     const char *options,

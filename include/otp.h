@@ -746,6 +746,34 @@ otp_result otp_webhook(otp_service *service,
                        size_t reply_size);
 
 /**
+ * Takes what you know about a message, whoever sent it: a receipt that you have authenticated yourself.
+ *
+ * Parameters:
+ * - `service`, `reply`, `reply_size`: as for otp_webhook().
+ * - `report`: one JSON object. The message: `clientRef`, as its otp_send_fn or the carrier's request had it; or `sender`
+ *   (its name in `senders`, or else `sender.type`) and `messageId`, the carrier's identifier. `status`: "submitted",
+ *   "delivered", "read", "rejected", "undeliverable" or "failed". `error`: why, for otp_status(); at most 2,000 bytes,
+ *   of which 200 are kept, with numbers of more than four digits masked.
+ *
+ * It stores the report, and then goes on as otp_webhook() does. A state only advances, and one report begins one step
+ * at most. An identifier that two messages have is that of neither. A report moves a delivery and never decides about a
+ * code. But whoever can call it can have the next step sent: never let an open URL do so.
+ *
+ * Reply: `known` (whether it is about a delivery of this repository), and if it is, `state`: how far the message has
+ * come.
+ *
+ * Results:
+ * - OTP_OK: taken.
+ * - OTP_E_ARGUMENT: `report` makes no sense, or names a sender that there is not.
+ * - OTP_E_CONFIG, OTP_E_STORE, OTP_E_BUSY.
+ */
+OTP_NODISCARD
+otp_result otp_report(otp_service *service,
+                      const char *report,
+                      char *reply,
+                      size_t reply_size);
+
+/**
  * Does what is due: sends steps whose time has come, and removes codes past their retention.
  *
  * Parameters:
@@ -788,23 +816,24 @@ otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
  * repository was moved. Each service counts for itself, in each process. A child of fork() goes on from what its
  * parent had counted. No counter ever goes back. Two that were read together need not be of the same moment.
  *
- * Reply: whole numbers below 2^53. A counter that is 0 is absent: read it with 0 for `absent`.
+ * Reply: whole numbers below 2^53; of errors, messages and reports they end at 9,999,999,999. A counter that is 0 is
+ * absent: read it with 0 for `absent`.
  * - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
- *   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook" or
- *   "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
+ *   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook",
+ *   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
  *   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
  * - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
  *   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
- *   sent (OTP_E_IN_DOUBT). SENDER is `sender.type`. With "none" there is nothing to count.
- * - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`: the steps
- *   that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
+ *   sent (OTP_E_IN_DOUBT). SENDER is a name in `senders`, or else `sender.type`. With "none" there is nothing to count.
+ * - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`,
+ *   `reports.failed`: the steps that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
  *   delivery of this repository.
  * - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
  *   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
  *   failed, or a row that is damaged.
  * - `live`: the codes of the namespace that were good, as this service last went over all rows: otp_run_due() and
  *   `background` do, and otp_create() goes on by a few rows each time. `due`: the timed steps that its last full round
- *   found due, with "messages" alone. Both are absent before the first round, and 0 where there is none.
+ *   found due, where steps have a `conditionStatus`. Both are absent before the first round, and 0 where there is none.
  *
  * OpenMetrics names follow from these: `calls.create.OTP_OK` is `otp_calls_total{call="create",result="OTP_OK"}`,
  * `send.messages.accepted` is `otp_send_total{sender="messages",outcome="accepted"}`, `reports.read` is
@@ -819,7 +848,10 @@ otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
  * printf("%ld codes sent\n", (long)otp_reply_integer(reply, "calls.create.OTP_OK", 0));
  * ```
  */
-OTP_NODISCARD otp_result otp_metrics(otp_service *service, char *reply, size_t reply_size);
+OTP_NODISCARD
+otp_result otp_metrics(otp_service *service,
+                       char *reply,
+                       size_t reply_size);
 
 /**
  * Copies the whole repository, all namespaces, into another one: a backup, or a move. For operators.

@@ -16,8 +16,8 @@ use crate::limits::FOREIGN_BYTES;
 use crate::metrics::MetricsReply;
 use crate::outcome::Outcome;
 use crate::reply::{
-    CopyReply, CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, RunDueReply, StatusReply, SubjectReply,
-    VerifyReply, WebhookReply,
+    CopyReply, CreateReply, DeliveryReply, DoneReply, FoundReply, Reply, ReportReply, RunDueReply, StatusReply,
+    SubjectReply, VerifyReply, WebhookReply,
 };
 
 /// An error's detail: it may hold two paths.
@@ -126,6 +126,7 @@ impl Bounded for StatusReply {
 }
 
 impl Bounded for RunDueReply {}
+impl Bounded for ReportReply {}
 
 fn shorten_delivery(delivery: &mut DeliveryReply, shortened: &mut Shortened) {
     shortened.cut_optional(&mut delivery.dispatch_uuid, FOREIGN_BYTES, || "delivery.dispatchUuid".to_owned());

@@ -5,7 +5,7 @@ use crate::record::DeliveryState;
 
 /// The state after a report on a message that is in state `current`, if the report changes it.
 ///
-/// The states that reports tell have one order: `submitted`, `failed` and `undeliverable`, `rejected`, `delivered`, `read`. A report
+/// The states that reports tell have one order: `submitted`, `failed`, `undeliverable`, `rejected`, `delivered`, `read`. A report
 /// moves a message up in it and never down, so reports may come in any order and any number of times. A message that
 /// was given up can still arrive, which is why `delivered` comes after `rejected`. Before all of them come the states
 /// in which the library itself leaves a step that it began: of those every report knows better. A step that was
@@ -29,10 +29,11 @@ fn rank(state: DeliveryState) -> Option<u8> {
     match state {
         DeliveryState::Sending | DeliveryState::Accepted | DeliveryState::InDoubt => Some(0),
         DeliveryState::Submitted => Some(1),
-        DeliveryState::Undeliverable | DeliveryState::Failed => Some(2),
-        DeliveryState::Rejected => Some(3),
-        DeliveryState::Delivered => Some(4),
-        DeliveryState::Read => Some(5),
+        DeliveryState::Failed => Some(2),
+        DeliveryState::Undeliverable => Some(3),
+        DeliveryState::Rejected => Some(4),
+        DeliveryState::Delivered => Some(5),
+        DeliveryState::Read => Some(6),
         DeliveryState::Skipped | DeliveryState::Stopped => None,
     }
 }

@@ -99,6 +99,7 @@ fn statuses() {
     for (name, uuid, state, at, client_ref, error) in STATUSES {
         let expected = StatusEvent {
             message_uuid: Some(uuid.to_owned()),
+            sender: None,
             dispatch_uuid: name.starts_with("v0.1").then(|| DISPATCH.to_owned()),
             client_ref: client_ref.map(str::to_owned),
             channel: Some(if uuid == SMS { "sms" } else { "messenger" }.to_owned()),
