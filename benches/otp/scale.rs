@@ -12,7 +12,7 @@ use otp::{Outcome, Service};
 use crate::Size;
 use crate::disk::{Disk, Folder, settle, weigh};
 use crate::load::{create, fill, microseconds, open_long, open_with, phone, scattered, sqlite, token, verify};
-use crate::table::{Samples, Table, Target, number};
+use crate::table::{Row, Samples, Table, Target, number};
 
 /// Operations in one round at one size.
 const SAMPLE: usize = 1000;
@@ -97,10 +97,15 @@ fn print(table: &mut Table, levels: &[Level]) {
         let target = if last { Target::AtMost(2.5) } else { Target::None };
         let (items, base) = (number(level.items as f64), number(first.items as f64));
         let of = format!("x {base}");
-        let name = format!("verify, not synced, {items} items");
-        table.ratio(&name, &level.plain, "us", (&level.plain.over(&first.plain), &of), target);
-        let name = format!("durable verify, {items} items, in syncs (1/R)");
-        table.ratio(&name, &level.durable, "", (&level.durable.over(&first.durable), &of), target);
+        let reference = |kind: &str| format!("scale/{kind}, {base} items");
+        let cells = [
+            ("verify, not synced", &level.plain, &first.plain, "us"),
+            ("durable verify in syncs (1/R)", &level.durable, &first.durable, ""),
+        ];
+        for (kind, samples, first, unit) in cells {
+            let (ratio, name, reference) = (samples.over(first), format!("{kind}, {items} items"), reference(kind));
+            table.row(&Row::new(&name, samples, unit).over(&ratio, &of, &reference).target(target));
+        }
         table.value(&format!("unknown token, {items} items"), &level.unknown, "us", Target::AtMost(10.0));
     }
 }

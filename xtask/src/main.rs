@@ -8,6 +8,7 @@ mod install;
 mod library;
 mod man;
 mod packages;
+mod plots;
 mod release;
 mod tools;
 
@@ -41,6 +42,11 @@ Makes all that a release has in dist, and publishes nothing: the archive,
 packages for Debian, Python and Node, the list of what is in the library
 (CycloneDX) with all licences, and checksums. For glibc 2.28 unless another
 is given; \"native\" is that of this system. Needs dpkg-deb, python3 and npm.
+
+cargo xtask plots [FILE] [--into FOLDER]
+
+Draws what cargo bench wrote, target/bench.json unless another file is given,
+as SVG into docs/plots or another folder. What is missing is said.
 
 OTP_DIST names another folder than dist.
 ";
@@ -106,6 +112,7 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
             }
             release::release(plan.recipe)
         }
+        "plots" => plots::plots(options),
         _ => Err(format!("{task:?} is no task\n\n{USAGE}")),
     }
 }
