@@ -17,7 +17,7 @@ use crate::table::{Row, Samples, Table, Target};
 const THREADS: usize = 64;
 
 /// Processes, and threads of each.
-const SHAPES: [(usize, usize); 4] = [(1, 1), (1, THREADS), (2, THREADS / 2), (4, THREADS / 4)];
+const SHAPES: [(usize, usize); 3] = [(1, 1), (1, THREADS), (4, THREADS / 4)];
 
 /// Items that all processes together have at hand for each second.
 const ENOUGH: usize = 40_000;

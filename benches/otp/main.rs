@@ -76,7 +76,7 @@ const FULL: Size = Size {
     rounds: 5,
     counted: 1_000_000,
     cell_ms: 800,
-    compared: 1_000,
+    compared: 500,
     base: 30_000,
     scales: &[1_000, 100_000, 1_000_000],
     weighed: 100_000,

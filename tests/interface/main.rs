@@ -1,8 +1,10 @@
-//! The interface to C: its headers, what the library exports, programs that use it, and misuse.
+//! The interface to C: its headers, what the library exports, programs that use it, and misuse; and what the docs claim.
 
 mod architecture;
 mod c_api;
+mod claims;
 mod exports;
 mod ffi;
 mod header;
 mod options;
+mod plots;

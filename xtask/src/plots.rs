@@ -52,10 +52,9 @@ const REPOSITORIES: [(&str, &str); 5] = [
 ];
 
 /// Processes and threads of each.
-const SHAPES: [(&str, &str); 4] = [
+const SHAPES: [(&str, &str); 3] = [
     ("1 x 1", "1 thread"),
     ("1 x 64", "64 threads"),
-    ("2 x 32", "2 processes, 32 threads each"),
     ("4 x 16", "4 processes, 16 threads each"),
 ];
 

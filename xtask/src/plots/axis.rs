@@ -43,7 +43,7 @@ impl Axis {
     }
 }
 
-/// A value and its unit in at most five signs and the unit: three digits of what is below ten thousand.
+/// A value and its unit, in three digits.
 pub fn text(value: f64, unit: &str) -> String {
     let (value, unit) = match unit {
         "µs" if value >= 999_500.0 => (value / 1e6, "s"),
@@ -54,18 +54,22 @@ pub fn text(value: f64, unit: &str) -> String {
     format!("{}{space}{unit}", number(value))
 }
 
+/// What stands at a tick: there is little room.
+pub fn short_text(value: f64, unit: &str) -> String {
+    match unit {
+        "/s" if value >= 1e6 => format!("{}M/s", value / 1e6),
+        "/s" if value >= 1e3 => format!("{}k/s", value / 1e3),
+        unit => text(value, unit),
+    }
+}
+
 /// Three digits, and groups of three before the point.
 fn number(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let kept = 10_f64.powf(value.abs().log10().floor() - 2.0);
-    let rounded = (value / kept).round() * kept;
-    let digits = if rounded.fract().abs() < 1e-9 || rounded >= 100.0 { 0 } else { 3 - 1 - kept_digits(rounded) };
-    let plain = format!("{rounded:.digits$}");
-    let (whole, rest) = plain.split_once('.').map_or((plain.as_str(), String::new()), |(whole, rest)| {
-        (whole, format!(".{rest}").trim_end_matches('0').trim_end_matches('.').to_owned())
-    });
+    let power = if value > 0.0 { value.log10().floor() as i32 } else { 2 };
+    let unit = 10_f64.powi(power - 2);
+    let rounded = (value / unit).round() * unit;
+    let plain = format!("{rounded:.*}", (2 - power).max(0) as usize);
+    let (whole, rest) = plain.split_once('.').unwrap_or((&plain, ""));
     let mut grouped = String::new();
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place) % 3 == 0 {
@@ -73,10 +77,6 @@ fn number(value: f64) -> String {
         }
         grouped.push(digit);
     }
-    grouped + &rest
-}
-
-/// Digits before the point beyond the first.
-fn kept_digits(value: f64) -> usize {
-    if value >= 10.0 { 1 } else { 0 }
+    let rest = rest.trim_end_matches('0');
+    if rest.is_empty() { grouped } else { format!("{grouped}.{rest}") }
 }

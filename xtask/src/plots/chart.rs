@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::axis::{Axis, text};
+use super::axis::{Axis, short_text, text};
 use super::result::Range;
 
 /// What a mark says.
@@ -103,7 +103,7 @@ impl Chart {
             let _ = writeln!(svg, "<path class=\"g\" d=\"M{x} {TITLE}V{bottom}\"/>");
             let class = if x > WIDTH - 40.0 { "s e" } else { "s m" };
             let x = x.max(MARGIN + 8.0);
-            put(&mut svg, class, (x, bottom + 16.0), &text(tick, self.unit));
+            put(&mut svg, class, (x, bottom + 16.0), &short_text(tick, self.unit));
         }
         self.draw_rows(&mut svg, &axis);
         put(&mut svg, "s", (MARGIN, height - 9.0), caption);
