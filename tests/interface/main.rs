@@ -7,4 +7,5 @@ mod exports;
 mod ffi;
 mod header;
 mod options;
+mod percentiles;
 mod plots;

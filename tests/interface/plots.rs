@@ -78,3 +78,30 @@ fn what_is_missing_is_said() {
     let output = draw(&file, &folder.path().join("drawn"));
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("another version"));
 }
+
+/// Every member of the file of results has its place in the manual.
+#[test]
+fn the_shape_of_the_results_is_described() {
+    let text = std::fs::read_to_string(root("benches/results/2-cores.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let manual = std::fs::read_to_string(root("docs/performance.md")).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    let mut todo = vec![&results];
+    while let Some(value) = todo.pop() {
+        if let Some(object) = value.as_object() {
+            names.extend(object.keys());
+        }
+        todo.extend(value.as_object().into_iter().flat_map(|object| object.values()));
+        todo.extend(value.as_array().into_iter().flatten());
+    }
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(manual.contains(&format!("`{name}`")), "docs/performance.md does not describe {name}");
+    }
+    let rows = results["benchmarks"].as_array().unwrap();
+    let timed = rows.iter().filter(|row| row["latency"]["n"].as_u64().is_some_and(|number| number > 100)).count();
+    assert!(timed > 60, "{timed} benchmarks have times");
+    for row in rows {
+        assert!(row["size"] == "full" && row["note"].as_str().is_some_and(|note| note.contains("shared")), "{row}");
+    }
+}

@@ -52,11 +52,8 @@ const REPOSITORIES: [(&str, &str); 5] = [
 ];
 
 /// Processes and threads of each.
-const SHAPES: [(&str, &str); 3] = [
-    ("1 x 1", "1 thread"),
-    ("1 x 64", "64 threads"),
-    ("4 x 16", "4 processes, 16 threads each"),
-];
+const SHAPES: [(&str, &str); 3] =
+    [("1 x 1", "1 thread"), ("1 x 64", "64 threads"), ("4 x 16", "4 processes, 16 threads each")];
 
 const PEERS: [&str; 9] = [
     "libotp, sqlite:, synced",
