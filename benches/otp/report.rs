@@ -10,12 +10,10 @@ use crate::machine;
 /// Of the shape: another number is another shape.
 const VERSION: u64 = 1;
 
-/// A part that is under way, and what earlier runs left in the file.
+/// A part that is under way.
 pub struct Report {
     path: PathBuf,
     base: Value,
-    kept: Vec<Value>,
-    kept_absent: Vec<Value>,
     size: &'static str,
     part: String,
     rows: Vec<Value>,
@@ -34,19 +32,18 @@ impl Report {
             "features": machine::features(),
             "machine": machine::describe(measured),
         });
-        let found: Value =
-            fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
-        let is_same = base.as_object().is_some_and(|base| base.iter().all(|(name, value)| found[name] == *value));
+        Self { path, base, size, part: String::new(), rows: Vec::new(), absent: Vec::new() }
+    }
+
+    /// What the file has, if it is of the same library on the same machine. Another run may have written it since.
+    fn found(&self) -> Value {
+        let text = fs::read_to_string(&self.path).ok();
+        let found: Value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let is_same = self.base.as_object().is_some_and(|base| base.iter().all(|(name, own)| found[name] == *own));
         if !is_same && !found.is_null() {
-            println!("{} is of another library or machine: it begins anew", path.display());
+            println!("  {} was of another library or machine: it begins anew", self.path.display());
         }
-        let list = |name: &str| {
-            let rows = if is_same { found[name].as_array().cloned() } else { None };
-            rows.unwrap_or_default()
-        };
-        let (kept, kept_absent) = (list("benchmarks"), list("absent"));
-        let (rows, absent) = (Vec::new(), Vec::new());
-        Self { path, base, kept, kept_absent, size, part: String::new(), rows, absent }
+        if is_same { found } else { Value::Null }
     }
 
     /// What follows belongs to this part, and takes the place of what the file has of it.
@@ -83,15 +80,15 @@ impl Report {
 
     /// Writes the file, the part that has just ended in it.
     pub fn save(&mut self) {
-        let (part, is_other) = (self.part.clone(), |row: &Value, part: &str| row["part"] != *part);
-        for (kept, new) in [(&mut self.kept, &mut self.rows), (&mut self.kept_absent, &mut self.absent)] {
-            kept.retain(|row| is_other(row, &part));
-            kept.append(new);
-            kept.sort_by_key(|row| row["name"].as_str().unwrap_or_default().to_owned());
+        let (found, mut file) = (self.found(), self.base.clone());
+        for (name, new) in [("benchmarks", &mut self.rows), ("absent", &mut self.absent)] {
+            let mut rows = found[name].as_array().cloned().unwrap_or_default();
+            rows.retain(|row| row["part"] != *self.part);
+            rows.append(new);
+            rows.sort_by_key(|row| row["name"].as_str().unwrap_or_default().to_owned());
+            file[name] = rows.into();
         }
-        self.base["benchmarks"] = self.kept.clone().into();
-        self.base["absent"] = self.kept_absent.clone().into();
-        let text = serde_json::to_string_pretty(&self.base).expect("values") + "\n";
+        let text = serde_json::to_string_pretty(&file).expect("values") + "\n";
         let new = self.path.with_extension("json.new");
         fs::write(&new, text).and_then(|()| fs::rename(&new, &self.path)).expect("room for the report");
     }

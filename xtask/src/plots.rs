@@ -4,7 +4,7 @@ mod axis;
 mod chart;
 mod result;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{Fault, root, write};
 use chart::{Chart, Group, Kind, Mark, Row};
@@ -25,21 +25,19 @@ pub fn plots(options: &[String]) -> Result<(), Fault> {
     }
     let results = Results::read(&file.unwrap_or_else(|| root().join("target/bench.json")))?;
     std::fs::create_dir_all(&folder).map_err(|cause| format!("{}: {cause}", folder.display()))?;
+    let mut drawn = 0;
     for chart in charts(&results) {
-        draw(&chart, &results, &folder)?;
+        for name in &chart.absent {
+            eprintln!("{}: {name} is not in the results: {}", chart.name, results.why_absent(name));
+        }
+        if chart.is_empty() {
+            eprintln!("{}: not drawn, the results have nothing of it", chart.name);
+            continue;
+        }
+        write(&folder.join(format!("{}.svg", chart.name)), chart.svg(&results.caption))?;
+        drawn += 1;
     }
-    Ok(())
-}
-
-fn draw(chart: &Chart, results: &Results, folder: &Path) -> Result<(), Fault> {
-    let path = folder.join(format!("{}.svg", chart.name));
-    for name in &chart.absent {
-        eprintln!("{}: {name} is not in the results: {}", chart.name, results.why_absent(name));
-    }
-    if chart.is_empty() {
-        return Err(format!("{}: the results have nothing of this plot", chart.name));
-    }
-    write(&path, chart.svg(&results.caption))
+    if drawn > 0 { Ok(()) } else { Err("plots: the results have nothing of any plot".to_owned()) }
 }
 
 /// The repositories, by their names in the results and for people.
@@ -76,8 +74,8 @@ const SIZES: [(&str, &str); 4] = [
 
 fn charts(results: &Results) -> Vec<Chart> {
     let mut charts = Vec::new();
-    for work in ["create", "verify"] {
-        let title = format!("{} a second, by repository", capitalised(work));
+    for (work, many) in [("create", "Creates"), ("verify", "Verifies")] {
+        let title = format!("{many} a second, by repository");
         charts.push(repositories(results, &format!("throughput-{work}"), title, work, rate));
         let title = format!("Time of a {work}, by repository");
         charts.push(repositories(results, &format!("latency-{work}"), title, work, times));
@@ -126,11 +124,6 @@ fn sizes(results: &Results) -> Chart {
     chart.add("", rows, |name| results.get(name).map(rate));
     chart.from_zero = true;
     chart
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
 impl Chart {
