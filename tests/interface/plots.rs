@@ -102,6 +102,9 @@ fn the_shape_of_the_results_is_described() {
     let timed = rows.iter().filter(|row| row["latency"]["n"].as_u64().is_some_and(|number| number > 100)).count();
     assert!(timed > 60, "{timed} benchmarks have times");
     for row in rows {
-        assert!(row["size"] == "full" && row["note"].as_str().is_some_and(|note| note.contains("shared")), "{row}");
+        // The machine was not the measurement's own.
+        assert!(row["note"].as_str().is_some_and(|note| note.contains("shared")), "{row}");
+        let is_full = row["size"] == "full" && row["command"].as_str().unwrap().starts_with("OTP_BENCH_SIZE=full ");
+        assert!(is_full || row["size"] == "small" && ["scale", "due"].iter().any(|part| row["part"] == *part), "{row}");
     }
 }
