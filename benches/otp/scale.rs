@@ -116,6 +116,7 @@ fn memory(table: &mut Table, stores: &[Store]) {
         let path = store.database.display().to_string();
         let output =
             crate::child(&["memory", &path, &store.codes.len().to_string()]).output().expect("a child process");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let kilobytes: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
         let [anonymous, resident] = kilobytes[..] else { panic!("two numbers, not {text:?}") };
@@ -134,7 +135,7 @@ pub fn tell_memory(words: Vec<&str>) {
     for item in scattered(5 * SAMPLE, items) {
         // Wrong or right, it reads and writes a page.
         let _ = service.verify(&token(item), "000000", None).expect("a verify");
-        create(&service, 1_000_000_000 + item);
+        create(&service, 500_000_000 + item);
     }
     println!("{} {}", status_kb("RssAnon:"), status_kb("VmRSS:"));
 }
@@ -278,7 +279,7 @@ fn compete(database: &Path, number: usize, work: impl FnOnce()) -> Samples {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let service = open_later(database);
-            let items = (2_000_000_000 + number * 100_000_000..).take_while(|_| !over.load(Ordering::Relaxed));
+            let items = (600_000_000 + number * 100_000_000..).take_while(|_| !over.load(Ordering::Relaxed));
             Samples::of(microseconds(items, |item| {
                 create(&service, item);
             }))
