@@ -69,7 +69,7 @@ const SIZES: [(&str, &str); 4] = [
     ("plain", "sqlite:, json: and memory: alone"),
     ("redis", "with redis://"),
     ("postgres", "with postgres://"),
-    ("redis and postgres", "with both"),
+    ("redis and postgres", "with redis:// and postgres://"),
 ];
 
 fn charts(results: &Results) -> Vec<Chart> {
