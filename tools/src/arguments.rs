@@ -94,6 +94,11 @@ pub fn read(mut parser: lexopt::Parser) -> Result<Asked> {
     read.finish().map(Asked::Call)
 }
 
+/// Whether a command line that cannot be read asks for JSON all the same.
+pub fn wants_json(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
 impl Read {
     /// An option that belongs to the subcommand, which comes before it.
     fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<()> {

@@ -15,7 +15,9 @@ mod metrics;
 mod open;
 mod owner;
 mod people;
+mod place;
 mod plan;
+mod secret;
 mod send_test;
 mod service;
 mod status;
@@ -29,7 +31,7 @@ use fault::Fault;
 fn main() -> ExitCode {
     let asked = match arguments::read(lexopt::Parser::from_env()) {
         Ok(asked) => asked,
-        Err(fault) => return answer::failed(&fault, false),
+        Err(fault) => return answer::failed(&fault, arguments::wants_json(std::env::args_os())),
     };
     let done = match &asked {
         Asked::Text(text) => {

@@ -33,9 +33,13 @@ options of every command:
   --help              this text; otp help COMMAND tells more about a command
   --version           the version
 
-An argument - is read from standard input, one line, so that it does not stand in the list of processes.
+An argument - is read from standard input, one line, so that it does not stand in the list of processes. One that begins
+with a dash comes after --, which ends the options. A path that does not begin with / is looked for in the folder in
+which otp runs, also one in the configuration. But for the target of copy no repository is made or begun.
+
 A sqlite: or json: repository is worked on as the user that it belongs to. Root becomes that user; anybody else is
-refused. Nothing is sent but by due and send-test.
+refused. Root believes a configuration file that nobody but root or that user may write to; with a server, root's
+alone. Nothing is sent but by due and send-test.
 
 exit status: 0 done, 1 refused, 2 wrong usage, 3 failed
 
