@@ -5,6 +5,7 @@
 mod answer;
 mod arguments;
 mod cancel;
+mod completion;
 mod configuration;
 mod copy;
 mod due;
@@ -14,6 +15,7 @@ mod manual;
 mod metrics;
 mod open;
 mod owner;
+mod page;
 mod people;
 mod place;
 mod plan;

@@ -5,7 +5,7 @@ use crate::fault::{Fault, Result};
 use crate::{cancel, copy, due, metrics, open, people, send_test, status};
 
 /// In the order in which the manual has them.
-const COMMANDS: &[&Command] = &[
+pub const COMMANDS: &[&Command] = &[
     &status::STATUS,
     &people::SUBJECT,
     &people::UNLOCK,
@@ -18,15 +18,17 @@ const COMMANDS: &[&Command] = &[
     &send_test::SEND_TEST,
 ];
 
-const HEAD: &str = "\
-otp: operate the one-time passwords of libotp
+/// What it is for, in a line.
+pub const ABOUT: &str = "otp: operate the one-time passwords of libotp";
 
+const HEAD: &str = "
 usage: otp COMMAND [ARGUMENT] [OPTIONS]
 
 commands:
 ";
 
-const TAIL: &str = "
+/// What holds for all commands.
+pub const TAIL: &str = "
 options of every command:
   --config FILE|JSON  the configuration of the service; without it what OTP_CONFIG holds
   --json              the library's reply as one line of JSON
@@ -47,6 +49,9 @@ example:
   OTP_CONFIG=/etc/app/otp.json otp status 123456789
 ";
 
+/// What the paragraph about the exit status begins with.
+pub const STATUS: &str = "exit status: ";
+
 /// The subcommand of this name.
 pub fn command(name: &str) -> Result<&'static Command> {
     let found = COMMANDS.iter().find(|command| command.name == name);
@@ -56,7 +61,7 @@ pub fn command(name: &str) -> Result<&'static Command> {
 
 /// The manual of all.
 pub fn of_all() -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = format!("{ABOUT}\n{HEAD}");
     for command in COMMANDS {
         text += &format!("  {:20}{}\n", usage(command), command.summary);
     }
@@ -68,6 +73,7 @@ pub fn of(command: &Command) -> String {
     format!("usage: otp {} [OPTIONS]\n\n{}", usage(command), command.manual)
 }
 
-fn usage(command: &Command) -> String {
+/// How it is called.
+pub fn usage(command: &Command) -> String {
     [command.name].into_iter().chain(command.operand).collect::<Vec<_>>().join(" ")
 }

@@ -56,7 +56,9 @@ fn run(call: &Call) -> Result<ExitCode> {
 fn opened(configuration: &Configuration, place: &Place) -> Result<Option<Vec<String>>> {
     let is_there = match place {
         Place::File(path) | Place::Folder(path) => owner::become_owner(path)? && !place.is_empty(),
-        Place::Elsewhere(_) => owner::refuse_foreign_server().map(|()| true)?,
+        Place::Elsewhere(kind) if !kind.is_empty() => owner::refuse_foreign_server().map(|()| true)?,
+        // The library says what is wrong with it.
+        Place::Elsewhere(_) => true,
         Place::Memory => return Ok(Some(Service::open(Some(&configuration.json()))?.1)),
     };
     let opened = if is_there { Service::open_existing(Some(&configuration.json()))? } else { None };

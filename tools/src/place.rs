@@ -80,8 +80,7 @@ impl Place {
         let Some(path) = self.path() else { return Ok("the first service begins it".to_owned()) };
         let folder = parent(path);
         match fs::metadata(folder) {
-            Ok(metadata) if metadata.is_dir() => Ok(owner::maker(&metadata)),
-            Ok(_) => Err(Fault::store(format!("repository{}: {folder:?} is not a folder", self.named()))),
+            Ok(metadata) => Ok(owner::maker(&metadata)),
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
                 let cause = format!("no service can make it, since there is no folder {folder:?}");
                 Err(Fault::store(format!("repository{}: {cause}", self.named())))

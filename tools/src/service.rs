@@ -26,12 +26,12 @@ pub fn open_kept(configuration: &Configuration) -> Result<Service> {
         Place::Memory => {
             return Err(Fault::unsupported("repository: memory: belongs to one process, and this is another"));
         }
-        Place::Elsewhere(_) => owner::refuse_foreign_server()?,
+        Place::Elsewhere(kind) if !kind.is_empty() => owner::refuse_foreign_server()?,
         Place::File(path) | Place::Folder(path) if !owner::become_owner(path)? => {
             return Err(Fault::gone(format!("repository {path:?}: is not there")));
         }
         _ if place.is_empty() => return Err(place.not_begun()),
-        Place::File(_) | Place::Folder(_) => {}
+        _ => {}
     }
     let opened = Service::open_existing(Some(&configuration.quiet_json()))?;
     opened.map(|(service, _warnings)| service).ok_or_else(|| place.not_begun())
