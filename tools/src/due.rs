@@ -7,6 +7,7 @@ use otp::{Outcome, RunDueReply, Service};
 
 use crate::answer::{self, counted};
 use crate::arguments::{Call, Command};
+use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::service;
 use crate::sys::{Signals, Wish};
@@ -20,9 +21,9 @@ pub const DUE: Command = Command {
     manual: "\
 Runs the timed steps of deliveries that are due, which sends messages, and removes codes past their retention. With
 --every it goes on until SIGINT or SIGTERM, and finishes first what it is doing. It tells a round in which something was
-done, and an error once as long as it stays the same. On SIGHUP, and after an error of the repository, it opens that
-again, with the configuration read anew; it ends with status 3 once there is no repository any more, or it was moved.
-Services with \"background\": true need neither.
+done, and an error once as long as it stays the same. After an error of the repository it opens that again, and ends
+with status 3 once there is none any more, or it was moved. On SIGHUP it reads the configuration again, as the user that
+the repository belongs to, and goes on by it. Services with \"background\": true need neither.
 
   --every TIME  again and again: 1s, 500ms, 5m
 
@@ -38,11 +39,13 @@ fn run(call: &Call) -> Result<ExitCode> {
         return answer::reply(call, Outcome::Ok, &reply, vec![words(reply)]);
     };
     let signals = Signals::hold().map_err(|cause| Fault::Failed(Outcome::Internal, format!("signals: {cause}")))?;
-    run_every(call, service::open(call)?, every, &signals)
+    run_every(call, every, &signals)
 }
 
-fn run_every(call: &Call, service: Service, every: Duration, signals: &Signals) -> Result<ExitCode> {
-    let mut rounds = Rounds { call, service: Some(service), last_error: None };
+fn run_every(call: &Call, every: Duration, signals: &Signals) -> Result<ExitCode> {
+    let configuration = Configuration::read(call.config.as_deref())?;
+    let service = Some(service::open_kept(&configuration)?);
+    let mut rounds = Rounds { call, configuration, service, last_error: None };
     loop {
         rounds.round()?;
         match signals.came_within(every) {
@@ -56,6 +59,8 @@ fn run_every(call: &Call, service: Service, every: Duration, signals: &Signals) 
 /// Rounds over a repository that may go away.
 struct Rounds<'a> {
     call: &'a Call,
+    /// Root may read it where the repository's owner, whom this becomes, may not.
+    configuration: Configuration,
     /// None after a failure: the repository may be another one, or a server may be back.
     service: Option<Service>,
     last_error: Option<String>,
@@ -91,7 +96,7 @@ impl Rounds<'_> {
     fn try_round(&mut self) -> Result<RunDueReply> {
         let service = match self.service.take() {
             Some(service) => service,
-            None => service::open(self.call)?,
+            None => service::open_kept(&self.configuration)?,
         };
         let done = self.service.insert(service).run_due();
         // It stays so for good.
@@ -100,12 +105,18 @@ impl Rounds<'_> {
 
     /// Opens what the configuration says now. Where that fails it goes on with what it has.
     fn reopen(&mut self) {
-        match service::open(self.call) {
-            Ok(service) => self.service = Some(service),
+        match self.configured() {
+            Ok((configuration, service)) => (self.configuration, self.service) = (configuration, Some(service)),
             Err(fault) => {
                 answer::failed(&fault, self.call.json);
             }
         }
+    }
+
+    fn configured(&self) -> Result<(Configuration, Service)> {
+        let configuration = Configuration::read(self.call.config.as_deref())?;
+        let service = service::open_kept(&configuration)?;
+        Ok((configuration, service))
     }
 
     fn tell_once(&mut self, outcome: Outcome, detail: String) {

@@ -1,6 +1,7 @@
 //! `otp due`.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +12,7 @@ use testing::Watchdog;
 use testing::carrier::{BOTH, Carrier};
 
 use super::command::{NUMBER, Said, Site};
+use super::owner::{NOBODY, give, is_root};
 
 /// A repository with a code that is over a second after it was made, and then is not kept.
 fn short_lived(kind: &str) -> Site {
@@ -95,17 +97,26 @@ fn machines_are_told_of_rounds_that_did_something() {
 fn it_ends_once_there_is_no_repository() {
     let _watchdog = Watchdog::new("otp due --every", 60);
     for (kind, name) in [("sqlite", "otp.db"), ("json", "otp")] {
-        let site = Site::new(kind);
-        let child = site.command(&["due", "--every", "100ms"]).spawn().unwrap();
+        let site = short_lived(kind);
+        let child = at_work(&site);
         std::fs::rename(site.folder.path().join(name), site.folder.path().join("elsewhere")).unwrap();
         let ended = ended(child);
         assert!(ended.code == 3 && ended.err.ends_with("is not there\n"), "{ended:?}");
     }
-    let site = Site::new("sqlite");
-    let child = site.command(&["due", "--every", "100ms"]).spawn().unwrap();
+    let site = short_lived("sqlite");
+    let child = at_work(&site);
     site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("moved");
     let ended = ended(child);
     assert!(ended.code == 3 && ended.err.contains("it was moved"), "{ended:?}");
+}
+
+/// Rounds over what is short-lived, the first of which is over.
+fn at_work(site: &Site) -> Child {
+    let mut child = site.command(&["due", "--every", "100ms"]).spawn().unwrap();
+    let mut first = String::new();
+    let _bytes = BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("0 steps run, "), "{first}");
+    child
 }
 
 #[test]
@@ -113,12 +124,21 @@ fn a_repository_that_was_replaced_is_opened_again() {
     let _watchdog = Watchdog::new("otp due --every", 60);
     let site = short_lived("json");
     let other = short_lived("json");
-    let mut child = site.command(&["due", "--every", "100ms"]).spawn().unwrap();
+    let file = site.folder.path().join("otp.json");
+    std::fs::write(&file, &site.config).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    if is_root() {
+        // The owner of the repository cannot read the configuration that root could.
+        [&site, &other].into_iter().for_each(|site| give(site, NOBODY));
+        chown(&file, Some(0), Some(0)).unwrap();
+    }
+    let arguments = ["due", "--every", "100ms", "--config", file.to_str().unwrap()];
+    let mut child = site.command(&arguments).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let _first = lines.next().unwrap().unwrap();
     // In one step, so that it is never gone.
     exchange(&site.folder.path().join("otp"), &other.folder.path().join("otp"));
-    std::fs::copy(other.folder.path().join("otp.key"), site.folder.path().join("otp.key")).unwrap();
+    std::fs::rename(other.folder.path().join("otp.key"), site.folder.path().join("otp.key")).unwrap();
     let line = lines.next().unwrap().unwrap();
     assert!(line.starts_with("0 steps run, ") && !line.contains(" 0 rows"), "{line}");
     signal(&child, libc::SIGTERM);

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::command::{Site, said};
 
-const NOBODY: u32 = 65534;
+pub const NOBODY: u32 = 65534;
 const SOMEBODY: u32 = 65533;
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
@@ -20,7 +20,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { [files(&path), vec![path]].concat() } else { vec![path] }).collect()
 }
 
-fn give(site: &Site, user: u32) {
+pub fn give(site: &Site, user: u32) {
     for path in files(site.folder.path()).iter().map(|path| path.as_path()).chain([site.folder.path()]) {
         chown(path, Some(user), Some(user)).unwrap();
     }
