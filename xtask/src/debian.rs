@@ -104,7 +104,7 @@ impl Release {
         // Another package has a program of this name, which makes lists of one-time passwords.
         let more = format!("Section: admin\nDepends: libc6 (>= {major}.{minor})\nConflicts: otp\n");
         let about = "Description: one-time passwords inside your own process - operator's command\n".to_owned() + ABOUT;
-        let files = " .\n This package has otp, the command that looks at, unlocks, erases, copies and tries\n what a service with libotp keeps, its manual page, and completions for shells.\n";
+        let files = " .\n This package has otp, the command by which people look after a service with\n libotp, its manual page, and completions for shells.\n";
         self.pack(tree, "otp-tools", &more, &(about + files))
     }
 
