@@ -72,7 +72,8 @@ impl Error {
     }
 
     /// Whether it says that the repository was moved.
-    pub(crate) fn is_move(&self) -> bool {
+    #[must_use]
+    pub fn is_move(&self) -> bool {
         self.scope == Scope::Move
     }
 

@@ -217,7 +217,7 @@ impl KeyRing {
         if let Some(meta) = look_first(repository)? {
             let current = Key::derive(&load(&source, false, warnings)?)?;
             let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
-            warnings.push("repository: was moved (otp_copy): every call but otp_copy is refused".to_owned());
+            warnings.push("repository: was moved (otp_copy): every call is refused but otp_copy with move".to_owned());
             return Ok(Arc::new(Self { is_moved: true, ..Self::join(meta, current, previous)?.0 }));
         }
         let is_kept = !matches!(source, KeySource::None);

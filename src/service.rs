@@ -41,7 +41,7 @@ use crate::metrics::{Call, Metrics, MetricsReply};
 use crate::outcome::Outcome;
 use crate::record::{Code, Via};
 use crate::reply::Reply;
-use crate::repository::{self, Commit, Repository};
+use crate::repository::{self, Commit, META, Repository};
 use crate::request::check_name;
 use crate::sender::Sender;
 use crate::sender::console::Console;
@@ -115,6 +115,20 @@ impl Service {
     ///
     /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
     pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
+        Self::open_by(config, true)?.ok_or_else(|| Error::internal("a repository was not begun"))
+    }
+
+    /// Opens a service as [`Service::open`] does, and `None` where it would begin a repository: for operators, who rather
+    /// mistyped its name. A file, a folder or a database that is not there at all may be made, without anything in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::open`].
+    pub fn open_existing(config: Option<&str>) -> Result<Option<(Self, Vec<String>)>> {
+        Self::open_by(config, false)
+    }
+
+    fn open_by(config: Option<&str>, begins: bool) -> Result<Option<(Self, Vec<String>)>> {
         let mut config = Config::parse(config)?;
         let console = match config.sender {
             Via::Console => {
@@ -134,6 +148,9 @@ impl Service {
         // Last, since it may make files: a service that cannot be opened leaves none.
         let mut warnings = std::mem::take(&mut config.warnings);
         let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
+        if !begins && repository.read(&META)?.is_none() {
+            return Ok(None);
+        }
         let previous = std::mem::take(&mut config.previous_keys);
         let source = std::mem::replace(&mut config.key, KeySource::None);
         let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
@@ -143,7 +160,7 @@ impl Service {
         let moved = AtomicBool::new(keys.is_moved());
         let core =
             Arc::new(Core { config, keys, repository, console, carrier, verifier, alarm, metrics, memory, moved });
-        Ok((Self { driver, core, hooks: Arc::default() }, warnings))
+        Ok(Some((Self { driver, core, hooks: Arc::default() }, warnings)))
     }
 
     /// Sets the function that delivers with sender `host`, or removes it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::fault::{Fault, Result};
-use crate::manual;
+use crate::{completion, manual, page};
 
 /// A subcommand.
 pub struct Command {
@@ -80,8 +80,12 @@ pub fn read(mut parser: lexopt::Parser) -> Result<Asked> {
             }
             Value(value) if read.command.is_none() => {
                 let name = text(value)?;
-                if name == "help" {
-                    return help(&mut parser).map(Asked::Text);
+                match &*name {
+                    "help" => return help(&mut parser).map(Asked::Text),
+                    // What packages are made with; the manual has them not.
+                    "man" => return Ok(Asked::Text(page::page())),
+                    "completions" => return completion::of(&text(parser.value()?)?).map(Asked::Text),
+                    _ => {}
                 }
                 read.command = Some(manual::command(&name)?);
             }
@@ -92,6 +96,11 @@ pub fn read(mut parser: lexopt::Parser) -> Result<Asked> {
         }
     }
     read.finish().map(Asked::Call)
+}
+
+/// Whether a command line that cannot be read asks for JSON all the same.
+pub fn wants_json(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }
 
 impl Read {

@@ -5,6 +5,7 @@
 mod answer;
 mod arguments;
 mod cancel;
+mod completion;
 mod configuration;
 mod copy;
 mod due;
@@ -14,8 +15,11 @@ mod manual;
 mod metrics;
 mod open;
 mod owner;
+mod page;
 mod people;
+mod place;
 mod plan;
+mod secret;
 mod send_test;
 mod service;
 mod status;
@@ -29,7 +33,7 @@ use fault::Fault;
 fn main() -> ExitCode {
     let asked = match arguments::read(lexopt::Parser::from_env()) {
         Ok(asked) => asked,
-        Err(fault) => return answer::failed(&fault, false),
+        Err(fault) => return answer::failed(&fault, arguments::wants_json(std::env::args_os())),
     };
     let done = match &asked {
         Asked::Text(text) => {

@@ -17,7 +17,8 @@ pub const METRICS: Command = Command {
     summary: "what the library counts, for Prometheus or as JSON",
     manual: "\
 Looks something up in the repository and shows what the library counted of it. Counts belong to a process: those here
-are of this one, so they tell that the repository answers, and how fast. A service tells its own, by otp_metrics.
+are of this one, so they tell that the repository answers, and how fast. A service tells its own, by otp_metrics, and
+alone tells otp_live and otp_due: they are what a round found, and a round sends what is due, so none is done here.
 
   --format openmetrics|json  json is what --json prints; the default is openmetrics
 

@@ -22,7 +22,8 @@ const USAGE: &str = "\
 cargo xtask install [--prefix FOLDER] [--libdir FOLDER] [--destdir FOLDER] [--plain] [--glibc VERSION]
 
 Builds libotp and installs it: the shared and the static library, headers, a
-file for pkg-config, a package for CMake, and manual pages.
+file for pkg-config, a package for CMake, and manual pages. So is otp, the
+operator's command, with completions for bash, zsh and fish.
 
   --prefix FOLDER   where it will be used; /usr/local unless given
   --libdir FOLDER   for libraries, within the prefix; lib unless given
@@ -102,7 +103,7 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
         }
         "archive" => {
             let plan = plan(options, &["--plain", "--glibc"])?;
-            archive::archive(&plan.recipe, Bill::of(&plan.recipe)?.licences()?)?;
+            archive::archive(&plan.recipe, Bill::of(&plan.recipe, "otp-tools")?.licences()?)?;
             archive::sums()
         }
         "release" => {

@@ -10,4 +10,5 @@ mod owner;
 mod people;
 mod send_test;
 mod servers;
+mod shells;
 mod status;
