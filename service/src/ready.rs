@@ -1,9 +1,10 @@
 //! Whether the service can do its work: creates and verifies a code, beside all that clients do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use otp::{Outcome, Service};
+use tokio::sync::Mutex;
 
 /// How long an answer holds: whoever asks often does not make codes as often.
 const HOLDS: Duration = Duration::from_secs(1);
@@ -11,33 +12,42 @@ const HOLDS: Duration = Duration::from_secs(1);
 const TOKEN: &str = "ready";
 
 /// A service of its own on the same repository.
+#[derive(Clone)]
 pub struct Readiness {
-    probe: Service,
-    last: Mutex<Option<(Instant, bool)>>,
+    probe: Arc<Service>,
+    last: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Readiness {
     /// Opens it, with a configuration that hands codes over.
-    pub fn open(config: &str) -> otp::Result<Arc<Self>> {
+    pub fn open(config: &str) -> otp::Result<Self> {
         let (probe, _warnings) = Service::open(Some(config))?;
-        Ok(Arc::new(Self { probe, last: Mutex::default() }))
+        Ok(Self { probe: Arc::new(probe), last: Arc::default() })
     }
 
-    /// Whether a code can be created and verified at this moment. Waits for the disk.
-    pub fn is_ready(&self) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether a code can be created and verified at this moment. However many ask, one thread waits for the disk: the
+    /// others are left to the work of clients.
+    pub async fn is_ready(&self) -> bool {
+        // In a task of its own, which is finished also when who asked has gone away.
+        tokio::spawn(self.clone().looked_at()).await.unwrap_or(false)
+    }
+
+    async fn looked_at(self) -> bool {
+        let mut last = self.last.lock().await;
         match *last {
             Some((at, ready)) if at.elapsed() < HOLDS => ready,
             _ => {
-                let ready = self.try_a_code().unwrap_or(false);
+                let probe = self.probe.clone();
+                let ready = tokio::task::spawn_blocking(move || verifies_a_code(&probe).unwrap_or(false)).await;
+                let ready = ready.unwrap_or(false);
                 *last = Some((Instant::now(), ready));
                 ready
             }
         }
     }
+}
 
-    fn try_a_code(&self) -> otp::Result<bool> {
-        let Some(message) = self.probe.create(TOKEN, None)?.message else { return Ok(false) };
-        Ok(self.probe.verify(TOKEN, &message.code, None)?.outcome == Outcome::Ok)
-    }
+fn verifies_a_code(probe: &Service) -> otp::Result<bool> {
+    let Some(message) = probe.create(TOKEN, None)?.message else { return Ok(false) };
+    Ok(probe.verify(TOKEN, &message.code, None)?.outcome == Outcome::Ok)
 }

@@ -17,6 +17,7 @@ mod owner;
 mod people;
 mod plan;
 mod send_test;
+mod serve;
 mod service;
 mod status;
 mod sys;

@@ -2,7 +2,7 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, metrics, open, people, send_test, status};
+use crate::{cancel, copy, due, metrics, open, people, send_test, serve, status};
 
 /// In the order in which the manual has them.
 const COMMANDS: &[&Command] = &[
@@ -16,6 +16,7 @@ const COMMANDS: &[&Command] = &[
     &metrics::METRICS,
     &open::OPEN,
     &send_test::SEND_TEST,
+    &serve::SERVE,
 ];
 
 const HEAD: &str = "\
@@ -35,7 +36,7 @@ options of every command:
 
 An argument - is read from standard input, one line, so that it does not stand in the list of processes.
 A sqlite: or json: repository is worked on as the user that it belongs to. Root becomes that user; anybody else is
-refused. Nothing is sent but by due and send-test.
+refused. Nothing is sent but by due, send-test and serve.
 
 exit status: 0 done, 1 refused, 2 wrong usage, 3 failed
 

@@ -9,5 +9,6 @@ mod open;
 mod owner;
 mod people;
 mod send_test;
+mod serve;
 mod servers;
 mod status;
