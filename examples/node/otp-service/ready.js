@@ -16,10 +16,16 @@ export async function openReadiness(config) {
     sender: { type: 'none' },
     policy: { retentionMinutes: 0 },
   });
-  let last;
+  let last = { holdsUntil: 0 };
+  // However many ask, one code is under way: the threads are left to the work of clients.
   const isReady = () => {
-    if (last === undefined || Date.now() - last.at >= HOLDS_MS) last = { at: Date.now(), answer: tryACode(probe) };
-    return last.answer;
+    if (performance.now() < last.holdsUntil) return last.answer;
+    const current = { holdsUntil: Infinity };
+    current.answer = tryACode(probe).finally(() => {
+      current.holdsUntil = performance.now() + HOLDS_MS;
+    });
+    last = current;
+    return current.answer;
   };
   return { isReady, close: () => probe.close() };
 }
