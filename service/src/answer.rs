@@ -31,7 +31,7 @@ impl Answer {
     }
 
     /// The same, as another type of content.
-    pub fn as_kind(self, kind: &'static str) -> Self {
+    pub fn of_kind(self, kind: &'static str) -> Self {
         Self { kind, ..self }
     }
 }

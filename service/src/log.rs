@@ -39,7 +39,7 @@ pub fn failed(outcome: otp::Outcome, detail: &str) {
 /// A time as the library's events have it: UTC, with milliseconds.
 fn rfc3339(seconds: u64, milliseconds: u32) -> String {
     let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let mut year = 1970;
     while days >= 365 + u64::from(is_leap(year)) {
         days -= 365 + u64::from(is_leap(year));

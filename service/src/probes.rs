@@ -51,7 +51,7 @@ impl Probe {
             Self::Ready if served.ready.is_ready().await => Answer::of(Outcome::Ok),
             Self::Ready => Answer::new(StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
             Self::Metrics => match served.otp.metrics() {
-                Ok(reply) => Answer::new(StatusCode::OK, reply.openmetrics()).as_kind(OPENMETRICS),
+                Ok(reply) => Answer::new(StatusCode::OK, reply.openmetrics()).of_kind(OPENMETRICS),
                 Err(error) => Answer::of(error.outcome()),
             },
         }
