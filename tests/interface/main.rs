@@ -2,6 +2,7 @@
 
 mod architecture;
 mod c_api;
+mod dashboard;
 mod exports;
 mod ffi;
 mod header;
