@@ -138,6 +138,7 @@ pub async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
         }
     }
     drop(listener);
+    served.ready.stop();
     log::event(log::INFO, "stopping", json!({}));
     tokio::select! {
         finished = tokio::time::timeout(FAREWELL, connections.shutdown()) => {

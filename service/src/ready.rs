@@ -1,6 +1,7 @@
 //! Whether the service can do its work: creates and verifies a code, beside all that clients do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use otp::{Outcome, Service};
@@ -16,18 +17,27 @@ const TOKEN: &str = "ready";
 pub struct Readiness {
     probe: Arc<Service>,
     last: Arc<Mutex<Option<(Instant, bool)>>>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Readiness {
     /// Opens it, with a configuration that hands codes over.
     pub fn open(config: &str) -> otp::Result<Self> {
         let (probe, _warnings) = Service::open(Some(config))?;
-        Ok(Self { probe: Arc::new(probe), last: Arc::default() })
+        Ok(Self { probe: Arc::new(probe), last: Arc::default(), stopping: Arc::default() })
+    }
+
+    /// No new work is taken any more.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Whether a code can be created and verified at this moment. However many ask, one thread waits for the disk: the
     /// others are left to the work of clients.
     pub async fn is_ready(&self) -> bool {
+        if self.stopping.load(Ordering::Relaxed) {
+            return false;
+        }
         // In a task of its own, which is finished also when who asked has gone away.
         tokio::spawn(self.clone().looked_at()).await.unwrap_or(false)
     }

@@ -142,6 +142,7 @@ async function main() {
   const stop = () => {
     log(INFO, 'stopping');
     rest();
+    readiness.stop();
     setTimeout(() => server.closeAllConnections(), FAREWELL_MS).unref();
     server.close(async () => {
       probes?.close();

@@ -75,6 +75,22 @@ test('probes of readiness do not pile up, and leave clients alone', async (t) =>
   assert.ok(!page.includes('call="create"') && sample(page, 'otp_store_operations_total') - before < SCRAPES, page);
 });
 
+test('a service that stops is asked until its last answer', async (t) => {
+  const [server, probes] = await startBoth(t);
+  const running = net.connect(server.port, '127.0.0.1');
+  t.after(() => running.destroy());
+  const head = ['POST /otp/t HTTP/1.1', 'Host: x', 'Connection: close', 'Expect: 100-continue', `Content-Length: ${RECIPIENT.length}`];
+  running.write(`${head.join('\r\n')}\r\n\r\n`);
+  await once(running, 'data');
+  assert.equal((await ask(probes, '/readyz')).status, 200);
+  server.child.kill('SIGTERM');
+  await until(() => server.out.find((line) => line.includes('"stopping"')));
+  assert.deepEqual([(await ask(probes, '/readyz')).status, (await ask(probes, '/metrics')).status], [503, 200]);
+  running.write(RECIPIENT);
+  assert.match(String((await once(running, 'data'))[0]), /^HTTP\/1\.1 201 /);
+  assert.equal((await server.ended)[0], 0);
+});
+
 test('the address is off unless it is asked for, and one in use is named', async (t) => {
   const off = await start(t, SERVICE);
   assert.ok(Number.isNaN(portIn(off, 'Metrics on port ')));

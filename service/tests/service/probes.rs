@@ -10,7 +10,7 @@ use serde_json::Value;
 use testing::{Folder, size};
 
 use super::RECIPIENT;
-use super::server::{Server, ask, connect, get, request};
+use super::server::{Server, answer, ask, connect, get, request};
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -85,6 +85,28 @@ fn clients_that_say_nothing_or_much_lose_their_place() {
     for mut stream in slow {
         let _ = stream.read_to_end(&mut Vec::new());
     }
+}
+
+#[test]
+fn a_service_that_stops_is_asked_until_its_last_answer() {
+    let folder = Folder::new("service-stops");
+    let (server, probes) = Server::with_probes(folder.path(), None, LOOPBACK);
+    let whole = request("POST", "/otp/token", RECIPIENT).replace("Host:", "Expect: 100-continue\r\nHost:");
+    let (head, body) = whole.split_at(whole.len() - RECIPIENT.len());
+    let mut running = server.connect();
+    running.write_all(head.as_bytes()).unwrap();
+    running.read_exact(&mut [0; 25]).unwrap();
+    get(probes, "/readyz").is(200, "OK");
+    server.signal(libc::SIGTERM);
+    while TcpStream::connect((LOOPBACK, server.port)).is_ok() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    get(probes, "/readyz").is(503, "Not ready");
+    assert_eq!(["/healthz", "/metrics"].map(|path| get(probes, path).status), [200, 200]);
+    running.write_all(body.as_bytes()).unwrap();
+    assert_eq!(answer(running).status, 201);
+    server.ended();
+    assert!(TcpStream::connect((LOOPBACK, probes)).is_err(), "still listens");
 }
 
 #[test]
