@@ -93,7 +93,7 @@ impl Served {
     }
 }
 
-/// Serves until a signal. To be called before there is a second thread that does not hold signals back.
+/// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
@@ -106,12 +106,7 @@ pub fn run_to_the_end(settings: Settings) -> Result<(), Box<dyn Error>> {
     runtime.block_on(run(settings))
 }
 
-/// The same, for who has a runtime.
-///
-/// # Errors
-///
-/// As of [`run_to_the_end`].
-pub async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
+async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let config = accepting(settings.config);
     let served = Served::new(open(&config)?, &of_probe(&config))?;
     // From here on a signal stops the service by the way out below, and no longer where it stands.
