@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use otp::{Outcome, Service};
 use tokio::sync::Mutex;
 
+use crate::PATIENCE;
+
 /// How long an answer holds: whoever asks often does not make codes as often.
 const HOLDS: Duration = Duration::from_secs(1);
 
@@ -43,7 +45,8 @@ impl Readiness {
     }
 
     async fn looked_at(self) -> bool {
-        let mut last = self.last.lock().await;
+        // Of a repository that hangs, nobody is told anything else.
+        let Ok(mut last) = tokio::time::timeout(PATIENCE, self.last.lock()).await else { return false };
         match *last {
             Some((at, ready)) if at.elapsed() < HOLDS => ready,
             _ => {

@@ -19,10 +19,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 #: The package gives it no type.
 GENERATE: Callable[[CollectorRegistry], bytes] = exposition.generate_latest
 
-#: How long an answer about readiness holds, and how long one is waited for: whoever asks often does not make codes as
-#: often.
+#: How long an answer about readiness holds: whoever asks often does not make codes as often.
 READY_SECONDS = 1.0
-#: How long a client may be silent.
+#: How long a client may be silent, and how long one waits for the answer that another is finding.
 PATIENCE_SECONDS = 10
 #: Most connections at once on the address of its own: the others wait, and take nothing from clients.
 CONNECTIONS = 16
@@ -49,8 +48,8 @@ class Readiness:
         self._probe.close()
 
     def is_ready(self) -> bool:
-        # One thread waits for a repository that hangs: the others are left to the work of clients.
-        if not self._lock.acquire(timeout=READY_SECONDS):
+        # One thread waits for a repository that hangs: the others go back to the work of clients.
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             return False
         try:
             if time.monotonic() >= self._until:
