@@ -33,7 +33,7 @@ fn main() -> otp::Result<()> {
     service.on_log(3, Some(Arc::new(to_tracing)))?;
     let message = service.create("session 1", Some(r#"{"phoneNumber": "+39 333 123 4567"}"#))?.message;
     let code = message.map(|message| message.code.to_string()).unwrap_or_default();
-    for typed in ["", &code, &code] {
+    for typed in ["", code.as_str(), code.as_str()] {
         // What a caller does wrong is an error here, and an event as well.
         if let Err(error) = service.verify("session 1", typed, None) {
             info!("not asked: {}", error.outcome().name());
