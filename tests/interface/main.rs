@@ -3,6 +3,7 @@
 mod architecture;
 mod c_api;
 mod claims;
+mod dashboard;
 mod exports;
 mod ffi;
 mod header;

@@ -51,6 +51,7 @@ pub struct Options {
     pub every: Option<Duration>,
     pub format: Option<String>,
     pub member: Option<String>,
+    pub port: Option<String>,
 }
 
 /// What was read so far.
@@ -116,6 +117,7 @@ impl Read {
             "yes" => options.yes = true,
             "move" => options.moves = true,
             "every" => options.every = Some(duration(&text(parser.value()?)?)?),
+            "port" => options.port = Some(text(parser.value()?)?),
             "format" => options.format = Some(text(parser.value()?)?),
             _ => options.member = Some(text(parser.value()?)?),
         }

@@ -21,6 +21,7 @@ mod place;
 mod plan;
 mod secret;
 mod send_test;
+mod serve;
 mod service;
 mod status;
 mod sys;

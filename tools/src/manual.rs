@@ -2,7 +2,7 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, metrics, open, people, send_test, status};
+use crate::{cancel, copy, due, metrics, open, people, send_test, serve, status};
 
 /// In the order in which the manual has them.
 pub const COMMANDS: &[&Command] = &[
@@ -16,6 +16,7 @@ pub const COMMANDS: &[&Command] = &[
     &metrics::METRICS,
     &open::OPEN,
     &send_test::SEND_TEST,
+    &serve::SERVE,
 ];
 
 /// What it is for, in a line.
@@ -41,7 +42,7 @@ which otp runs, also one in the configuration. But for the target of copy no rep
 
 A sqlite: or json: repository is worked on as the user that it belongs to. Root becomes that user; anybody else is
 refused. Root believes a configuration file that nobody but root or that user may write to; with a server, root's
-alone. Nothing is sent but by due and send-test.
+alone. Nothing is sent but by due, send-test and serve.
 
 exit status: 0 done, 1 refused, 2 wrong usage, 3 failed
 

@@ -185,6 +185,19 @@ pub fn maker(folder: &Metadata) -> String {
     }
 }
 
+/// Becomes the owner of the folder in which a repository is to be made, where this is root. Anybody else makes what he
+/// may.
+///
+/// # Errors
+///
+/// When there is no such folder.
+pub fn become_owner_of_new(folder: &Path) -> Result<()> {
+    if sys::effective_uid() == ROOT && !become_owner(folder)? {
+        return Err(failed(folder, "is not there"));
+    }
+    Ok(())
+}
+
 fn failed(path: &Path, cause: &str) -> Fault {
     Fault::store(format!("repository {path:?}: {}", cause.trim_end()))
 }

@@ -9,6 +9,7 @@ mod open;
 mod owner;
 mod people;
 mod send_test;
+mod serve;
 mod servers;
 mod shells;
 mod status;
