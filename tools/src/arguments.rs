@@ -51,6 +51,9 @@ pub struct Options {
     pub every: Option<Duration>,
     pub format: Option<String>,
     pub member: Option<String>,
+    pub without_key: bool,
+    pub remove: bool,
+    pub new_key: Option<String>,
 }
 
 /// What was read so far.
@@ -106,6 +109,9 @@ impl Read {
         match name {
             "yes" => options.yes = true,
             "move" => options.moves = true,
+            "no-key" => options.without_key = true,
+            "remove" => options.remove = true,
+            "new-key" => options.new_key = Some(text(parser.value()?)?),
             "every" => options.every = Some(duration(&text(parser.value()?)?)?),
             "format" => options.format = Some(text(parser.value()?)?),
             _ => options.member = Some(text(parser.value()?)?),

@@ -5,6 +5,7 @@
 mod answer;
 mod arguments;
 mod cancel;
+mod check;
 mod configuration;
 mod copy;
 mod due;
@@ -16,6 +17,7 @@ mod open;
 mod owner;
 mod people;
 mod plan;
+mod rotate;
 mod send_test;
 mod service;
 mod status;

@@ -25,7 +25,7 @@ pub fn open_kept(configuration: &Configuration) -> Result<Service> {
 }
 
 /// Becomes who may open the repository.
-fn take_place(configuration: &Configuration) -> Result<()> {
+pub fn take_place(configuration: &Configuration) -> Result<()> {
     if let Place::Path(path) = configuration.place()
         && !owner::become_owner(&path)?
     {
