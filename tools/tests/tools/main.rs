@@ -1,8 +1,10 @@
 //! The command as its users meet it: a process over a repository of files.
 
+mod check;
 mod command;
 mod copy;
 mod due;
+mod ground;
 mod manual;
 mod metrics;
 mod open;
