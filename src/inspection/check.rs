@@ -12,6 +12,9 @@ use crate::record::Record;
 use crate::repository::{META, MetaState, Repository, Row};
 use crate::workflow;
 
+/// What it means that the repository's own row is damaged.
+const NOBODY: &str = "no service can open the repository, so restore a backup";
+
 /// What a check came to, beside what it told of single rows.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,11 +84,11 @@ impl Check<'_> {
     fn own(&mut self) {
         let inspection = self.inspection;
         match &inspection.own {
-            Own::Damaged(cause) => self.found(META, Some("meta"), cause, Remedy::None),
+            Own::Damaged(cause) => self.found(META, Some("meta"), format!("{cause}: {NOBODY}"), Remedy::None),
             Own::Missing => {}
             Own::There(meta) => {
                 if inspection.slots.is_some() && inspection.lens.ring.is_none() {
-                    let cause = "the index key does not open under the key that it names";
+                    let cause = format!("the index key does not open under the key that it names: {NOBODY}");
                     self.found(META, Some("meta"), cause, Remedy::None);
                 }
                 match meta.state {
@@ -166,7 +169,7 @@ impl Check<'_> {
                 let is_stray = match read(repository, &timer.record)? {
                     Read::There(Row::Record(record)) => workflow::timer(&timer.record, &record).as_ref() != Some(timer),
                     Read::There(_) | Read::Gone => true,
-                    Read::Damaged => false,
+                    Read::Unreadable => false,
                 };
                 // The record may have gone on since the page was read.
                 let is_there = || Ok::<_, Error>(matches!(read(repository, &key)?, Read::There(now) if now == *row));
@@ -189,14 +192,15 @@ impl Check<'_> {
 enum Read {
     There(Row),
     Gone,
-    Damaged,
+    Unreadable,
 }
 
 fn read(repository: &dyn Repository, key: &RowKey) -> Result<Read> {
     match repository.read(key) {
         Ok(Some(row)) => Ok(Read::There(row)),
         Ok(None) => Ok(Read::Gone),
-        Err(error) if error.is_damage() => Ok(Read::Damaged),
+        // It is told of where it lies: so are files that the system refuses to read, and pages that are garbled.
+        Err(error) if error.outcome() == Outcome::Store => Ok(Read::Unreadable),
         Err(error) => Err(error),
     }
 }

@@ -115,7 +115,11 @@ impl Inspection {
         }
         let (needs, unreadable) = self.needs(now(repository)?)?;
         let need = |slot: KeySlot| needs.get(usize::from(slot.0)).cloned().unwrap_or_default();
-        let keys: Vec<_> = slots.iter().map(|slot| standing(meta, slots, *slot, slot.map(need))).collect();
+        let current = slots.first().copied().flatten();
+        let mut keys: Vec<_> = slots.iter().map(|slot| standing(meta, current, *slot, slot.map(need))).collect();
+        if let Some(present) = keys.first_mut() {
+            present.may_go = false;
+        }
         let others = needs
             .iter()
             .enumerate()
@@ -154,9 +158,9 @@ fn add(needs: &mut [Need], record: &Record, time: Time) {
     }
 }
 
-fn standing(meta: &Meta, slots: &[Option<KeySlot>], slot: Option<KeySlot>, need: Option<Need>) -> KeyStanding {
+fn standing(meta: &Meta, current: Option<KeySlot>, slot: Option<KeySlot>, need: Option<Need>) -> KeyStanding {
     let need = need.unwrap_or_default();
-    let current = slots.first().copied().flatten();
+    // A previous one may be the present one once more, which nobody needs.
     let is_current = slot.is_some() && slot == current;
     let seals = slot == Some(meta.sealed_by);
     KeyStanding {
@@ -167,7 +171,7 @@ fn standing(meta: &Meta, slots: &[Option<KeySlot>], slot: Option<KeySlot>, need:
         remembered: need.remembered,
         needed_until: need.until.map(|time| time.to_string()),
         newest_code: need.newest.map(|time| time.to_string()),
-        may_go: need.is_none() && !seals && !is_current,
+        may_go: is_current || need.is_none() && !seals,
     }
 }
 

@@ -80,6 +80,7 @@ fn run(call: &Call) -> Result<ExitCode> {
     told?;
     if !call.json {
         answer::lines(&words(&check))?;
+        answer::lines(&advice(call, &check))?;
     }
     let mut left = check.damaged + check.stalled + check.faults.len() as u64;
     let mut removed = None;
@@ -135,6 +136,13 @@ fn words(check: &CheckReply) -> Vec<String> {
     let sight = if check.with_key { "" } else { ", as far as can be seen without the key" };
     lines.push(format!("{verdict}{sight}: {}", sum.join(", ")));
     lines
+}
+
+/// What to do next.
+fn advice(call: &Call, check: &CheckReply) -> Vec<String> {
+    let can_be_mended = check.damaged + check.stalled > 0 && !call.options.remove;
+    let advice = "what it means to remove a damaged row, and how, tells otp help check";
+    can_be_mended.then(|| advice.to_owned()).into_iter().collect()
 }
 
 /// Removes what can be removed of these, and tells how much.

@@ -71,12 +71,12 @@ fn look_around(folder: &Folder, examined: &mut Examined) -> Result<()> {
         }
     }
     for (count, what) in [
-        (open, "of rows are open to group or others: mode 0600 closes them"),
-        (strange, "are none of this library's"),
-        (left, "are on their way to their place, or were left by a crash and go with the next sweep"),
+        (open, "of rows that are open to group or others: mode 0600 closes them"),
+        (strange, "that are none of this library's"),
+        (left, "on their way to their place, or left by a crash: those go with the next sweep"),
     ] {
         if count > 0 {
-            examined.notes.push(format!("{count} files {what}"));
+            examined.notes.push(format!("files in the folder: {count} {what}"));
         }
     }
     Ok(())

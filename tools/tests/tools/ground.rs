@@ -110,7 +110,7 @@ impl Ground {
             }
             Store::Redis(server) => {
                 let script = "local lines = {} for _, name in ipairs(redis.call('KEYS', 'otp:{*}:*')) do
-                    local key = string.match(name, ':(%x+)$')
+                    local key = string.match(name, '}:(%x+)$')
                     if key and #key == 32 then
                       lines[#lines + 1] = key .. '|' .. string.byte(redis.call('GETRANGE', name, 16, 16)) end
                     end return lines";

@@ -10,6 +10,7 @@ mod metrics;
 mod open;
 mod owner;
 mod people;
+mod rotate;
 mod send_test;
 mod servers;
 mod status;
