@@ -189,7 +189,7 @@ fn missing(rotation: &RotationReply) -> Vec<String> {
     if rotation.without_their_key > 0 {
         let records = counted(rotation.without_their_key, "record needs", "records need");
         lines.push(format!(
-            "{records} a key that is not in this configuration, and calls about them fail: put it back into previousKeys"
+            "{records} a key that is not in this configuration, and calls on them fail: put it back into previousKeys"
         ));
     }
     if rotation.unreadable > 0 {

@@ -90,54 +90,62 @@ fn look_at_ledger(database: &Database, examined: &mut Examined) -> Result<()> {
 
 /// Asks SQLite, in one look at what is committed: who writes does not wait for it.
 fn ask(shared: Arc<Shared>, examined: &mut Examined) -> Result<()> {
-    for _ in 0..TRIES {
-        let asked = shared.lease(Kind::Reader).and_then(|mut reader| {
-            let schema = reader.connection()?.schema();
-            let schema = schema.map_err(|cause| shared.database.failed(&cause))?;
-            let is_refused = matches!(schema, Schema::Refused(_));
-            let lines = if is_refused { Vec::new() } else { reader.run(integrity)? };
-            reader.give_back();
-            Ok((schema, lines))
-        });
-        match asked {
-            Ok((schema, lines)) => {
-                match schema {
-                    Schema::Ours => {}
-                    Schema::Changed => examined.faults.push("the schema is not the one that this library makes".into()),
-                    Schema::Refused(why) => examined.close(format!("{:?}: {why}", shared.database.path)),
-                }
-                examined.faults.extend(lines.into_iter().map(|line| format!("SQLite says: {line}")));
-                return Ok(());
-            }
-            Err(error) if error.outcome() == Outcome::Busy => std::thread::sleep(PAUSE),
-            Err(error) => {
-                examined.close(error.detail());
-                return Ok(());
-            }
+    let path = &shared.database.path;
+    match patiently(&shared, Connection::schema) {
+        Err(error) if error.outcome() == Outcome::Store => return Ok(examined.close(error.detail())),
+        Err(error) => return Err(error),
+        Ok(Schema::Refused(why)) => return Ok(examined.close(format!("{path:?}: {why}"))),
+        Ok(Schema::Changed) => examined.faults.push("the schema is not the one that this library makes".to_owned()),
+        Ok(Schema::Ours) => {}
+    }
+    for question in [integrity, odd_keys] {
+        match patiently(&shared, |connection| question(connection.sqlite())) {
+            Ok(lines) => examined.faults.extend(lines),
+            Err(error) if error.outcome() == Outcome::Store => examined.faults.push(error.detail().to_owned()),
+            Err(error) => return Err(error),
         }
     }
-    Err(Error::busy(format!("repository {:?}: it is locked", shared.database.path)))
+    Ok(())
+}
+
+/// Asks again as long as others have the database.
+fn patiently<T>(shared: &Arc<Shared>, ask: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let asked = shared.lease(Kind::Reader).and_then(|mut reader| {
+            let answer = ask(reader.connection()?).map_err(|cause| shared.database.failed(&cause));
+            match &answer {
+                Ok(_) => reader.give_back(),
+                Err(_) => reader.discard(),
+            }
+            answer
+        });
+        match asked {
+            Err(error) if error.outcome() == Outcome::Busy && tries < TRIES => std::thread::sleep(PAUSE),
+            asked => return asked,
+        }
+    }
 }
 
 /// What SQLite finds wrong with the database as a whole. Its lines tell pages and rows by number, and no content.
 fn integrity(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST_LINES})"))?;
-    let lines = check.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let told = lines.into_iter().filter(|line| line != "ok");
-    let mut told: Vec<_> = told.flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    told.extend(odd_keys(connection)?);
-    Ok(told)
+    let texts = check.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| *line != "ok" && !line.starts_with("***"));
+    Ok(lines.map(|line| format!("SQLite says: {line}")).collect())
 }
 
 /// Rows that nobody can ask for: their keys are none of ours.
-fn odd_keys(connection: &rusqlite::Connection) -> rusqlite::Result<Option<String>> {
+fn odd_keys(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
     let table = match Table::of(connection)? {
         Table::Item => "item",
         Table::Moved => "moved",
     };
     let sql = format!("SELECT count(*) FROM {table} WHERE typeof(k) <> 'blob' OR length(k) <> 16");
     let rows: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
-    Ok((rows > 0).then(|| format!("{rows} rows have keys that are not 16 bytes: no service reads them")))
+    let line = || format!("rows with a key that is not 16 bytes, which no service reads: {rows}");
+    Ok((rows > 0).then(line).into_iter().collect())
 }
 
 /// What a database holds.

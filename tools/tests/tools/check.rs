@@ -249,7 +249,9 @@ fn what_is_no_repository_is_said_to_be_none() {
     is_damaged(&site.run(&["check"]), "not a repository of this library");
     sql("PRAGMA application_id = 0x6c6f7470; PRAGMA journal_mode = DELETE");
     is_damaged(&site.run(&["check"]), "is not in WAL mode");
-    sql("PRAGMA journal_mode = WAL");
+    sql("PRAGMA journal_mode = WAL; INSERT INTO item VALUES (x'0102', x'03')");
+    is_damaged(&site.run(&["check"]), "fault: rows with a key that is not 16 bytes, which no service reads: 1\n");
+    sql("DELETE FROM item WHERE length(k) = 2");
     site.run(&["check"]).is_done("whole: ");
 }
 
@@ -268,7 +270,7 @@ fn a_page_of_the_database_that_is_garbled_is_a_fault() {
     std::fs::write(&file, &bytes).unwrap();
     let said = site.run(&["check"]);
     is_damaged(&said, "fault: SQLite says: ");
-    assert!(said.out.contains("damaged: "), "{said:?}");
+    assert!(said.out.contains("fault: the rows cannot be read after row "), "{said:?}");
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }
 
@@ -304,7 +306,7 @@ fn copies_that_are_not_finished_or_were_moved_are_told_of() {
     for kind in ["sqlite", "json"] {
         let site = Site::new(kind);
         let _ = site.service().create("session 1", None).unwrap();
-        site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("rows moved");
+        site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("moved\n");
         site.run(&["check"]).is_done("note: it was moved: open what it was moved to\n").is_done("whole: ");
         let moved = site.folder.path().join("moved");
         let file = moved.join("repository.json");

@@ -236,6 +236,6 @@ fn what_cannot_be_rotated_is_refused() {
         assert!(said.code >= 2 && said.err.contains(text), "{file}: {said:?}");
     }
     let _ = site.service().create("session 1", None).unwrap();
-    site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("rows moved");
+    site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("moved\n");
     site.run(&["rotate"]).failed(3, "it was moved: rotate where it went");
 }
