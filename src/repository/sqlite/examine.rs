@@ -12,7 +12,7 @@ use super::rows::Table;
 use super::shared::Shared;
 use super::{GroupCommit, Sqlite};
 use crate::config::Durability;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::outcome::Outcome;
 use crate::repository::{Examined, Repository};
@@ -131,7 +131,17 @@ fn patiently<T>(shared: &Arc<Shared>, ask: impl Fn(&Connection) -> rusqlite::Res
 /// What SQLite finds wrong with the database as a whole. Its lines tell pages and rows by number, and no content.
 fn integrity(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST_LINES})"))?;
-    let texts = check.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut texts: Vec<String> = Vec::new();
+    let mut answers = check.query([])?;
+    loop {
+        match answers.next() {
+            Ok(Some(answer)) => texts.push(answer.get(0)?),
+            Ok(None) => break,
+            // At a page that it cannot read it ends, and what it said before counts.
+            Err(cause) if texts.is_empty() => return Err(cause),
+            Err(_) => break,
+        }
+    }
     let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| *line != "ok" && !line.starts_with("***"));
     Ok(lines.map(|line| format!("SQLite says: {line}")).collect())
 }

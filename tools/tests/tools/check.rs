@@ -270,7 +270,7 @@ fn a_page_of_the_database_that_is_garbled_is_a_fault() {
     std::fs::write(&file, &bytes).unwrap();
     let said = site.run(&["check"]);
     is_damaged(&said, "fault: SQLite says: ");
-    assert!(said.out.contains("fault: the rows cannot be read after row "), "{said:?}");
+    assert!(said.out.contains("fault: the rows cannot be read"), "{said:?}");
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }
 
