@@ -92,11 +92,14 @@ fn look_at_ledger(database: &Database, examined: &mut Examined) -> Result<()> {
 fn ask(shared: Arc<Shared>, examined: &mut Examined) -> Result<()> {
     let path = &shared.database.path;
     match patiently(&shared, Connection::schema) {
-        Err(error) if error.outcome() == Outcome::Store => return Ok(examined.close(error.detail())),
+        Err(error) if error.outcome() == Outcome::Store => examined.close(error.detail()),
         Err(error) => return Err(error),
-        Ok(Schema::Refused(why)) => return Ok(examined.close(format!("{path:?}: {why}"))),
+        Ok(Schema::Refused(why)) => examined.close(format!("{path:?}: {why}")),
         Ok(Schema::Changed) => examined.faults.push("the schema is not the one that this library makes".to_owned()),
         Ok(Schema::Ours) => {}
+    }
+    if examined.is_closed {
+        return Ok(());
     }
     for question in [integrity, odd_keys] {
         match patiently(&shared, |connection| question(connection.sqlite())) {
