@@ -151,7 +151,9 @@ impl Check<'_> {
             self.found(key, Some(row.kind()), fault, Remedy::Remove);
             return Ok(());
         }
-        if let Row::Record(record) = &row {
+        if let Row::Record(record) = &row
+            && record.is_live(time)
+        {
             match self.inspection.lens.seal(&key, record) {
                 Ok(Seal::Closed) => self.reply.unopened += 1,
                 Ok(Seal::KeyMissing) => self.reply.without_their_key += 1,
