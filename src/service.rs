@@ -29,9 +29,8 @@ mod webhook;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::block::{Mac, RowKey};
+use crate::block::RowKey;
 use crate::clock::Time;
-use crate::code::{self};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
@@ -39,7 +38,7 @@ use crate::keys::KeyRing;
 use crate::limits::NAME_BYTES;
 use crate::metrics::{Call, Metrics, MetricsReply};
 use crate::outcome::Outcome;
-use crate::record::{Code, Via};
+use crate::record::Via;
 use crate::reply::Reply;
 use crate::repository::{self, Commit, META, Repository};
 use crate::request::check_name;
@@ -292,12 +291,6 @@ impl Core {
     /// Where everything of this tenant lies.
     fn tenant(&self) -> Tenant {
         self.keys.tenant(&self.config.namespace)
-    }
-
-    /// What a code's sealed part is bound to: the code, and the namespace, so that no tenant sends another's messages.
-    fn sealed_to(&self, row: &RowKey, code: &Code) -> Mac {
-        let code = self.keys.fingerprint(&code::identity(row, code));
-        self.keys.index("sealed", &self.config.namespace, &code.to_string())
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Options {
     pub format: Option<String>,
     pub member: Option<String>,
     pub port: Option<String>,
+    pub without_key: bool,
+    pub remove: bool,
+    pub new_key: Option<String>,
 }
 
 /// What was read so far.
@@ -116,6 +119,9 @@ impl Read {
         match name {
             "yes" => options.yes = true,
             "move" => options.moves = true,
+            "no-key" => options.without_key = true,
+            "remove" => options.remove = true,
+            "new-key" => options.new_key = Some(text(parser.value()?)?),
             "every" => options.every = Some(duration(&text(parser.value()?)?)?),
             "port" => options.port = Some(text(parser.value()?)?),
             "format" => options.format = Some(text(parser.value()?)?),

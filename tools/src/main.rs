@@ -5,6 +5,7 @@
 mod answer;
 mod arguments;
 mod cancel;
+mod check;
 mod completion;
 mod configuration;
 mod copy;
@@ -19,6 +20,7 @@ mod page;
 mod people;
 mod place;
 mod plan;
+mod rotate;
 mod secret;
 mod send_test;
 mod serve;

@@ -2,7 +2,7 @@
 
 use crate::arguments::Command;
 use crate::fault::{Fault, Result};
-use crate::{cancel, copy, due, metrics, open, people, send_test, serve, status};
+use crate::{cancel, check, copy, due, metrics, open, people, rotate, send_test, serve, status};
 
 /// In the order in which the manual has them.
 pub const COMMANDS: &[&Command] = &[
@@ -13,6 +13,8 @@ pub const COMMANDS: &[&Command] = &[
     &cancel::CANCEL,
     &due::DUE,
     &copy::COPY,
+    &check::CHECK,
+    &rotate::ROTATE,
     &metrics::METRICS,
     &open::OPEN,
     &send_test::SEND_TEST,

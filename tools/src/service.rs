@@ -21,6 +21,16 @@ pub fn open(call: &Call) -> Result<Service> {
 
 /// The same, of a configuration that is known.
 pub fn open_kept(configuration: &Configuration) -> Result<Service> {
+    let place = take_place(configuration)?;
+    if place.is_empty() {
+        return Err(place.not_begun());
+    }
+    let opened = Service::open_existing(Some(&configuration.quiet_json()))?;
+    opened.map(|(service, _warnings)| service).ok_or_else(|| place.not_begun())
+}
+
+/// Becomes who may open the repository, which is there. Where it is.
+pub fn take_place(configuration: &Configuration) -> Result<Place> {
     let place = configuration.place()?;
     match &place {
         Place::Memory => {
@@ -30,11 +40,9 @@ pub fn open_kept(configuration: &Configuration) -> Result<Service> {
         Place::File(path) | Place::Folder(path) if !owner::become_owner(path)? => {
             return Err(Fault::gone(format!("repository {path:?}: is not there")));
         }
-        _ if place.is_empty() => return Err(place.not_begun()),
         _ => {}
     }
-    let opened = Service::open_existing(Some(&configuration.quiet_json()))?;
-    opened.map(|(service, _warnings)| service).ok_or_else(|| place.not_begun())
+    Ok(place)
 }
 
 /// Counts the rows that a call of this name passes over from now on, since they are damaged.

@@ -101,6 +101,13 @@ impl Said {
         self
     }
 
+    /// The same, after something was said.
+    #[track_caller]
+    pub fn failed_after(&self, code: i32, text: &str) -> &Self {
+        assert!(!self.out.is_empty(), "{self:?}");
+        self.failed(code, text)
+    }
+
     /// Ended with this status and one complaint that has this in it.
     #[track_caller]
     pub fn failed(&self, code: i32, text: &str) -> &Self {
