@@ -867,9 +867,9 @@ otp_result otp_metrics(otp_service *service,
  * Used codes, failures, locks and counters arrive as they are; a code that is still good arrives expired, since it
  * could be used in both otherwise.
  *
- * A move first freezes this repository for good: from then on every call on it but this one and otp_metrics(), by
- * whatever process, is OTP_E_STORE and says so. Then everything is copied, codes that are still good as well. Close the
- * service, and open what it was moved to. Whoever moves it once more to another repository makes a backup there: codes
+ * A move first freezes this repository for good: from then on every call on it but a move once more and otp_metrics(),
+ * by whatever process, is OTP_E_STORE and says so. Then everything is copied, codes that are still good as well. Close
+ * the service, and open what it was moved to. Whoever moves it once more to another repository makes a backup there: codes
  * are good in the first one alone.
  *
  * The copy is opened with the same key; no key file is made, so copy that as well, or name it. What was interrupted is

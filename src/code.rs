@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::block::{Mac, RowKey};
 use crate::clock::Time;
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing};
 use crate::record::{Code, CodeState, Match, REMEMBERED, Record, Secret};
@@ -45,12 +46,31 @@ fn bound(row: &RowKey, code: &Code) -> Vec<u8> {
 
 /// All that makes a code what it is. What is sealed beside it is bound to this: a code that was loosened is another one,
 /// and must not leave in a message.
-pub fn identity(row: &RowKey, code: &Code) -> Vec<u8> {
+fn identity(row: &RowKey, code: &Code) -> Vec<u8> {
     let (length, bytes) = match &code.secret {
         Secret::Derived { nonce, length } => (*length, nonce.bytes()),
         Secret::Mac(mac) => (0, mac.bytes()),
     };
     [&bound(row, code)[..], &[length], bytes].concat()
+}
+
+/// What a code's sealed part is bound to: the code, and the namespace, so that no tenant sends another's messages.
+pub fn sealed_to(keys: &KeyRing, namespace: &str, row: &RowKey, code: &Code) -> Mac {
+    keys.index("sealed", namespace, &keys.fingerprint(&identity(row, code)).to_string())
+}
+
+/// What is sealed in a live record, and its code.
+///
+/// # Errors
+///
+/// `Config` when its key is not at hand, `Store` when it was tampered with.
+pub fn open(keys: &KeyRing, namespace: &str, row: &RowKey, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
+    let sealed = keys.unseal(&sealed_to(keys, namespace, row, &record.code), &record.code, &record.sealed)?;
+    let damaged = || Error::damaged("a sealed row is damaged");
+    let envelope = Envelope::decode(&sealed).ok_or_else(damaged)?;
+    let derived = digits(keys.slot(record.code.slot)?, row, &record.code);
+    let code = derived.or_else(|| envelope.code.clone()).ok_or_else(damaged)?;
+    Ok((envelope, code))
 }
 
 /// The MAC under which a code is kept that the host brought.

@@ -2,6 +2,7 @@
 
 mod carrier;
 mod delivery;
+mod look;
 mod private_key;
 mod rules;
 mod secret;
@@ -26,6 +27,7 @@ use crate::workflow::LEAST_LEFT_MS;
 
 pub use crate::channel::Condition;
 pub use crate::step::StepConfig;
+pub use look::LookConfig;
 pub use senders::{Access, SenderConfig};
 pub use webhook::WebhookConfig;
 
@@ -205,7 +207,7 @@ impl Config {
         let key = storage::read_key(&mut root, &repository)?;
         let previous_keys = storage::read_previous_keys(&mut root)?;
         let durability = storage::read_durability(&mut root, &repository)?;
-        let namespace = root.take("namespace").map_or_else(|| Ok("default".to_owned()), |node| node.name(64))?;
+        let namespace = read_namespace(&mut root)?;
         let rules = rules::read(&mut root)?;
         let own_codes = read_flag(&mut root, "ownCodes")?;
         let texts = Texts::read(&mut root)?;
@@ -403,6 +405,10 @@ fn read_accept(node: Node, workflow: &[StepConfig]) -> Result<Vec<String>> {
         node.text_if("the name of a member of a request", is_member).map(str::to_owned)
     };
     node.list(0..=OWN_MEMBERS.len() + MOST_STEPS)?.iter().map(read).collect()
+}
+
+fn read_namespace(root: &mut Object) -> Result<String> {
+    root.take("namespace").map_or_else(|| Ok("default".to_owned()), |node| node.name(64))
 }
 
 fn read_flag(root: &mut Object, name: &str) -> Result<bool> {

@@ -12,6 +12,8 @@ use crate::outcome::Outcome;
 pub struct Error {
     outcome: Outcome,
     scope: Scope,
+    /// Which kind of row is damaged, where that is known.
+    kind: Option<&'static str>,
     detail: String,
 }
 
@@ -34,7 +36,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, scope: Scope::Call, detail: detail.into() }
+        Self { outcome, scope: Scope::Call, kind: None, detail: detail.into() }
     }
 
     pub(crate) fn argument(detail: impl Into<String>) -> Self {
@@ -52,6 +54,16 @@ impl Error {
     /// What was read of one row makes no sense, though reading it went well.
     pub(crate) fn damaged(detail: impl Into<String>) -> Self {
         Self { scope: Scope::Damage, ..Self::store(detail) }
+    }
+
+    /// The same, of a row of this kind.
+    pub(crate) fn damaged_row(kind: Option<&'static str>, detail: impl Into<String>) -> Self {
+        Self { kind, ..Self::damaged(detail) }
+    }
+
+    /// The kind of the row that is damaged, where that is known.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        self.kind
     }
 
     /// The same, about one row alone: who goes over many passes over this one.
@@ -72,7 +84,8 @@ impl Error {
     }
 
     /// Whether it says that the repository was moved.
-    pub(crate) fn is_move(&self) -> bool {
+    #[must_use]
+    pub fn is_move(&self) -> bool {
         self.scope == Scope::Move
     }
 

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::file::{self, Attempt, Failure};
 use crate::sys;
 
-pub use folder::{check_folder, open_folder, sync_folder};
+pub use folder::{check_folder, find_folder, open_folder, sync_folder};
 pub use lock::FileLock;
 pub use secret::{read_given, read_mounted, read_private};
 pub use temporary::{Temporary, is_temporary, remove_stale, write_new};

@@ -5,6 +5,8 @@
 //! by which tokens, subjects and recipients are hashed, is random, lives in the repository sealed under the newest
 //! key, and never changes: rotation moves no row.
 
+mod look;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, MetaState, Repository, Row, transact};
 use crate::tenant::Tenant;
+pub use look::{Looked, make_file};
 
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
@@ -217,7 +220,7 @@ impl KeyRing {
         if let Some(meta) = look_first(repository)? {
             let current = Key::derive(&load(&source, false, warnings)?)?;
             let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
-            warnings.push("repository: was moved (otp_copy): every call but otp_copy is refused".to_owned());
+            warnings.push("repository: was moved (otp_copy): every call is refused but otp_copy with move".to_owned());
             return Ok(Arc::new(Self { is_moved: true, ..Self::join(meta, current, previous)?.0 }));
         }
         let is_kept = !matches!(source, KeySource::None);
@@ -359,11 +362,11 @@ impl KeyFile {
     }
 
     /// Writes a new key into it, unless it is there by now.
-    fn make(&self) -> Result<()> {
+    fn make(&self) -> Result<bool> {
         let key = Zeroizing::new(random::<KEY_BYTES>()?);
         let mut text = Zeroizing::new(STANDARD.encode(*key));
         text.push('\n');
-        files::write_new(&self.path, text.as_bytes()).map(|_| ()).map_err(of_key_file)
+        files::write_new(&self.path, text.as_bytes()).map_err(of_key_file)
     }
 
     fn error(&self, cause: &str) -> Error {

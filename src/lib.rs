@@ -47,6 +47,7 @@ mod files;
 mod fork;
 mod hex;
 mod hooks;
+mod inspection;
 mod json;
 mod jwt;
 mod keys;
@@ -75,6 +76,7 @@ mod workflow;
 
 pub use error::{Error, Result};
 pub use hooks::{ClockFn, LogFn};
+pub use inspection::{CheckReply, Finding, Inspection, KeyStanding, Phase, Remedy, RotationReply};
 pub use metrics::MetricsReply;
 pub use outcome::Outcome;
 pub use reply::{

@@ -15,6 +15,8 @@ use crate::limits::MOST_SENDERS;
 use crate::outcome::Outcome;
 use crate::record::DeliveryState;
 
+mod openmetrics;
+
 /// The largest number that is told, and the largest whole one that every reader of JSON keeps exact. At a million a
 /// second it takes 285 years.
 const MOST: u64 = (1 << 53) - 1;

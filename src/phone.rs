@@ -106,12 +106,13 @@ pub fn readings(text: &str, default: Option<&CallingCode>) -> Vec<String> {
     numbers
 }
 
-/// Whether a text is written as a number with its calling code, and is none.
+/// Whether a text is written as a number with its calling code, and is none that a message can go to.
 pub fn is_broken(text: &str, default: Option<&CallingCode>) -> bool {
     let folded = fold(text);
     let number = without_scheme(&folded);
     let is_meant = number.len() < folded.len() || number.starts_with(['+', '＋']);
-    is_meant && !number.contains(char::is_alphabetic) && readings(text, default).is_empty()
+    let is_none = || matches!(canonical(text, default), Err(Unread::NoNumber | Unread::ZeroAfterCode));
+    is_meant && !number.contains(char::is_alphabetic) && is_none()
 }
 
 /// The text without the `tel:` of RFC 3966 before it.

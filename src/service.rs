@@ -31,9 +31,8 @@ mod webhook;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::block::{Mac, RowKey};
+use crate::block::RowKey;
 use crate::clock::Time;
-use crate::code::{self};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Result};
 use crate::hooks::{About, ClockFn, Hooks, Level, LogFn};
@@ -41,9 +40,9 @@ use crate::keys::KeyRing;
 use crate::limits::NAME_BYTES;
 use crate::metrics::{Call, Metrics, MetricsReply};
 use crate::outcome::Outcome;
-use crate::record::{Code, Via};
+use crate::record::Via;
 use crate::reply::Reply;
-use crate::repository::{self, Commit, Repository};
+use crate::repository::{self, Commit, META, Repository};
 use crate::request::check_name;
 use crate::sender::host::SendFn;
 use crate::tenant::Tenant;
@@ -113,6 +112,20 @@ impl Service {
     ///
     /// `Config`, `Store`, `Busy`, `Random`, and `Unsupported` for what this build does not have.
     pub fn open(config: Option<&str>) -> Result<(Self, Vec<String>)> {
+        Self::open_by(config, true)?.ok_or_else(|| Error::internal("a repository was not begun"))
+    }
+
+    /// Opens a service as [`Service::open`] does, and `None` where it would begin a repository: for operators, who rather
+    /// mistyped its name. A file, a folder or a database that is not there at all may be made, without anything in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Service::open`].
+    pub fn open_existing(config: Option<&str>) -> Result<Option<(Self, Vec<String>)>> {
+        Self::open_by(config, false)
+    }
+
+    fn open_by(config: Option<&str>, begins: bool) -> Result<Option<(Self, Vec<String>)>> {
         let mut config = Config::parse(config)?;
         let senders = ways::open(&mut config)?;
         let verifier = config.webhook.take().map(|webhook| Verifier::new(&webhook)).transpose()?;
@@ -120,6 +133,9 @@ impl Service {
         // Last, since it may make files: a service that cannot be opened leaves none.
         let mut warnings = std::mem::take(&mut config.warnings);
         let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
+        if !begins && repository.read(&META)?.is_none() {
+            return Ok(None);
+        }
         let previous = std::mem::take(&mut config.previous_keys);
         let source = std::mem::replace(&mut config.key, KeySource::None);
         let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
@@ -128,7 +144,7 @@ impl Service {
         let repository = repository::metered(repository, metrics.clone());
         let moved = AtomicBool::new(keys.is_moved());
         let core = Arc::new(Core { config, keys, repository, senders, verifier, alarm, metrics, memory, moved });
-        Ok((Self { driver, core, hooks: Arc::default() }, warnings))
+        Ok(Some((Self { driver, core, hooks: Arc::default() }, warnings)))
     }
 
     /// Sets the function that delivers with sender `host`, or removes it.
@@ -243,12 +259,6 @@ impl Core {
     /// Where everything of this tenant lies.
     fn tenant(&self) -> Tenant {
         self.keys.tenant(&self.config.namespace)
-    }
-
-    /// What a code's sealed part is bound to: the code, and the namespace, so that no tenant sends another's messages.
-    fn sealed_to(&self, row: &RowKey, code: &Code) -> Mac {
-        let code = self.keys.fingerprint(&code::identity(row, code));
-        self.keys.index("sealed", &self.config.namespace, &code.to_string())
     }
 }
 

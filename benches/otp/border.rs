@@ -10,7 +10,7 @@ use otp::ffi::library::{otp_close, otp_open};
 
 use crate::Size;
 use crate::load::open_with;
-use crate::table::{Samples, Table, Target};
+use crate::table::{Row, Samples, Table, Target};
 
 pub fn measure(table: &mut Table, size: Size) {
     let service = open_with("memory:", "full", "none", 5);
@@ -40,8 +40,10 @@ pub fn measure(table: &mut Table, size: Size) {
     unsafe { otp_close(handle) };
     table.heading("The border to C: verify of an unknown token, memory:, 1 thread");
     table.value("Service::verify", &rust, "ns", Target::None);
-    table.ratio("otp_verify, reply NULL", &bare, "ns", (&bare.over(&rust), "times"), Target::None);
-    table.ratio("otp_verify, with a reply", &full, "ns", (&full.over(&rust), "times"), Target::None);
+    for (name, samples) in [("otp_verify, reply NULL", bare), ("otp_verify, with a reply", full)] {
+        let ratio = samples.over(&rust);
+        table.row(&Row::new(name, &samples, "ns").over(&ratio, "times", "border/Service::verify"));
+    }
 }
 
 fn nanoseconds(size: Size, mut call: impl FnMut()) -> f64 {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
 use crate::load::{drive, fill, phone, sqlite, token};
-use crate::table::{Samples, Table, Target};
+use crate::table::{Row, Samples, Table, Target};
 use bare::{Commits, Lengths, Post};
 use server::Server;
 
@@ -171,11 +171,11 @@ fn print(table: &mut Table, size: Size, compared: &[Compared], signed: &Samples)
     ));
     for (threads, Compared { ours, bare }) in THREADS.into_iter().zip(compared) {
         let plural = if threads == 1 { "" } else { "s" };
-        let ratio = ours.value.over(&bare.value);
-        let name = format!("bare, {threads} thread{plural}");
-        table.ratio(&name, &bare.value, "/s", (&bare.ratio(), "R"), Target::None);
-        let name = format!("delivered create, {threads} thread{plural}");
-        table.ratio(&name, &ours.value, "/s", (&ratio, "bare"), Target::AtLeast(0.9));
+        let (ratio, reference) = (ours.value.over(&bare.value), format!("bare, {threads} thread{plural}"));
+        bare.print(table, &reference, Target::None);
+        let (name, reference) = (format!("delivered create, {threads} thread{plural}"), format!("carrier/{reference}"));
+        let row = Row::new(&name, &ours.value, "/s").over(&ratio, "bare", &reference).timed(&ours.rounds);
+        table.row(&row.target(Target::AtLeast(0.9)));
     }
     let most = Samples::of([signed.max()]);
     table.value("RSA signatures by a new service, 64 threads at once, most", &most, "", Target::AtMost(1.0));

@@ -5,7 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::table::{Samples, Table};
+use crate::latency::Latencies;
+use crate::load::Driven;
+use crate::table::{R, Row, Samples, Table, Target};
 
 /// A folder of its own on the disk of the build, removed at the end.
 pub struct Folder(PathBuf);
@@ -78,17 +80,26 @@ impl Disk {
 pub struct Measured {
     pub value: Samples,
     pub raw: Samples,
+    /// How long the operations of each round took.
+    pub rounds: Vec<Latencies>,
 }
 
 impl Measured {
-    pub fn push(&mut self, (value, raw): (f64, f64)) {
-        self.value.push(value);
+    pub fn push(&mut self, (driven, raw): (Driven, f64)) {
+        self.value.push(driven.rate);
         self.raw.push(raw);
+        self.rounds.push(driven.latencies);
     }
 
     /// The value in units of R.
     pub fn ratio(&self) -> Samples {
         self.value.over(&self.raw)
+    }
+
+    /// A row of it, in units of R.
+    pub fn print(&self, table: &mut Table, name: &str, target: Target) {
+        let ratio = self.ratio();
+        table.row(&Row::new(name, &self.value, "/s").over(&ratio, "R", R).timed(&self.rounds).target(target));
     }
 }
 

@@ -82,22 +82,23 @@ impl Store {
         let other = self.open(server, key, &ahead);
         let (mut calls, mut waits) = (Samples::default(), Samples::default());
         let held = longest_hold(&self.lock, || calls = run_all(&service));
-        tell(table, "otp_run_due", &calls, &held);
+        let kind = self.kind;
+        tell(table, kind, &calls, &held);
         // Again, and somebody else creates.
         ahead.store(0, Ordering::Relaxed);
         let more = self.timers / 10;
         drive(4, Duration::from_secs(3600), more, |item| create(&service, self.timers + item));
         ahead.store(7_200_000, Ordering::Relaxed);
         beside(&other, 2 * self.timers, &mut waits, || drop(run_all(&service)));
-        table.value("longest create beside it", &longest(&waits), "ms", Target::AtMost(50.0));
+        table.value(&format!("{kind}: longest create beside it"), &longest(&waits), "ms", Target::AtMost(50.0));
         let begun = Instant::now();
         let erase = || {
             let reply = service.erase(&phone(7)).expect("an erase");
             assert!(reply.found);
         };
         let held = longest_hold(&self.lock, erase);
-        table.value("otp_erase", &Samples::of([milliseconds(begun)]), "ms", Target::None);
-        table.value("longest time the lock was held by it", &held, "ms", Target::AtMost(50.0));
+        table.value(&format!("{kind}: otp_erase"), &Samples::of([milliseconds(begun)]), "ms", Target::None);
+        table.value(&format!("{kind}: longest time the lock was held by it"), &held, "ms", Target::AtMost(50.0));
     }
 }
 
@@ -114,10 +115,10 @@ fn run_all(service: &Service) -> Samples {
     }
 }
 
-fn tell(table: &mut Table, what: &str, calls: &Samples, held: &Samples) {
-    table.value(&format!("longest call of {what}"), &longest(calls), "ms", Target::AtMost(100.0));
+fn tell(table: &mut Table, kind: &str, calls: &Samples, held: &Samples) {
+    table.value(&format!("{kind}: longest call of otp_run_due"), &longest(calls), "ms", Target::AtMost(100.0));
     table.note(&format!("{} calls, half of them within {} ms", calls.count(), number(calls.median())));
-    table.value("longest time the lock was held", held, "ms", Target::AtMost(50.0));
+    table.value(&format!("{kind}: longest time the lock was held"), held, "ms", Target::AtMost(50.0));
 }
 
 /// Creates through another handle, one after the other, while the work is done.

@@ -8,16 +8,8 @@ use otp::Outcome;
 
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
-use crate::load::{create, drive, fill, open, open_long, sqlite, verify, wrong};
-use crate::table::{Samples, Table, Target};
-
-/// What the peers are compared with.
-pub struct Ours {
-    pub create: Samples,
-    pub verify: Samples,
-    pub wrong: Samples,
-    pub unknown: Samples,
-}
+use crate::load::{Driven, create, drive, fill, open, open_long, sqlite, verify, wrong};
+use crate::table::{Row, Samples, Table, Target};
 
 /// Threads, and whether each operation has a transaction of its own.
 #[derive(Clone, Copy, PartialEq)]
@@ -54,7 +46,7 @@ impl Round<'_> {
     }
 
     /// Operations per second, and R. `work` gets a place in the range and is kept to one at a time where asked.
-    fn cell(&self, way: Way, count: usize, work: impl Fn(usize) + Sync) -> (f64, f64) {
+    fn cell(&self, way: Way, count: usize, work: impl Fn(usize) + Sync) -> (Driven, f64) {
         let alone = Mutex::new(());
         settle();
         self.disk.around(self.table, || {
@@ -65,7 +57,7 @@ impl Round<'_> {
         })
     }
 
-    fn create(&mut self, way: Way) -> (f64, f64) {
+    fn create(&mut self, way: Way) -> (Driven, f64) {
         let (count, first) = (enough(way, self.size), self.next);
         self.next += count;
         let service = open_long(&sqlite(self.database), "full");
@@ -74,7 +66,7 @@ impl Round<'_> {
         })
     }
 
-    fn verify(&mut self, way: Way, guess: impl Fn(u32) -> u32 + Sync, expected: Outcome) -> (f64, f64) {
+    fn verify(&mut self, way: Way, guess: impl Fn(u32) -> u32 + Sync, expected: Outcome) -> (Driven, f64) {
         let (count, first) = (enough(way, self.size), self.next);
         self.next += count;
         let codes = fill(&sqlite(self.database), first, count);
@@ -82,21 +74,21 @@ impl Round<'_> {
         self.cell(way, count, |place| verify(&service, first + place, guess(codes[place]), expected))
     }
 
-    fn unknown(&self) -> f64 {
+    fn unknown(&self) -> Driven {
         let service = open(self.database, "full");
-        let rate = drive(1, self.time(), usize::MAX, |place| {
+        drive(1, self.time(), usize::MAX, |place| {
             let reply = service.verify(&format!("nobody-{place}"), "123456", None).expect("a verify");
             assert_eq!(reply.outcome, Outcome::NotValid);
-        });
-        1e6 / rate
+        })
     }
 }
 
-pub fn measure(table: &mut Table, size: Size) -> Ours {
+pub fn measure(table: &mut Table, size: Size) {
     let folder = Folder::new("durable");
     let disk = Disk::new(&folder);
     let (mut creates, mut verifies) = (vec![Measured::default(); WAYS.len()], vec![Measured::default(); WAYS.len()]);
     let (mut wrongs, mut unknown) = (Measured::default(), Samples::default());
+    let mut unknown_rounds = Vec::new();
     for number in 0..size.rounds {
         let database = folder.file(&format!("{number}.db"));
         fill(&sqlite(&database), 0, size.base);
@@ -106,19 +98,14 @@ pub fn measure(table: &mut Table, size: Size) -> Ours {
             verifies[place].push(round.verify(way, |code| code, Outcome::Ok));
         }
         wrongs.push(round.verify(WAYS[0], wrong, Outcome::NotValid));
-        unknown.push(round.unknown());
+        let driven = round.unknown();
+        unknown.push(1e6 / driven.rate);
+        unknown_rounds.push(driven.latencies);
     }
     print(table, size, &creates, &verifies);
-    table.ratio("wrong code, 1 thread", &wrongs.value, "/s", (&wrongs.ratio(), "R"), Target::None);
-    table.value("unknown token, 1 thread", &unknown, "us", Target::AtMost(10.0));
-    let mut ours = Ours {
-        create: creates.swap_remove(0).value,
-        verify: verifies.swap_remove(0).value,
-        wrong: wrongs.value,
-        unknown: Samples::default(),
-    };
-    ours.unknown.push(1e6 / unknown.median());
-    ours
+    wrongs.print(table, "wrong code, 1 thread", Target::None);
+    let row = Row::new("unknown token, 1 thread", &unknown, "us").timed(&unknown_rounds);
+    table.row(&row.target(Target::AtMost(10.0)));
 }
 
 fn print(table: &mut Table, size: Size, creates: &[Measured], verifies: &[Measured]) {
@@ -136,12 +123,14 @@ fn print(table: &mut Table, size: Size, creates: &[Measured], verifies: &[Measur
             };
             let (threads, how) = (way.threads, if way.alone { ", without group commit" } else { "" });
             let plural = if threads == 1 { "" } else { "s" };
-            let name = format!("durable {name}, {threads} thread{plural}{how}");
-            table.ratio(&name, &cell.value, "/s", (&cell.ratio(), "R"), target);
+            let name = format!("{name}, {threads} thread{plural}{how}");
+            cell.print(table, &name, target);
         }
         let (grouped, alone) = (&cells[2].value, &cells[3].value);
-        let name = format!("durable {name}, 64 threads, gain by group commit");
-        table.ratio(&name, grouped, "/s", (&grouped.over(alone), "times"), Target::AtLeast(5.0));
+        let gain = format!("{name}, 64 threads, gain by group commit");
+        let reference = format!("durable/{name}, 64 threads, without group commit");
+        let ratio = grouped.over(alone);
+        table.row(&Row::new(&gain, grouped, "/s").over(&ratio, "times", &reference).target(Target::AtLeast(5.0)));
     }
     let raw = Samples::of(
         creates.iter().chain(verifies).flat_map(|cell| [cell.raw.min(), cell.raw.median(), cell.raw.max()]),

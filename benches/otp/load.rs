@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use otp::{Outcome, Service};
 use testing::place::{KEY, is_shared};
 
+use crate::latency::Latencies;
+
 /// Opens the database with sender `none`, every limit of the standard profile in force.
 pub fn open(database: &Path, durability: &str) -> Service {
     open_with(&sqlite(database), durability, "none", 5)
@@ -80,30 +82,43 @@ pub fn fill(repository: &str, first: usize, count: usize) -> Vec<u32> {
     codes
 }
 
-/// How often work was done per second by these threads: each takes the next of `count` pieces until the time is up.
-pub fn drive(threads: usize, time: Duration, count: usize, work: impl Fn(usize) + Sync) -> f64 {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Work by many threads: how often a second, and how long each piece took.
+pub struct Driven {
+    pub rate: f64,
+    pub latencies: Latencies,
+}
+
+/// Has these threads work: each takes the next of `count` pieces until the time is up.
+pub fn drive(threads: usize, time: Duration, count: usize, work: impl Fn(usize) + Sync) -> Driven {
+    let next = AtomicUsize::new(0);
     let start = Barrier::new(threads + 1);
     let mut begun = Instant::now();
+    let mut latencies = Latencies::default();
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                start.wait();
-                let end = Instant::now() + time;
-                while Instant::now() < end {
-                    let piece = next.fetch_add(1, Ordering::Relaxed);
-                    if piece >= count {
-                        break;
-                    }
-                    work(piece);
-                    done.fetch_add(1, Ordering::Relaxed);
+        let one = || {
+            let mut latencies = Latencies::default();
+            start.wait();
+            let mut now = Instant::now();
+            let end = now + time;
+            while now < end {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= count {
+                    break;
                 }
-            });
-        }
+                work(piece);
+                let before = std::mem::replace(&mut now, Instant::now());
+                latencies.add(now - before);
+            }
+            latencies
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
         begun = Instant::now();
         start.wait();
+        for worker in workers {
+            latencies.join(&worker.join().expect("a worker that lives"));
+        }
     });
-    done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+    Driven { rate: latencies.number() as f64 / begun.elapsed().as_secs_f64(), latencies }
 }
 
 /// Microseconds of each of these pieces of work, one after the other.

@@ -5,6 +5,9 @@
 //! `OTP_BENCH_SIZE=small` (the default) is a quick look, `full` takes the numbers that count. Everything durable is
 //! compared with R, the rate of 4 KiB overwrites with fdatasync on the same disk, taken just before and just after
 //! each measurement: the ratios can be compared between machines and hours, the absolute numbers cannot.
+//!
+//! `target/bench.json` has the same for programs: a part that has run takes the place of what the file had of it. What
+//! `OTP_BENCH_NOTE` says is kept with each row, such as "the machine is shared".
 
 mod border;
 mod carrier;
@@ -12,11 +15,14 @@ mod disk;
 mod due;
 mod durable;
 mod engines;
+mod latency;
 mod library;
 mod load;
+mod machine;
 mod metrics;
 mod peers;
 mod processes;
+mod report;
 mod scale;
 mod table;
 
@@ -30,12 +36,15 @@ const ROLE: &str = "OTP_BENCH_ROLE";
 /// How much is measured.
 #[derive(Clone, Copy)]
 pub struct Size {
+    pub name: &'static str,
     /// How often each measurement is taken.
     pub rounds: usize,
     /// Verifies of a measurement that is about the cost of counting.
     pub counted: usize,
     /// How long a measurement lasts, in milliseconds.
     pub cell_ms: u64,
+    /// Operations of each kind by each peer in a round.
+    pub compared: usize,
     /// Items that are there before anything is measured.
     pub base: usize,
     /// Numbers of live items that are compared with each other.
@@ -50,9 +59,11 @@ pub struct Size {
 }
 
 const SMALL: Size = Size {
+    name: "small",
     rounds: 3,
     counted: 100_000,
     cell_ms: 300,
+    compared: 300,
     base: 3_000,
     scales: &[1_000, 10_000, 100_000],
     weighed: 20_000,
@@ -61,9 +72,11 @@ const SMALL: Size = Size {
     due_files: 10_000,
 };
 const FULL: Size = Size {
+    name: "full",
     rounds: 5,
     counted: 1_000_000,
     cell_ms: 800,
+    compared: 500,
     base: 30_000,
     scales: &[1_000, 100_000, 1_000_000],
     weighed: 100_000,
@@ -91,44 +104,32 @@ fn main() -> ExitCode {
         }
     };
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let known = ["durable", "carrier", "processes", "engines", "scale", "due", "border", "metrics", "library", "peers"];
-    if let Some(part) = parts.iter().find(|part| !known.contains(part)) {
-        eprintln!("there is no part {part:?}; there are {}", known.join(", "));
+    let all: [(&str, Measure); 10] = [
+        ("durable", durable::measure),
+        ("carrier", carrier::measure),
+        ("processes", processes::measure),
+        ("engines", engines::measure),
+        ("scale", scale::measure),
+        ("due", due::measure),
+        ("border", border::measure),
+        ("metrics", metrics::measure),
+        ("library", library::measure),
+        ("peers", peers::measure),
+    ];
+    if let Some(part) = parts.iter().find(|part| all.iter().all(|(known, _)| known != *part)) {
+        eprintln!("there is no part {part:?}; there are {}", all.map(|(known, _)| known).join(", "));
         return ExitCode::FAILURE;
     }
-    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
-    let mut table = Table::begin();
-    let ours = if wanted("durable") { Some(durable::measure(&mut table, size)) } else { None };
-    if wanted("carrier") {
-        carrier::measure(&mut table, size);
-    }
-    if wanted("processes") {
-        processes::measure(&mut table, size);
-    }
-    if wanted("engines") {
-        engines::measure(&mut table, size);
-    }
-    if wanted("scale") {
-        scale::measure(&mut table, size);
-    }
-    if wanted("due") {
-        due::measure(&mut table, size);
-    }
-    if wanted("border") {
-        border::measure(&mut table, size);
-    }
-    if wanted("metrics") {
-        metrics::measure(&mut table, size);
-    }
-    if wanted("library") {
-        library::measure(&mut table, size);
-    }
-    if wanted("peers") {
-        peers::measure(&mut table, size, ours.as_ref());
+    let mut table = Table::begin(size.name);
+    for (part, measure) in all.iter().filter(|(part, _)| parts.is_empty() || parts.contains(part)) {
+        table.part(part, |table| measure(table, size));
     }
     table.end();
     ExitCode::SUCCESS
 }
+
+/// Measures a part.
+type Measure = fn(&mut Table, Size);
 
 /// Runs as a child process: the role and what it needs, separated by line breaks.
 fn play(role: &str) -> ExitCode {

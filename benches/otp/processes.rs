@@ -11,7 +11,8 @@ use otp::Outcome;
 
 use crate::Size;
 use crate::disk::{Disk, Folder, Measured, settle};
-use crate::load::{drive, fill, open_long, phone, sqlite, token};
+use crate::latency::Latencies;
+use crate::load::{Driven, create, drive, fill, open_long, phone, sqlite, token};
 use crate::table::{Samples, Table, Target};
 
 const PROCESSES: usize = 4;
@@ -41,16 +42,15 @@ pub fn measure(table: &mut Table, size: Size) {
             let crew = Crew { repository: &repository, work, processes: PROCESSES, threads, first, share };
             let crew = crew.gather(&folder, size);
             let (done, raw) = disk.around(table, || crew.run());
-            cell.together.push((done.together, raw));
             cell.slowest.push(done.slowest);
             cell.errors += done.errors;
+            cell.together.push((done.together, raw));
         }
     }
     table.heading(&format!("Durable, {PROCESSES} processes on one database"));
     for (work, threads, target, cell) in &cells {
-        let name = format!("durable {work}, {PROCESSES} processes x {threads}");
-        let ratio = cell.together.ratio();
-        table.ratio(&name, &cell.together.value, "/s", (&ratio, "R"), Target::AtLeast(*target));
+        let name = format!("{work}, {PROCESSES} processes x {threads}");
+        cell.together.print(table, &name, Target::AtLeast(*target));
         table.value(&format!("{name}, slowest over mean"), &cell.slowest, "", Target::AtLeast(0.7));
         let errors = Samples::of([cell.errors as f64]);
         table.value(&format!("{name}, errors (busy among them)"), &errors, "", Target::AtMost(0.0));
@@ -72,8 +72,8 @@ pub struct Crew<'a> {
 
 /// What they did.
 pub struct Done {
-    /// Operations per second, by all.
-    pub together: f64,
+    /// Operations by all.
+    pub together: Driven,
     /// The slowest process over the mean.
     pub slowest: f64,
     pub errors: usize,
@@ -87,7 +87,8 @@ impl Crew<'_> {
     pub fn gather(&self, folder: &Folder, size: Size) -> Gathered {
         let codes = folder.file("codes");
         let mut bytes = Vec::new();
-        if self.work == "verify" {
+        // What lies in a process's memory the process makes itself.
+        if self.work == "verify" && !is_memory(self.repository) {
             let made = fill(self.repository, self.first, self.share * self.processes);
             bytes.extend(made.iter().flat_map(|code| code.to_le_bytes()));
         }
@@ -108,9 +109,10 @@ impl Gathered {
     pub fn run(mut self) -> Done {
         self.0.iter_mut().for_each(|worker| worker.go());
         let done: Vec<_> = self.0.iter_mut().map(|worker| worker.answer()).collect();
-        let rates = Samples::of(done.iter().map(|(rate, _)| *rate));
-        let together: f64 = done.iter().map(|(rate, _)| *rate).sum();
-        let slowest = rates.min() / (together / done.len() as f64);
+        let rates = Samples::of(done.iter().map(|(driven, _)| driven.rate));
+        let rate: f64 = done.iter().map(|(driven, _)| driven.rate).sum();
+        let together = Driven { rate, latencies: Latencies::joined(done.iter().map(|(driven, _)| &driven.latencies)) };
+        let slowest = rates.min() / (rate / done.len() as f64);
         Done { together, slowest, errors: done.iter().map(|(_, errors)| errors).sum() }
     }
 }
@@ -135,13 +137,15 @@ impl Worker {
         self.child.stdin.as_ref().expect("a pipe").write_all(b"go\n").expect("a child that waits");
     }
 
-    /// Operations per second, and errors.
-    fn answer(&mut self) -> (f64, usize) {
+    /// Its operations, and errors.
+    fn answer(&mut self) -> (Driven, usize) {
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("a child that lives");
         self.child.wait().expect("a child that ends");
-        let (rate, errors) = line.trim().split_once(' ').expect("two numbers");
-        (rate.parse().expect("a rate"), errors.parse().expect("a count"))
+        let words: Vec<_> = line.trim_end_matches('\n').split(' ').collect();
+        let [rate, errors, times] = words[..] else { panic!("two numbers and latencies, not {line:?}") };
+        let driven = Driven { rate: rate.parse().expect("a rate"), latencies: Latencies::read(times) };
+        (driven, errors.parse().expect("a count"))
     }
 }
 
@@ -151,13 +155,16 @@ pub fn work(words: Vec<&str>) {
     let numbers: Vec<usize> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
     let [threads, first, offset, share, ms] = numbers[..] else { panic!("five numbers") };
     let bytes = fs::read(Path::new(codes)).expect("the codes");
-    let codes: Vec<u32> =
+    let mut codes: Vec<u32> =
         bytes.chunks_exact(4).map(|code| u32::from_le_bytes(code.try_into().expect("four"))).collect();
     let service = open_long(repository, "full");
+    if work == "verify" && is_memory(repository) {
+        codes = (0..offset + share).map(|place| create(&service, first + place)).collect();
+    }
     let errors = AtomicUsize::new(0);
     println!("ready");
     io::stdin().read_line(&mut String::new()).expect("a parent");
-    let rate = drive(threads, Duration::from_millis(ms as u64), share, |place| {
+    let driven = drive(threads, Duration::from_millis(ms as u64), share, |place| {
         let item = first + offset + place;
         let outcome = match codes.get(offset + place) {
             Some(code) => service.verify(&token(item), &format!("{code:06}"), None).map(|reply| reply.outcome),
@@ -171,5 +178,9 @@ pub fn work(words: Vec<&str>) {
             errors.fetch_add(1, Ordering::Relaxed);
         }
     });
-    println!("{rate} {}", errors.load(Ordering::Relaxed));
+    println!("{} {} {}", driven.rate, errors.load(Ordering::Relaxed), driven.latencies.text());
+}
+
+fn is_memory(repository: &str) -> bool {
+    repository.starts_with("memory:")
 }

@@ -12,7 +12,7 @@ use otp::{Outcome, Service};
 use crate::Size;
 use crate::disk::{Disk, Folder, settle, weigh};
 use crate::load::{create, fill, microseconds, open_long, open_with, phone, scattered, sqlite, token, verify};
-use crate::table::{Samples, Table, Target, number};
+use crate::table::{Row, Samples, Table, Target, number};
 
 /// Operations in one round at one size.
 const SAMPLE: usize = 1000;
@@ -97,10 +97,15 @@ fn print(table: &mut Table, levels: &[Level]) {
         let target = if last { Target::AtMost(2.5) } else { Target::None };
         let (items, base) = (number(level.items as f64), number(first.items as f64));
         let of = format!("x {base}");
-        let name = format!("verify, not synced, {items} items");
-        table.ratio(&name, &level.plain, "us", (&level.plain.over(&first.plain), &of), target);
-        let name = format!("durable verify, {items} items, in syncs (1/R)");
-        table.ratio(&name, &level.durable, "", (&level.durable.over(&first.durable), &of), target);
+        let reference = |kind: &str| format!("scale/{kind}, {base} items");
+        let cells = [
+            ("verify, not synced", &level.plain, &first.plain, "us"),
+            ("durable verify in syncs (1/R)", &level.durable, &first.durable, ""),
+        ];
+        for (kind, samples, first, unit) in cells {
+            let (ratio, name, reference) = (samples.over(first), format!("{kind}, {items} items"), reference(kind));
+            table.row(&Row::new(&name, samples, unit).over(&ratio, &of, &reference).target(target));
+        }
         table.value(&format!("unknown token, {items} items"), &level.unknown, "us", Target::AtMost(10.0));
     }
 }
@@ -111,6 +116,7 @@ fn memory(table: &mut Table, stores: &[Store]) {
         let path = store.database.display().to_string();
         let output =
             crate::child(&["memory", &path, &store.codes.len().to_string()]).output().expect("a child process");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let kilobytes: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
         let [anonymous, resident] = kilobytes[..] else { panic!("two numbers, not {text:?}") };
@@ -129,7 +135,7 @@ pub fn tell_memory(words: Vec<&str>) {
     for item in scattered(5 * SAMPLE, items) {
         // Wrong or right, it reads and writes a page.
         let _ = service.verify(&token(item), "000000", None).expect("a verify");
-        create(&service, 1_000_000_000 + item);
+        create(&service, 500_000_000 + item);
     }
     println!("{} {}", status_kb("RssAnon:"), status_kb("VmRSS:"));
 }
@@ -273,7 +279,7 @@ fn compete(database: &Path, number: usize, work: impl FnOnce()) -> Samples {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let service = open_later(database);
-            let items = (2_000_000_000 + number * 100_000_000..).take_while(|_| !over.load(Ordering::Relaxed));
+            let items = (600_000_000 + number * 100_000_000..).take_while(|_| !over.load(Ordering::Relaxed));
             Samples::of(microseconds(items, |item| {
                 create(&service, item);
             }))

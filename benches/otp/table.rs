@@ -1,7 +1,15 @@
 //! The table: a row as soon as it is measured, with median, range, target and whether it is met.
 
 use std::cell::RefCell;
-use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::latency::Latencies;
+use crate::machine::load;
+use crate::report::Report;
+
+/// What most ratios are to: the rate of the disk.
+pub const R: &str = "R, 4 KiB overwrite and fdatasync";
 
 /// One quantity, measured several times.
 #[derive(Clone, Debug, Default)]
@@ -85,50 +93,152 @@ impl Target {
     }
 }
 
-/// Rates of the disk seen so far.
-#[derive(Default)]
-pub struct Table {
-    missed: Vec<String>,
-    met: usize,
-    disk: RefCell<Samples>,
+/// A row to be: what was measured, and what it is compared with.
+pub struct Row<'a> {
+    name: &'a str,
+    value: &'a Samples,
+    unit: &'a str,
+    over: Option<Over<'a>>,
+    rounds: &'a [Latencies],
+    target: Target,
 }
 
-impl Table {
-    pub fn begin() -> Self {
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        println!("libotp {}, {cores} cores, load {}", env!("CARGO_PKG_VERSION"), load());
-        println!("median (min-max) of the rounds; R is the rate of 4 KiB overwrites with fdatasync around each row");
-        Self::default()
+struct Over<'a> {
+    ratio: &'a Samples,
+    unit: &'a str,
+    reference: &'a str,
+}
+
+impl<'a> Row<'a> {
+    pub fn new(name: &'a str, value: &'a Samples, unit: &'a str) -> Self {
+        Self { name, value, unit, over: None, rounds: &[], target: Target::None }
     }
 
-    pub fn heading(&self, text: &str) {
-        println!("\n{text}  [load {}]", load());
-        println!("  {:<58} {:<34} {:<28} {:<14} met", "", "measured", "ratio", "target");
+    /// The ratio to another benchmark of the same run, and the unit to print behind it.
+    pub fn over(self, ratio: &'a Samples, unit: &'a str, reference: &'a str) -> Self {
+        Self { over: Some(Over { ratio, unit, reference }), ..self }
     }
 
-    /// A value that is held to a target itself.
-    pub fn value(&mut self, name: &str, value: &Samples, unit: &str, target: Target) {
-        self.row(name, &value.text(unit), "", &target.text(unit), target.is_met(value.median()));
+    /// How long the operations of each round took.
+    pub fn timed(self, rounds: &'a [Latencies]) -> Self {
+        Self { rounds, ..self }
     }
 
-    /// A value whose ratio to something else is held to a target.
-    pub fn ratio(&mut self, name: &str, value: &Samples, unit: &str, ratio: (&Samples, &str), target: Target) {
-        let (ratio, of) = ratio;
-        self.row(name, &value.text(unit), &ratio.text(of), &target.text(of), target.is_met(ratio.median()));
+    /// What the ratio has to be, or the value where there is none.
+    pub fn target(self, target: Target) -> Self {
+        Self { target, ..self }
     }
 
-    fn row(&mut self, name: &str, value: &str, ratio: &str, target: &str, met: Option<bool>) {
-        let verdict = match met {
+    fn is_met(&self) -> Option<bool> {
+        let held = self.over.as_ref().map_or(self.value, |over| over.ratio);
+        self.target.is_met(held.median())
+    }
+
+    /// As the table has it.
+    fn text(&self) -> String {
+        let (ratio, unit) =
+            self.over.as_ref().map_or((String::new(), self.unit), |over| (over.ratio.text(over.unit), over.unit));
+        let all = Latencies::joined(self.rounds);
+        let times = match self.rounds {
+            [] => String::new(),
+            _ => format!("{} / {}", number(all.quantile_us(0.5)), number(all.quantile_us(0.99))),
+        };
+        let verdict = match self.is_met() {
             None => "",
             Some(true) => "yes",
             Some(false) => "NO",
         };
-        println!("{}", format!("  {name:<58} {value:<34} {ratio:<28} {target:<14} {verdict}").trim_end());
-        match met {
+        let (value, target) = (self.value.text(self.unit), self.target.text(unit));
+        let line = format!("  {:<58} {value:<34} {times:<18} {ratio:<28} {target:<14} {verdict}", self.name);
+        line.trim_end().to_owned()
+    }
+
+    /// As the file has it.
+    fn json(&self) -> Value {
+        let mut row = json!({
+            "unit": if self.unit.is_empty() { "1" } else { self.unit },
+            "n": self.value.count(),
+            "median": short(self.value.median()),
+            "min": short(self.value.min()),
+            "max": short(self.value.max()),
+        });
+        if let Some(Over { ratio, unit, reference }) = &self.over {
+            row["reference"] = (*reference).into();
+            row["ratio"] = json!({
+                "unit": unit, "median": short(ratio.median()), "min": short(ratio.min()), "max": short(ratio.max()),
+            });
+        }
+        if !self.rounds.is_empty() {
+            row["latency"] = self.latency();
+        }
+        match self.target {
+            Target::None => {}
+            Target::AtLeast(limit) => row["target"] = json!({"atLeast": limit}),
+            Target::AtMost(limit) => row["target"] = json!({"atMost": limit}),
+        }
+        row
+    }
+
+    /// Shares of all operations, and the range over the rounds.
+    fn latency(&self) -> Value {
+        let all = Latencies::joined(self.rounds);
+        let share = |share: f64| {
+            let rounds = Samples::of(self.rounds.iter().map(|round| round.quantile_us(share)));
+            json!({"all": short(all.quantile_us(share)), "min": short(rounds.min()), "max": short(rounds.max())})
+        };
+        json!({"unit": "us", "n": all.number(), "p50": share(0.5), "p99": share(0.99)})
+    }
+}
+
+/// A number of which six digits are kept.
+fn short(value: f64) -> Value {
+    let text = format!("{value:.5e}");
+    text.parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// What is printed, and what is kept for programs.
+pub struct Table {
+    missed: Vec<String>,
+    met: usize,
+    /// Rates of the disk seen so far.
+    disk: RefCell<Samples>,
+    report: Report,
+}
+
+impl Table {
+    pub fn begin(size: &'static str) -> Self {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        println!("libotp {}, {cores} cores, load {}", env!("CARGO_PKG_VERSION"), load());
+        println!("median (min-max) of the rounds; R is the rate of 4 KiB overwrites with fdatasync around each row");
+        println!("half of all operations within p50 us, 99 % within p99 us");
+        Self { missed: Vec::new(), met: 0, disk: RefCell::default(), report: Report::begin(size) }
+    }
+
+    /// Measures a part, and keeps it.
+    pub fn part(&mut self, name: &str, measure: impl FnOnce(&mut Table)) {
+        self.report.part(name);
+        measure(self);
+        self.report.save();
+    }
+
+    pub fn heading(&self, text: &str) {
+        println!("\n{text}  [load {}]", load());
+        println!("  {:<58} {:<34} {:<18} {:<28} {:<14} met", "", "measured", "p50 / p99, us", "ratio", "target");
+    }
+
+    /// A value that is held to a target itself.
+    pub fn value(&mut self, name: &str, value: &Samples, unit: &str, target: Target) {
+        self.row(&Row::new(name, value, unit).target(target));
+    }
+
+    pub fn row(&mut self, row: &Row<'_>) {
+        println!("{}", row.text());
+        match row.is_met() {
             None => {}
             Some(true) => self.met += 1,
-            Some(false) => self.missed.push(name.to_owned()),
+            Some(false) => self.missed.push(row.name.to_owned()),
         }
+        self.report.add(row.name, row.json());
     }
 
     /// Remembers a rate of the disk.
@@ -140,8 +250,9 @@ impl Table {
         println!("  {text}");
     }
 
-    pub fn absent(&self, name: &str, why: &str) {
+    pub fn absent(&mut self, name: &str, why: &str) {
         println!("  {name:<58} ABSENT: {why}");
+        self.report.absent(name, why);
     }
 
     pub fn end(self) {
@@ -152,13 +263,8 @@ impl Table {
         }
         println!("{} targets met, {} missed", self.met, self.missed.len());
         self.missed.iter().for_each(|name| println!("  missed: {name}"));
+        println!("{} has all of it", self.report.path().display());
     }
-}
-
-/// The load of the machine over the last minute: what a number was measured beside.
-fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
 }
 
 /// Three digits, and groups of three before the point.

@@ -1,6 +1,6 @@
 // The repository of the tutorial that libotp grew out of, written anew to be measured: one JSON file for each token and
 // code, read, compared and written back, with no lock and no sync. Its flaws are kept, since they are what makes it
-// fast; its log is not. Prints operations per second.
+// fast; its log is not. Prints a line for each kind of work: its name and the nanoseconds of each operation.
 "use strict";
 
 const fs = require("fs");
@@ -43,14 +43,16 @@ function verify(token, code) {
 }
 
 function measure(name, expected, work) {
-  const begun = process.hrtime.bigint();
+  const times = [];
   for (let item = 0; item < count; item += 1) {
+    const begun = process.hrtime.bigint();
     const result = work(item);
+    times.push(process.hrtime.bigint() - begun);
     if (expected !== undefined && result !== expected) {
       throw new Error(`${name}: ${result}`);
     }
   }
-  console.log(`${name} ${(count * 1e9) / Number(process.hrtime.bigint() - begun)}`);
+  console.log(`${name} ${times.join(" ")}`);
 }
 
 // Each round begins with an empty folder.

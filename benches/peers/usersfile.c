@@ -1,5 +1,6 @@
 /* liboath's users file, to be measured: one line a user, searched from the top, the whole file written anew at every
-   success. Arguments: the file, the number of users, milliseconds for each measurement. Prints operations per second. */
+   success. Arguments: the file, the number of users, the number of operations of each kind. Prints a line for each kind:
+   its name and the nanoseconds of each operation. */
 #include <liboath/oath.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +9,11 @@
 
 static const char secret[] = "12345678901234567890";
 
-static double seconds(void)
+static long long nanoseconds(void)
 {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+  return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static int write_users(const char *path, int users)
@@ -25,41 +26,49 @@ static int write_users(const char *path, int users)
   return fclose(file);
 }
 
-/* The window is 1, since the file keeps the counter that was used last. Guesses until the time is up, in turn for every user; the right code where the counters are given. */
-static double guess(const char *path, int users, double time, const char *prefix, unsigned *counters, int expected)
+/* The users of a file, and the counters of their next codes. */
+struct group {
+  const char *path;
+  int users;
+  unsigned *counters;
+};
+
+/* The window is 1, since the file keeps the counter that was used last. Guesses for every user in turn: the right code
+   where success is expected. */
+static void guess(const struct group *group, int count, const char *kind, const char *prefix, int expected)
 {
-  double begun = seconds();
-  long done = 0;
-  while (seconds() - begun < time) {
-    int number = (int)(done % users);
+  printf("%s", kind);
+  for (int done = 0; done < count; done++) {
+    int number = done % group->users;
     char name[32], code[7] = "000000";
     snprintf(name, sizeof name, "%s%06d", prefix, number);
-    if (counters != NULL)
-      oath_hotp_generate(secret, sizeof secret - 1, counters[number]++, 6, 0, OATH_HOTP_DYNAMIC_TRUNCATION, code);
-    int result = oath_authenticate_usersfile(path, name, code, 1, NULL, NULL);
+    if (expected == OATH_OK)
+      oath_hotp_generate(secret, sizeof secret - 1, group->counters[number]++, 6, 0, OATH_HOTP_DYNAMIC_TRUNCATION,
+                         code);
+    long long begun = nanoseconds();
+    int result = oath_authenticate_usersfile(group->path, name, code, 1, NULL, NULL);
+    printf(" %lld", nanoseconds() - begun);
     if (result != expected) {
       fprintf(stderr, "%s: %s\n", name, oath_strerror_name(result));
       exit(1);
     }
-    done++;
   }
-  return (double)done / (seconds() - begun);
+  printf("\n");
 }
 
 int main(int argc, char **argv)
 {
   if (argc != 4)
     return 2;
-  const char *path = argv[1];
-  int users = atoi(argv[2]);
-  double time = atof(argv[3]) / 1000;
-  unsigned *counters = calloc((size_t)users, sizeof *counters);
-  if (counters == NULL || oath_init() != OATH_OK || write_users(path, users) != 0)
+  struct group group = {argv[1], atoi(argv[2]), NULL};
+  int count = atoi(argv[3]);
+  group.counters = calloc((size_t)group.users, sizeof *group.counters);
+  if (group.counters == NULL || oath_init() != OATH_OK || write_users(group.path, group.users) != 0)
     return 1;
-  printf("verify %f\n", guess(path, users, time, "user", counters, OATH_OK));
-  printf("wrong %f\n", guess(path, users, time, "user", NULL, OATH_INVALID_OTP));
-  printf("unknown %f\n", guess(path, users, time, "nobody", NULL, OATH_UNKNOWN_USER));
-  free(counters);
+  guess(&group, count, "verify", "user", OATH_OK);
+  guess(&group, count, "wrong", "user", OATH_INVALID_OTP);
+  guess(&group, count, "unknown", "nobody", OATH_UNKNOWN_USER);
+  free(group.counters);
   oath_done();
   return 0;
 }

@@ -29,6 +29,12 @@ pub fn variable(name: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// The number of a port in a variable of the environment.
+pub fn port(name: &str) -> Result<Option<u16>, String> {
+    let number = |text: String| text.parse().map_err(|_| format!("{name}: must be a number to 65535"));
+    variable(name)?.map(number).transpose()
+}
+
 /// The configuration of libotp, in JSON.
 pub fn configuration() -> Result<String, String> {
     let value = match variable("OTP_CONFIG")? {
@@ -37,11 +43,11 @@ pub fn configuration() -> Result<String, String> {
         None => "{}".to_owned(),
     };
     if value.trim_start().starts_with('{') {
-        return Ok(accepting(value));
+        return Ok(value);
     }
     // The value is not repeated: it might be mistyped JSON with a secret in it.
     let unreadable = |cause| format!("OTP_CONFIG: neither a JSON object nor a file that can be read: {cause}");
-    read_regular(&value).map(accepting).map_err(unreadable)
+    read_regular(&value).map_err(unreadable)
 }
 
 /// Reads a file that is one: a pipe is not waited for, and what does not end is not read.
@@ -58,7 +64,7 @@ fn read_regular(path: &str) -> io::Result<String> {
 
 /// Adds what the service accepts, unless the configuration says it. It is added to the text, in which libotp sees a
 /// member that is there twice.
-fn accepting(config: String) -> String {
+pub fn accepting(config: String) -> String {
     let config = config.trim_start_matches('\u{feff}').to_owned();
     match serde_json::from_str::<Value>(&config) {
         Ok(Value::Object(members)) if !members.contains_key("accept") => {

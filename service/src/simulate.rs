@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use otp::Service;
+use otp_service::Served;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -27,6 +27,7 @@ const APPLICATION: &str = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab";
 const SECRET: &str = "the signature secret of a simulated account";
 const TOKEN: &str = "123456789";
 
+#[tokio::main(flavor = "current_thread")]
 pub async fn run() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -37,14 +38,8 @@ pub async fn run() -> Result<(), Box<dyn Error>> {
     let time = clock.clone();
     service.on_clock(Some(Arc::new(move || time())))?;
 
-    let ready = super::Readiness::open(r#"{"repository": "memory:", "sender": {"type": "none"}}"#)?;
-    let served = super::Served { otp: service.clone(), ready };
-    tokio::spawn(async move {
-        let connections = GracefulShutdown::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            super::serve(stream, &served, &connections);
-        }
-    });
+    let served = Served::new(service.clone(), r#"{"repository": "memory:", "sender": {"type": "none"}}"#)?;
+    tokio::spawn(served.answer_all(listener));
     let told = tokio::task::spawn_blocking(move || tell(&service, &carrier, &clock, port).map_err(|e| e.to_string()));
     Ok(told.await??)
 }

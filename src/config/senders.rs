@@ -98,7 +98,7 @@ fn read_sender(node: Node, name: Option<String>) -> Result<SenderConfig> {
     };
     let access = match via {
         Via::Dispatch | Via::Messages => Some(Access::Vonage(CarrierConfig::read(&mut options)?)),
-        Via::Host | Via::Console | Via::None => None,
+        _ => None,
     };
     options.finish()?;
     Ok(SenderConfig { name, via, timeout_ms, access })

@@ -29,6 +29,15 @@ pub fn open_folder(path: &Path, warnings: &mut Vec<String>) -> Result<File> {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
         Err(cause) => return Err(Failure::of("make", path, &cause).into()),
     }
+    find_folder(path, warnings)
+}
+
+/// The same of a folder that is there.
+///
+/// # Errors
+///
+/// `Store` when it cannot be opened, belongs to another user, or is none.
+pub fn find_folder(path: &Path, warnings: &mut Vec<String>) -> Result<File> {
     let folder = open(path, 0)?;
     let metadata = folder.metadata().map_err(|cause| Failure::of("examine", path, &cause))?;
     examine(&metadata, path, warnings)?;

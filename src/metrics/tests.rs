@@ -108,6 +108,54 @@ fn work_in_the_repository_is_counted_and_timed() {
     assert_eq!(metrics.told(&["none"], None).store, store);
 }
 
+/// A reply that holds every count there is, each with a number of its own.
+fn each() -> MetricsReply {
+    let metrics = Metrics::default();
+    let mut number = 0;
+    for (call, counters) in Call::ALL.iter().zip(&metrics.calls) {
+        for (_, counter) in Outcome::ALL.iter().zip(counters).filter(|(outcome, _)| call.may_be(**outcome)) {
+            number += 1;
+            counter.add(number);
+        }
+    }
+    let [sent, more_sent, ..] = &metrics.sent;
+    let sent = sent.iter().chain(more_sent);
+    for counter in sent.chain(&metrics.reports).chain([&metrics.operations, &metrics.busy, &metrics.failed]) {
+        number += 1;
+        counter.add(number);
+    }
+    metrics.nanoseconds.add((number + 1) * 1000);
+    metrics.due.set(number + 2);
+    metrics.told(&["messages", "backup_2"], Some(number + 3))
+}
+
+/// The packages for Python and Node hold themselves to the same two files.
+#[test]
+fn openmetrics_are_those_of_all_languages() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let each = each();
+    let files = [
+        ("openmetrics.json", serde_json::to_string_pretty(&each).unwrap() + "\n"),
+        ("openmetrics.txt", each.openmetrics()),
+    ];
+    for (name, made) in files {
+        if std::env::var("UPDATE_OPENMETRICS").as_deref() == Ok("1") {
+            std::fs::write(folder.join(name), &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(kept == made, "{name}: UPDATE_OPENMETRICS=1 cargo test --lib openmetrics writes it anew");
+    }
+}
+
+#[test]
+fn openmetrics_of_nothing_have_every_counter_and_no_gauge() {
+    let text = MetricsReply::default().openmetrics();
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = ["operations", "microseconds", "busy", "failed"].map(|name| format!("otp_store_{name}_total 0"));
+    assert_eq!(samples, expected);
+    assert!(text.contains("# TYPE otp_calls counter\n") && text.ends_with("\n# EOF\n"), "{text}");
+}
+
 #[test]
 fn a_gauge_is_told_once_it_is_known() {
     let metrics = Metrics::default();

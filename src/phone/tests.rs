@@ -158,7 +158,8 @@ fn everything_that_a_text_may_mean() {
     for text in ["", "alice", "123456", "+39 33", "1234567890123456"] {
         assert_eq!(of(text, code("39")), "", "{text}");
     }
-    for text in ["+", "+39 33", "tel:12", "+1234567890123456", "\u{2068}+39\u{2069}"] {
+    for text in ["+", "+39 33", "tel:12", "+1234567890123456", "\u{2068}+39\u{2069}", "+39 333 123", "+44 07911 123456"]
+    {
         assert!(is_broken(text, None), "{text:?}");
     }
     for text in ["", "alice", "12", "+39 333 123 4567", "+alice", "tel:alice", "12-34", "(0)", "2024/117", " - "] {

@@ -49,6 +49,10 @@ pub enum Via {
     Console,
     /// The host, from the reply.
     None,
+    /// Any carrier, by HTTP.
+    Http,
+    /// A server for e-mail.
+    Smtp,
 }
 
 impl Via {
@@ -60,6 +64,8 @@ impl Via {
             Via::Host => "host",
             Via::Console => "console",
             Via::None => "none",
+            Via::Http => "http",
+            Via::Smtp => "smtp",
         }
     }
 

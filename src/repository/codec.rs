@@ -24,6 +24,9 @@ const SENDS: u8 = 4;
 const TIMER: u8 = 5;
 const REFERENCE: u8 = 6;
 
+/// The kinds by their names, from the first on.
+const KINDS: [&str; 6] = ["meta", "record", "failures", "sends", "timer", "reference"];
+
 /// What follows the index key of a repository that is not one to work with.
 const UNFINISHED: u8 = 1;
 const MOVED: u8 = 2;
@@ -66,7 +69,7 @@ const STATES: [DeliveryState; 11] = [
     DeliveryState::Stopped,
 ];
 
-const VIAS: [Via; 5] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, Via::None];
+const VIAS: [Via; 7] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, Via::None, Via::Http, Via::Smtp];
 
 /// The bytes of a row.
 pub fn encode(row: &Row) -> Vec<u8> {
@@ -114,8 +117,24 @@ pub fn encode(row: &Row) -> Vec<u8> {
 /// Damage when they are not a row as [`encode`] writes it, bit for bit, or when it has a value that is never written.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
     let row = Some(bytes).filter(|bytes| bytes.len() <= MOST_BYTES).and_then(|bytes| read_row(&mut RowReader(bytes)));
-    let row = row.filter(|row| row.is_valid() && encode(row) == bytes);
-    row.ok_or_else(|| Error::damaged("a row is damaged"))
+    match row {
+        Some(row) if !row.is_valid() => Err(damaged(bytes, "a value is out of range")),
+        Some(row) if encode(&row) != bytes => Err(damaged(bytes, "it is not written as its values are")),
+        Some(row) => Ok(row),
+        None => Err(damaged(bytes, "its bytes make no sense")),
+    }
+}
+
+#[cold]
+fn damaged(bytes: &[u8], cause: &str) -> Error {
+    let kind = bytes.first().and_then(|kind| KINDS.get(usize::from(kind.checked_sub(META)?)).copied());
+    Error::damaged_row(kind, format!("a row is damaged: {cause}"))
+}
+
+/// The error about what should be bytes, and is none.
+#[cold]
+pub fn no_bytes() -> Error {
+    damaged(&[], "it is not made of bytes")
 }
 
 fn read_row(from: &mut RowReader<'_>) -> Option<Row> {

@@ -277,6 +277,11 @@ impl<E: Engine + 'static, R: Reader + 'static> Repository for GroupCommit<E, R> 
         Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan(&mut place)).transpose()))
     }
 
+    fn scan_for_check(&self) -> Scan<'_> {
+        let mut place = R::Position::from(META..=LAST);
+        Box::new(std::iter::from_fn(move || self.patiently(|reader| reader.scan_all(&mut place)).transpose()))
+    }
+
     fn log_bytes(&self) -> u64 {
         self.log_bytes.load(Ordering::Relaxed)
     }

@@ -75,6 +75,11 @@ pub trait Reader: Send + Sync {
     /// `Busy` when they cannot be known at this moment.
     fn scan(&self, place: &mut Self::Position) -> Result<Option<Page>>;
 
+    /// The same, with what the system refuses to read of one row as that row's error.
+    fn scan_all(&self, place: &mut Self::Position) -> Result<Option<Page>> {
+        self.scan(place)
+    }
+
     /// Refuses a repository that was moved.
     fn refuse_moved(&self) -> Result<()>;
 

@@ -11,6 +11,7 @@
 //! several when the journal is in place; whoever takes the lock next completes what the journal says.
 
 mod due;
+mod examine;
 mod folder;
 mod format;
 mod scan;
@@ -30,6 +31,7 @@ use crate::block::RowKey;
 use crate::config::Durability;
 use crate::error::Result;
 use crate::files::{self, FileLock, Temporary};
+pub use examine::{examine, look};
 use folder::{Entry, Folder};
 use format::Change;
 
@@ -259,7 +261,7 @@ impl Engine for Json {
             match entry? {
                 Entry::Row(key) => swept.purged += u64::from(self.sweep_row(&key, judge)),
                 Entry::Temporary(path) => files::remove_stale(&path),
-                Entry::Other => {}
+                Entry::Other(_) => {}
             }
         }
         Ok(swept)
@@ -307,6 +309,10 @@ impl Reader for Folder {
 
     fn scan(&self, place: &mut scan::ScanPosition) -> Result<Option<Page>> {
         place.next(self)
+    }
+
+    fn scan_all(&self, place: &mut scan::ScanPosition) -> Result<Option<Page>> {
+        place.next_of_all(self)
     }
 
     /// Holds nothing open.

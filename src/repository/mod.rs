@@ -9,6 +9,7 @@ mod commit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod engine;
+mod examine;
 #[cfg(test)]
 pub(crate) mod fake;
 mod json;
@@ -43,6 +44,7 @@ use crate::policy::{Failures, Sends};
 use crate::record::Record;
 use crate::workflow::{Reference, Timer};
 
+pub use examine::{Examined, examine, look};
 pub use metered::metered;
 pub use sweeper::{Judge, Sweeper};
 
@@ -123,6 +125,18 @@ impl MetaState {
 }
 
 impl Row {
+    /// The name of its kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Row::Meta(_) => "meta",
+            Row::Record(_) => "record",
+            Row::Failures(_) => "failures",
+            Row::Sends(_) => "sends",
+            Row::Timer(_) => "timer",
+            Row::Reference(_) => "reference",
+        }
+    }
+
     /// Whether it says that the repository was moved.
     fn is_moved(&self) -> bool {
         matches!(self, Row::Meta(meta) if meta.state.is_moved())
@@ -286,6 +300,20 @@ pub trait Repository: Send + Sync {
     /// All rows there are, as [`Repository::scan`] finds them, also in a repository that was moved.
     fn scan_for_copy(&self) -> Scan<'_> {
         self.scan(META..=LAST)
+    }
+
+    /// The same, where one row that the storage refuses to read does not end it.
+    fn scan_for_check(&self) -> Scan<'_> {
+        self.scan_for_copy()
+    }
+
+    /// What is wrong beside the rows, a line each. It may look at all there is.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when the storage fails.
+    fn faults(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Sees to it that a move that was committed binds every handle, where its commit alone does not.

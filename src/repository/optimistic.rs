@@ -309,6 +309,12 @@ impl<S: Store + 'static> Repository for Optimistic<S> {
         self.store.spread_mark(&mark, by)
     }
 
+    fn faults(&self) -> Result<Vec<String>> {
+        fork::check()?;
+        let (mark, _) = self.own(Instant::now() + PATIENCE)?;
+        self.store.faults(&mark)
+    }
+
     fn scan_for_copy(&self) -> Scan<'_> {
         let mut known = None;
         self.pages(META..=LAST, move |range| {

@@ -69,6 +69,14 @@ pub fn open(
     Ok(Optimistic::new(PostgresStore::open(config, durability, warnings)?, config.pool_size)?)
 }
 
+/// Opens a repository that is there, to look at it.
+pub fn look(config: &PostgresConfig, durability: Durability) -> Result<Arc<dyn Repository>> {
+    let links = Links::new(address::read(config)?, config.pool_size);
+    schema::find(&links, Instant::now() + OPENING)?;
+    let store = PostgresStore { links, durability, commits: AtomicU64::new(0) };
+    Ok(Optimistic::new(store, config.pool_size)?)
+}
+
 /// Rows in PostgreSQL.
 pub struct PostgresStore {
     links: Links,

@@ -12,6 +12,7 @@
 //! `docs/engines.md` says why.
 
 mod address;
+mod faults;
 mod keys;
 mod link;
 mod scripts;
@@ -260,7 +261,7 @@ fn stored(value: Option<Vec<u8>>) -> Stored {
     let Some(value) = value else { return Stored { version: ABSENT, bytes: Vec::new() } };
     match value.split_first_chunk::<BLOCK_BYTES>() {
         Some((version, bytes)) => Stored { version: Version::new(*version), bytes: bytes.to_vec() },
-        // Not ours: it is there, and damaged.
+        // Not ours: it is there, and damaged. The script that commits gives it the same version.
         None => Stored { version: Version::new([0xff; BLOCK_BYTES]), bytes: value },
     }
 }
@@ -340,6 +341,10 @@ impl Store for RedisStore {
         let end = keys.last().filter(|_| names.len() >= limit).unwrap_or(part.end());
         let rest = (*end < *range.end()).then(|| tenant::after(end, range)).filter(|rest| !rest.is_empty());
         Ok(StorePage { time: look.time, mark: look.mark, rows: there, rest })
+    }
+
+    fn faults(&self, mark: &Version) -> Result<Vec<String>> {
+        faults::find(self, mark)
     }
 
     /// A tenant that is entered meanwhile gets this one, or keeps the one that it was given here.

@@ -12,7 +12,7 @@ use crate::workflow::{Reference, Timer};
 const STATES: [DeliveryState; 4] =
     [DeliveryState::Sending, DeliveryState::Delivered, DeliveryState::InDoubt, DeliveryState::Stopped];
 
-const VIAS: [Via; 5] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, Via::None];
+const VIAS: [Via; 7] = [Via::Dispatch, Via::Messages, Via::Host, Via::Console, Via::None, Via::Http, Via::Smtp];
 
 const CHANNELS: [&str; 7] = ["sms", "messenger", "whatsapp", "viber_service", "rcs", "email", "x"];
 

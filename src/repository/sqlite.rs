@@ -7,6 +7,7 @@
 mod checkpoint;
 mod connection;
 mod database;
+mod examine;
 mod frames;
 mod guard;
 mod ledger;
@@ -31,6 +32,7 @@ use rusqlite::params;
 
 use self::connection::Kind;
 use self::database::Database;
+pub use self::examine::{examine, look};
 use self::ledger::{Ledger, Standing};
 use self::readers::Readers;
 use self::rows::Table;

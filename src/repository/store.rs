@@ -38,6 +38,11 @@ pub trait Store: Send + Sync {
     /// that is not the last.
     fn page(&self, range: RangeInclusive<RowKey>, limit: usize, mark: &Version, by: Instant) -> Result<StorePage>;
 
+    /// What is wrong beside the rows, a line each.
+    fn faults(&self, _mark: &Version) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Brings the mark, after a move, wherever commits look for it.
     fn spread_mark(&self, _mark: &Version, _by: Instant) -> Result<()> {
         Ok(())

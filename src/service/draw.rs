@@ -30,7 +30,11 @@ impl Core {
             None => Vec::new(),
         };
         let (code, text) = self.draw_unlike(order, &remembered, now)?;
-        let sealed = self.keys.seal(&self.sealed_to(&order.row, &code), &code, &order.envelope.encode())?;
+        let sealed = self.keys.seal(
+            &code::sealed_to(&self.keys, &self.config.namespace, &order.row, &code),
+            &code,
+            &order.envelope.encode(),
+        )?;
         let mut record = Record {
             code,
             attempts: 0,

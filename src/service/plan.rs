@@ -153,13 +153,7 @@ impl Core {
 
     /// What is sealed in a live record, and its code.
     pub(super) fn open(&self, row: &RowKey, record: &Record) -> Result<(Envelope, Zeroizing<String>)> {
-        let sealed = self.keys.unseal(&self.sealed_to(row, &record.code), &record.code, &record.sealed)?;
-        let envelope = Envelope::decode(&sealed);
-        let envelope = envelope.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
-        let derived = code::digits(self.keys.slot(record.code.slot)?, row, &record.code);
-        let code = derived.or_else(|| envelope.code.clone());
-        let code = code.ok_or_else(|| Error::damaged("a sealed row is damaged"))?;
-        Ok((envelope, code))
+        code::open(&self.keys, &self.config.namespace, row, record)
     }
 
     fn message(&self, step: &StepConfig, to: Zeroizing<String>, contents: &Contents<'_>) -> Result<Message> {

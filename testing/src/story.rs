@@ -25,11 +25,11 @@ pub fn unread_is_followed_by_sms(mut command: Command, name: &str) {
     let config = carrier.config("memory:", "").replace(r#""expiryTime":120"#, r#""expiryTime":15"#);
     std::fs::write(folder.path().join("nexmo.json"), config).unwrap();
     command.current_dir(folder.path()).env("PORT", "0").env_remove("HOST").env_remove("OTP_CONFIG");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut served = Served(command.spawn().unwrap());
-    let mut lines = BufReader::new(served.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let first = lines.next().expect("the service says that it listens");
-    let port: u16 = first.strip_prefix("Server running on port ").unwrap().parse().unwrap();
+    let mut lines = BufReader::new(served.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let port = lines.find_map(|line| line.strip_prefix("Server running on port ").map(str::to_owned));
+    let port: u16 = port.expect("the service says that it listens").parse().unwrap();
     std::thread::spawn(move || lines.for_each(drop));
 
     let body = r#"{"messengerId":"8192836451","phoneNumber":"393331234567"}"#;

@@ -29,6 +29,7 @@ impl Workspace {
             "examples/node",
             "include",
             "tests/vectors",
+            "tests/data",
             "tests/guest/host/node",
             "LICENSE-MIT",
             "LICENSE-APACHE",

@@ -184,6 +184,25 @@ fn demo() {
 }
 
 #[test]
+fn log_events() {
+    let folder = Folder::new("log-events");
+    let output = Command::new(rust_example("log_events")).current_dir(folder.path()).output().unwrap();
+    let lines: Vec<_> = text(&output.stdout).lines().map(str::to_owned).collect();
+    let told: Vec<_> = lines.iter().map(|line| line.split(" record=").next().unwrap().trim_start()).collect();
+    let expected = [
+        "INFO log_events: the program begins",
+        r#"INFO otp: what="create" result="OTP_OK""#,
+        r#"WARN otp: what="verify" result="OTP_E_ARGUMENT""#,
+        "INFO log_events: not asked: OTP_E_ARGUMENT",
+        r#"INFO otp: what="verify" result="OTP_OK""#,
+        r#"INFO otp: what="verify" result="OTP_CHECKED""#,
+    ];
+    let known: Vec<_> = told.iter().filter(|line| line.contains("what=") || line.contains("log_events:")).collect();
+    assert_eq!((known.len(), output.status.success()), (expected.len(), true), "{lines:?}");
+    assert!(known.iter().zip(expected).all(|(line, expected)| **line == expected), "{lines:?}");
+}
+
+#[test]
 fn create_verify() {
     let Some((folder, mut command)) = built("c/create_verify.c") else { return };
     command.args(["123456789", "8192836451", "393331234567"]);

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use testing::compiler::succeed;
 use testing::{Folder, scratch, tool};
 
-use crate::release::{dist, triple};
+use crate::release::{dist, is_the_command, triple};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/languages/installed/login.c");
 const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/languages/installed/beside.c");
@@ -139,18 +139,30 @@ fn what_belongs_to_it_is_there() {
     for name in documents.iter().chain(&wrappers) {
         assert!(prefix.join("share").join(name).exists(), "{name}");
     }
+    is_the_command(&prefix.join("bin/otp"));
+    for name in ["bash-completion/completions/otp", "zsh/site-functions/_otp", "fish/vendor_completions.d/otp.fish"] {
+        let completion = std::fs::read_to_string(prefix.join("share").join(name)).unwrap();
+        assert!(completion.contains("send-test"), "{completion}");
+    }
+    let bytes = std::fs::metadata(prefix.join("bin/otp")).unwrap().len();
+    assert!(bytes < 9_000_000, "{bytes} bytes");
 }
 
 #[test]
 fn manual_pages_are_in_order() {
     let Some(prefix) = installed() else { return };
     let Some(groff) = tool("groff") else { return };
-    for entry in std::fs::read_dir(prefix.join("share/man/man3")).unwrap() {
+    let pages = ["man1", "man3"].map(|folder| std::fs::read_dir(prefix.join("share/man").join(folder)).unwrap());
+    for entry in pages.into_iter().flatten() {
         let path = entry.unwrap().path();
         let output = Command::new(&groff).args(["-man", "-Tutf8", "-ww"]).arg(&path).output().unwrap();
         let warnings = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && warnings.is_empty(), "{}: {warnings}", path.display());
         let source = std::fs::read_to_string(&path).unwrap();
-        assert!(!source.contains('`') && source.contains(".SH DESCRIPTION"), "{}: {source}", path.display());
+        assert!(
+            !source.contains('`') && (source.contains(".SH DESCRIPTION") || path.ends_with("otp.1")),
+            "{}: {source}",
+            path.display()
+        );
     }
 }

@@ -54,25 +54,37 @@ pub fn exit(outcome: Outcome) -> ExitCode {
 
 /// Tells a fault on standard error, and to machines what they expect on standard output as well.
 pub fn failed(fault: &Fault, is_json: bool) -> ExitCode {
-    match fault {
-        Fault::Usage(detail) => {
-            complain(&format!("otp: {detail}; see otp --help"));
-            ExitCode::from(WRONG_USAGE)
-        }
+    let (outcome, detail, code) = match fault {
         Fault::Declined => {
             complain("otp: nothing was done");
-            ExitCode::from(REFUSED)
+            return ExitCode::from(REFUSED);
         }
-        Fault::Failed(outcome, detail) => {
-            if is_json {
-                let whole = Whole::<()> { result: *outcome, message: Some(detail), members: None };
-                // There is an error to tell already.
-                let _ = lines(&[json(&whole)]);
-            }
-            complain(&format!("otp: {detail}"));
-            exit(*outcome)
-        }
+        Fault::Usage(detail) => (Outcome::Argument, format!("{detail}; see otp --help"), WRONG_USAGE),
+        Fault::Gone(detail) => (Outcome::Store, detail.clone(), FAILED),
+        Fault::Failed(outcome, detail) => (*outcome, detail.clone(), FAILED),
+    };
+    if is_json {
+        failure(outcome, &detail);
     }
+    complain(&format!("otp: {detail}"));
+    ExitCode::from(code)
+}
+
+/// Tells machines a failure.
+fn failure(outcome: Outcome, detail: &str) {
+    // There is an error to tell already.
+    let _ = lines(&[json(&Whole::<()> { result: outcome, message: Some(detail), members: None })]);
+}
+
+/// Tells what was done where something was left out, which is a failure of the repository's.
+pub fn in_part<T: Serialize>(call: &Call, reply: &T, words: Vec<String>, detail: &str) -> Result<ExitCode> {
+    if call.json {
+        lines(&[json(&Whole { result: Outcome::Store, message: Some(detail), members: Some(reply) })])?;
+    } else {
+        lines(&words)?;
+    }
+    complain(&format!("otp: {detail}"));
+    Ok(exit(Outcome::Store))
 }
 
 /// Writes lines to standard output. Nobody has to read them to the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::fault::{Fault, Result};
-use crate::manual;
+use crate::{completion, manual, page};
 
 /// A subcommand.
 pub struct Command {
@@ -51,6 +51,10 @@ pub struct Options {
     pub every: Option<Duration>,
     pub format: Option<String>,
     pub member: Option<String>,
+    pub port: Option<String>,
+    pub without_key: bool,
+    pub remove: bool,
+    pub new_key: Option<String>,
 }
 
 /// What was read so far.
@@ -80,8 +84,12 @@ pub fn read(mut parser: lexopt::Parser) -> Result<Asked> {
             }
             Value(value) if read.command.is_none() => {
                 let name = text(value)?;
-                if name == "help" {
-                    return help(&mut parser).map(Asked::Text);
+                match &*name {
+                    "help" => return help(&mut parser).map(Asked::Text),
+                    // What packages are made with; the manual has them not.
+                    "man" => return Ok(Asked::Text(page::page())),
+                    "completions" => return completion::of(&text(parser.value()?)?).map(Asked::Text),
+                    _ => {}
                 }
                 read.command = Some(manual::command(&name)?);
             }
@@ -92,6 +100,11 @@ pub fn read(mut parser: lexopt::Parser) -> Result<Asked> {
         }
     }
     read.finish().map(Asked::Call)
+}
+
+/// Whether a command line that cannot be read asks for JSON all the same.
+pub fn wants_json(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.by_ref().take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }
 
 impl Read {
@@ -106,7 +119,11 @@ impl Read {
         match name {
             "yes" => options.yes = true,
             "move" => options.moves = true,
+            "no-key" => options.without_key = true,
+            "remove" => options.remove = true,
+            "new-key" => options.new_key = Some(text(parser.value()?)?),
             "every" => options.every = Some(duration(&text(parser.value()?)?)?),
+            "port" => options.port = Some(text(parser.value()?)?),
             "format" => options.format = Some(text(parser.value()?)?),
             _ => options.member = Some(text(parser.value()?)?),
         }

@@ -2,36 +2,28 @@
 
 use std::env::{self, VarError};
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::fault::{Fault, Result};
+use crate::owner::{self, Stranger, Unread};
+use crate::place::Place;
+use crate::secret;
 
-/// Longest file that is taken for a configuration, or for a secret in one.
-const FILE_BYTES: u64 = 64 * 1024;
+/// Options that mean nothing without files or a server.
+const OF_REPOSITORY: [&str; 6] = ["repository", "keyFile", "durability", "caFile", "poolSize", "waitReplicas"];
 
 const VARIABLE: &str = "OTP_CONFIG";
 
 /// A configuration, as members in the order in which they stand: the library sees those that are there twice.
 pub struct Configuration {
     members: Vec<(String, Box<RawValue>)>,
-}
-
-/// Where a repository is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a file, or in a folder.
-    Path(PathBuf),
-    /// In a process.
-    Memory,
-    /// On a server of this kind, or nowhere that is known: the library says.
-    Elsewhere(String),
+    /// The file that it is from, if everybody may read that.
+    exposed: Option<String>,
 }
 
 impl Configuration {
@@ -48,12 +40,16 @@ impl Configuration {
         if value.trim_start().starts_with('{') {
             return Self::parse(&value);
         }
-        // The value is not repeated: it might be mistyped JSON with a secret in it.
-        let unreadable = |cause: io::Error| {
-            let cause = cause.to_string().to_lowercase();
-            Fault::config(format!("{origin}: neither a JSON object nor a file that can be read: {cause}"))
-        };
-        Self::parse(&read_regular(&value).map_err(unreadable)?)
+        let exposed = exposed(&value);
+        let text = owner::read_believed(&value, "configuration", Stranger::Become).map_err(|unread| match unread {
+            Unread::NotBelieved(fault) => fault,
+            // The value is not repeated: it might be mistyped JSON with a secret in it.
+            Unread::Failed(cause) => {
+                let cause = cause.to_string().to_lowercase();
+                Fault::config(format!("{origin}: neither a JSON object nor a file that can be read: {cause}"))
+            }
+        })?;
+        Ok(Self { exposed, ..Self::parse(&text)? })
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -63,7 +59,7 @@ impl Configuration {
         let wrong = |error: serde_json::Error| {
             Fault::config(format!("config: not one JSON object: line {}, column {}", error.line(), error.column()))
         };
-        Ok(Self { members: members.map_err(wrong)? })
+        Ok(Self { members: members.map_err(wrong)?, exposed: None })
     }
 
     /// The whole as JSON.
@@ -77,16 +73,26 @@ impl Configuration {
         self.filtered(|name, value| name != "background" || value != "true").json()
     }
 
-    /// The whole as JSON, in memory: of the files that belong to the repository none is opened or made.
+    /// The whole as JSON, in memory: what belongs to the repository is not looked at, and nothing is made.
     pub fn memory_json(&self) -> String {
-        let rest = self.filtered(|name, _| !matches!(name, "repository" | "keyFile")).json();
+        let rest = self.filtered(|name, _| !OF_REPOSITORY.contains(&name)).json();
         let comma = if rest == "{}" { "" } else { "," };
         rest.replacen('{', &format!(r#"{{"repository":"memory:"{comma}"#), 1)
     }
 
     fn filtered(&self, stays: impl Fn(&str, &str) -> bool) -> Self {
         let members = self.members.iter().filter(|(name, value)| stays(name, value.get()));
-        Self { members: members.cloned().collect() }
+        Self { members: members.cloned().collect(), exposed: None }
+    }
+
+    /// A warning of a file that everybody may read, with what nobody else should know in it.
+    pub fn warning(&self) -> Option<String> {
+        let path = self.exposed.as_ref()?;
+        let names: Vec<_> = self.members.iter().filter(|(name, value)| secret::is_in(name, value.get())).collect();
+        let (name, _) = names.first()?;
+        Some(format!(
+            "{name}: everybody may read the configuration {path:?} that holds it: mode 0600 or 0640 closes it"
+        ))
     }
 
     /// A member, if there is one.
@@ -95,38 +101,18 @@ impl Configuration {
         serde_json::from_str(value.get()).ok()
     }
 
-    /// Where the repository is. A text that stands for another, as `env:NAME` does, is looked up as the library does.
-    pub fn place(&self) -> Place {
+    /// Where the repository is.
+    pub fn place(&self) -> Result<Place> {
         let given = self.get("repository");
         let text = given.as_ref().map_or(Some("sqlite:otp.db"), Value::as_str).unwrap_or_default();
-        let resolved = match text.split_once(':') {
-            Some(("env", name)) if !name.is_empty() && !name.contains(['=', '\0']) => env::var(name).ok(),
-            Some(("file", path)) => read_regular(path).ok(),
-            _ => Some(text.to_owned()),
-        };
-        let resolved = resolved.unwrap_or_default();
-        let line = resolved.strip_suffix('\n').map_or(&*resolved, |line| line.strip_suffix('\r').unwrap_or(line));
-        match line.split_once(':') {
-            Some((scheme @ ("sqlite" | "json"), path)) => {
-                std::path::absolute(path).map_or_else(|_| Place::Elsewhere(scheme.to_owned()), Place::Path)
-            }
-            Some(("memory", "")) => Place::Memory,
-            Some((scheme, _)) => Place::Elsewhere(scheme.to_owned()),
-            None => Place::Elsewhere(String::new()),
-        }
+        Place::of(text, Stranger::Become)
     }
 }
 
-/// Reads a file that is one: a pipe is not waited for, and what does not end is not read.
-fn read_regular(path: &str) -> io::Result<String> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > FILE_BYTES {
-        return Err(io::Error::other("not a regular file of at most 64 KiB"));
-    }
-    let mut text = String::new();
-    file.take(FILE_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+/// The path of a file, if everybody may read it.
+fn exposed(path: &str) -> Option<String> {
+    let metadata = fs::metadata(path).ok()?;
+    (metadata.mode() & 0o004 != 0).then(|| path.to_owned())
 }
 
 struct Members;

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use otp::Outcome;
+use otp::{Outcome, Service};
 
 use crate::answer::{self, counted};
 use crate::arguments::{Call, Command};
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
+use crate::owner::{self, Stranger};
+use crate::place::Place;
 use crate::{input, service};
 
 /// The subcommand.
@@ -18,11 +20,13 @@ pub const COPY: Command = Command {
     manual: "\
 Copies all rows, of all namespaces, into an empty repository, or over a copy that was not finished. Services may go on
 meanwhile. Live codes arrive expired, so a backup revives none; used codes, counters and locks are as they were. The
-copy has the same key, which is not copied: keep it apart. A URL with a password is given as file:PATH or env:NAME, or
-as - on standard input.
+copy has the same key, which is not copied: keep it apart. Rows that are damaged are left out: then the status is 3,
+though the copy is whole. A URL with a password is given as file:PATH or env:NAME, or as - on standard input. Root makes
+a copy only where no folder and no symbolic link on the way is somebody else's.
 
   --move  go on there: the repository is frozen first, every later call on it fails, and live codes go along.
-          It cannot be undone: on a terminal it asks first; elsewhere it needs --yes
+          It cannot be undone: on a terminal it asks first; elsewhere, and with --json, it needs --yes. One that
+          failed is done again by the same command
   --yes   do not ask
 
 example:
@@ -37,13 +41,31 @@ fn run(call: &Call) -> Result<ExitCode> {
     if moves {
         input::confirm(call, "Freeze this repository for good, and go on in the other one?")?;
     }
-    let reply = service::open(call)?.copy(&target, moves.then_some(r#"{"move": true}"#))?;
+    let service = service::open(call)?;
+    owner::check_target(&Place::of(&target, Stranger::Refuse)?)?;
+    let copied = service.copy(&target, moves.then_some(r#"{"move": true}"#));
+    let reply = copied.map_err(|error| if moves { unfinished(&service, error) } else { error.into() })?;
     let mut words = vec![format!("{} {}", counted(reply.rows, "row", "rows"), if moves { "moved" } else { "copied" })];
-    if reply.skipped > 0 {
-        words.push(format!("{} damaged and left out", counted(reply.skipped, "row is", "rows are")));
-    }
     if moves {
         words.push("every call on the old repository fails from now on".to_owned());
     }
-    answer::reply(call, Outcome::Ok, &reply, words)
+    if reply.skipped == 0 {
+        return answer::reply(call, Outcome::Ok, &reply, words);
+    }
+    let rows = counted(reply.skipped, "row is damaged and was", "rows are damaged and were");
+    answer::in_part(call, &reply, words, &format!("{rows} left out; the copy is whole without"))
 }
+
+/// Why a move failed, and what became of the source.
+fn unfinished(service: &Service, error: otp::Error) -> Fault {
+    let is_frozen = service.subject(PROBE).is_err_and(|error| error.is_move());
+    let state = if is_frozen {
+        "the repository is frozen, and every call on it fails: do the same otp copy --move again"
+    } else {
+        "the repository is as it was"
+    };
+    Fault::Failed(error.outcome(), format!("{}; {state}", error.detail()))
+}
+
+/// What is looked up: it need not exist.
+const PROBE: &str = "otp copy";

@@ -7,9 +7,10 @@ use otp::{Outcome, RunDueReply, Service};
 
 use crate::answer::{self, counted};
 use crate::arguments::{Call, Command};
+use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::service;
-use crate::sys::Signals;
+use crate::sys::{Signals, Wish};
 
 /// The subcommand.
 pub const DUE: Command = Command {
@@ -19,8 +20,10 @@ pub const DUE: Command = Command {
     summary: "send what is due, and remove what is past its time",
     manual: "\
 Runs the timed steps of deliveries that are due, which sends messages, and removes codes past their retention. With
---every it goes on until SIGINT or SIGTERM, and finishes first what it is doing; it tells a round in which something was
-done, and an error once as long as it stays the same. Services with \"background\": true need neither.
+--every it goes on until SIGINT or SIGTERM, and finishes first what it is doing. It tells a round in which something was
+done, and an error once as long as it stays the same. After an error of the repository it opens that again, and ends
+with status 3 once there is none any more, or it was moved. On SIGHUP it reads the configuration again, as the user that
+the repository belongs to, and goes on by it. Services with \"background\": true need neither.
 
   --every TIME  again and again: 1s, 500ms, 5m
 
@@ -36,32 +39,91 @@ fn run(call: &Call) -> Result<ExitCode> {
         return answer::reply(call, Outcome::Ok, &reply, vec![words(reply)]);
     };
     let signals = Signals::hold().map_err(|cause| Fault::Failed(Outcome::Internal, format!("signals: {cause}")))?;
-    let service = service::open(call)?;
-    run_every(call, &service, every, &signals)
+    run_every(call, every, &signals)
 }
 
-fn run_every(call: &Call, service: &Service, every: Duration, signals: &Signals) -> Result<ExitCode> {
-    let mut last_error = None;
+fn run_every(call: &Call, every: Duration, signals: &Signals) -> Result<ExitCode> {
+    let configuration = Configuration::read(call.config.as_deref())?;
+    let service = Some(service::open_kept(&configuration)?);
+    let mut rounds = Rounds { call, configuration, service, last_error: None };
     loop {
-        match service.run_due() {
+        rounds.round()?;
+        match signals.came_within(every) {
+            Some(Wish::End) => return Ok(ExitCode::SUCCESS),
+            Some(Wish::Reopen) => rounds.reopen(),
+            None => {}
+        }
+    }
+}
+
+/// Rounds over a repository that may go away.
+struct Rounds<'a> {
+    call: &'a Call,
+    /// Root may read it where the repository's owner, whom this becomes, may not.
+    configuration: Configuration,
+    /// None after a failure: the repository may be another one, or a server may be back.
+    service: Option<Service>,
+    last_error: Option<String>,
+}
+
+impl Rounds<'_> {
+    /// Does what is due.
+    ///
+    /// # Errors
+    ///
+    /// What will not pass.
+    fn round(&mut self) -> Result<()> {
+        match self.try_round() {
             Ok(reply) => {
-                last_error = None;
-                if call.json || reply.ran > 0 || reply.purged > 0 {
-                    answer::reply(call, Outcome::Ok, &reply, vec![words(reply)])?;
+                self.last_error = None;
+                if reply.ran > 0 || reply.purged > 0 {
+                    answer::reply(self.call, Outcome::Ok, &reply, vec![words(reply)])?;
                 }
+                Ok(())
             }
             // A full disk or a server that is away may be well again in the next round.
-            Err(error) if matches!(error.outcome(), Outcome::Store | Outcome::Busy) => {
-                if last_error.as_ref() != Some(&error) {
-                    answer::failed(&error.clone().into(), call.json);
+            Err(Fault::Failed(outcome @ (Outcome::Store | Outcome::Busy), detail)) => {
+                if outcome == Outcome::Store {
+                    self.service = None;
                 }
-                last_error = Some(error);
+                self.tell_once(outcome, detail);
+                Ok(())
             }
-            Err(error) => return Err(error.into()),
+            Err(fault) => Err(fault),
         }
-        if signals.came_within(every) {
-            return Ok(ExitCode::SUCCESS);
+    }
+
+    fn try_round(&mut self) -> Result<RunDueReply> {
+        let service = match self.service.take() {
+            Some(service) => service,
+            None => service::open_kept(&self.configuration)?,
+        };
+        let done = self.service.insert(service).run_due();
+        // It stays so for good.
+        done.map_err(|error| if error.is_move() { Fault::Gone(error.detail().to_owned()) } else { error.into() })
+    }
+
+    /// Opens what the configuration says now. Where that fails it goes on with what it has.
+    fn reopen(&mut self) {
+        match self.configured() {
+            Ok((configuration, service)) => (self.configuration, self.service) = (configuration, Some(service)),
+            Err(fault) => {
+                answer::failed(&fault, self.call.json);
+            }
         }
+    }
+
+    fn configured(&self) -> Result<(Configuration, Service)> {
+        let configuration = Configuration::read(self.call.config.as_deref())?;
+        let service = service::open_kept(&configuration)?;
+        Ok((configuration, service))
+    }
+
+    fn tell_once(&mut self, outcome: Outcome, detail: String) {
+        if self.last_error.as_ref() != Some(&detail) {
+            answer::failed(&Fault::Failed(outcome, detail.clone()), self.call.json);
+        }
+        self.last_error = Some(detail);
     }
 }
 

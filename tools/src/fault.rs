@@ -9,6 +9,8 @@ pub enum Fault {
     Usage(String),
     /// Who was asked said no.
     Declined,
+    /// There is no repository, and none will come by itself.
+    Gone(String),
     /// A negative result, and one line that says what exactly.
     Failed(Outcome, String),
 }
@@ -30,6 +32,11 @@ impl Fault {
     /// A repository that cannot be used.
     pub fn store(detail: impl Into<String>) -> Self {
         Self::Failed(Outcome::Store, detail.into())
+    }
+
+    /// A repository that is not there.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::Gone(detail.into())
     }
 
     /// What the configuration does not provide.

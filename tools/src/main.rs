@@ -5,6 +5,8 @@
 mod answer;
 mod arguments;
 mod cancel;
+mod check;
+mod completion;
 mod configuration;
 mod copy;
 mod due;
@@ -14,9 +16,14 @@ mod manual;
 mod metrics;
 mod open;
 mod owner;
+mod page;
 mod people;
+mod place;
 mod plan;
+mod rotate;
+mod secret;
 mod send_test;
+mod serve;
 mod service;
 mod status;
 mod sys;
@@ -29,7 +36,7 @@ use fault::Fault;
 fn main() -> ExitCode {
     let asked = match arguments::read(lexopt::Parser::from_env()) {
         Ok(asked) => asked,
-        Err(fault) => return answer::failed(&fault, false),
+        Err(fault) => return answer::failed(&fault, arguments::wants_json(std::env::args_os())),
     };
     let done = match &asked {
         Asked::Text(text) => {

@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use crate::answer;
 use crate::arguments::{Call, Command};
-use crate::configuration::{Configuration, Place};
+use crate::configuration::Configuration;
 use crate::fault::Result;
-use crate::{owner, plan};
+use crate::owner;
+use crate::place::Place;
+use crate::plan::{self, Repository};
 
 /// The subcommand.
 pub const OPEN: Command = Command {
@@ -19,8 +21,8 @@ pub const OPEN: Command = Command {
     summary: "check a configuration, and say what it will do",
     manual: "\
 Opens the service as your program would, and says in words who is sent what, when, and at most how often, with all
-warnings. Nothing is sent. A file that is not there yet is not made, and neither is its key; on a server the repository
-is begun if there is none.
+warnings. Nothing is sent. A repository that is not there yet is not begun, in a file or on a server, and its key is not
+made: the rest of the configuration is checked without it.
 
 example:
   otp open --config /etc/app/otp.json
@@ -36,13 +38,29 @@ struct OpenReply {
 
 fn run(call: &Call) -> Result<ExitCode> {
     let configuration = Configuration::read(call.config.as_deref())?;
-    let is_there = match configuration.place() {
-        Place::Path(path) => owner::become_owner(&path)?,
-        Place::Memory | Place::Elsewhere(_) => true,
+    let place = configuration.place()?;
+    let (warnings, there) = match opened(&configuration, &place)? {
+        Some(warnings) => (warnings, Repository::IsThere),
+        None => {
+            let maker = place.maker()?;
+            (Service::open(Some(&configuration.memory_json()))?.1, Repository::ToBeMade(maker))
+        }
     };
-    let json = if is_there { configuration.json() } else { configuration.memory_json() };
-    let (_service, warnings) = Service::open(Some(&json))?;
-    let mut words = plan::in_words(&configuration, is_there);
+    let warnings: Vec<_> = configuration.warning().into_iter().chain(warnings).collect();
+    let mut words = plan::in_words(&configuration, &place, &there);
     words.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     answer::reply(call, Outcome::Ok, &OpenReply { warnings }, words)
+}
+
+/// Opens what is there. Its warnings, or `None` where there is nothing yet.
+fn opened(configuration: &Configuration, place: &Place) -> Result<Option<Vec<String>>> {
+    let is_there = match place {
+        Place::File(path) | Place::Folder(path) => owner::become_owner(path)? && !place.is_empty(),
+        Place::Elsewhere(kind) if !kind.is_empty() => owner::refuse_foreign_server().map(|()| true)?,
+        // The library says what is wrong with it.
+        Place::Elsewhere(_) => true,
+        Place::Memory => return Ok(Some(Service::open(Some(&configuration.json()))?.1)),
+    };
+    let opened = if is_there { Service::open_existing(Some(&configuration.json()))? } else { None };
+    Ok(opened.map(|(_service, warnings)| warnings))
 }

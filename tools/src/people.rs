@@ -1,8 +1,10 @@
 //! `otp subject`, `otp unlock` and `otp erase`: what is kept of a person.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-use otp::{Locked, Outcome, SubjectReply};
+use otp::{FoundReply, Locked, Outcome, SubjectReply};
+use serde::Serialize;
 
 use crate::answer::{self, counted};
 use crate::arguments::{Call, Command};
@@ -50,7 +52,8 @@ pub const ERASE: Command = Command {
     summary: "remove every record of a recipient",
     manual: "\
 Removes every record of a number or another address that is there now, live codes too. Counters and locks hold hashes
-alone, and end by themselves. It cannot be undone: on a terminal it asks first; elsewhere it needs --yes.
+alone, and end by themselves. A damaged row stays, since nobody can tell whose it is: then the status is 3, and the rest
+is removed. It cannot be undone: on a terminal it asks first; elsewhere, and with --json, it needs --yes.
 
   --yes  do not ask
 
@@ -59,6 +62,14 @@ example:
 ",
     run: erase,
 };
+
+/// The library's reply, and how many rows it passed over.
+#[derive(Serialize)]
+struct Erased {
+    #[serde(flatten)]
+    reply: FoundReply,
+    damaged: u64,
+}
 
 fn subject(call: &Call) -> Result<ExitCode> {
     let subject = input::operand(call)?;
@@ -79,14 +90,29 @@ fn words(reply: SubjectReply) -> Vec<String> {
 fn unlock(call: &Call) -> Result<ExitCode> {
     let subject = input::operand(call)?;
     let reply = service::open(call)?.unlock(&subject)?;
-    let words = if reply.found { "failures and locks are cleared" } else { "there were no failures and no locks" };
+    let words = if reply.found {
+        "failures and locks are cleared"
+    } else {
+        "there were no failures and no locks: look at the spelling"
+    };
     answer::reply(call, Outcome::Ok, &reply, vec![words.to_owned()])
 }
 
 fn erase(call: &Call) -> Result<ExitCode> {
     let recipient = input::operand(call)?;
     input::confirm(call, "Remove every record of this recipient?")?;
-    let reply = service::open(call)?.erase(&recipient)?;
-    let words = if reply.found { "the recipient's records are removed" } else { "there were no records" };
-    answer::reply(call, Outcome::Ok, &reply, vec![words.to_owned()])
+    let service = service::open(call)?;
+    let passed = service::count_passed(&service, "erase")?;
+    let reply = service.erase(&recipient)?;
+    let words =
+        if reply.found { "the recipient's records are removed" } else { "there were no records: look at the spelling" };
+    let words = vec![words.to_owned()];
+    match passed.load(Ordering::Relaxed) {
+        0 => answer::reply(call, Outcome::Ok, &reply, words),
+        damaged => {
+            let rows = counted(damaged, "row is damaged and stays", "rows are damaged and stay");
+            let detail = format!("{rows}: nobody can tell whose");
+            answer::in_part(call, &Erased { reply, damaged }, words, &detail)
+        }
+    }
 }

@@ -4,15 +4,21 @@
 use serde_json::{Map, Value};
 
 use crate::answer::counted;
-use crate::configuration::{Configuration, Place};
+use crate::configuration::Configuration;
+use crate::place::Place;
+
+/// Whether there is a repository.
+pub enum Repository {
+    IsThere,
+    /// And who makes it, in words.
+    ToBeMade(String),
+}
 
 /// Says it, a line each.
-pub fn in_words(configuration: &Configuration, is_there: bool) -> Vec<String> {
+pub fn in_words(configuration: &Configuration, place: &Place, there: &Repository) -> Vec<String> {
     let policy = configuration.get("policy").unwrap_or_default();
-    let mut lines = vec![
-        format!("repository: {}", repository(&configuration.place(), is_there)),
-        format!("key: {}", key(configuration)),
-    ];
+    let mut lines =
+        vec![format!("repository: {}", repository(place, there)), format!("key: {}", key(configuration, place))];
     lines.extend(delivery(configuration));
     lines.push(format!("to: {}", countries(&policy)));
     lines.push(format!("a code: {}", code(configuration)));
@@ -26,21 +32,26 @@ pub fn in_words(configuration: &Configuration, is_there: bool) -> Vec<String> {
     lines
 }
 
-fn repository(place: &Place, is_there: bool) -> String {
-    match place {
-        Place::Path(path) if is_there => path.display().to_string(),
-        Place::Path(path) => format!("{}, which is not there: the first service makes it", path.display()),
+fn repository(place: &Place, there: &Repository) -> String {
+    let name = match place {
+        Place::File(path) | Place::Folder(path) => path.display().to_string(),
         Place::Memory => "in memory: it ends with the process".to_owned(),
         // Of a URL nothing else is shown: it may hold a password.
         Place::Elsewhere(kind) => format!("on a server ({kind})"),
+    };
+    match there {
+        Repository::IsThere => name,
+        Repository::ToBeMade(maker) => format!("{name}, and there is none yet: {maker}"),
     }
 }
 
-fn key(configuration: &Configuration) -> String {
-    match (configuration.get("keyFile"), configuration.place()) {
+fn key(configuration: &Configuration, place: &Place) -> String {
+    match (configuration.get("keyFile"), place) {
         (Some(file), _) => format!("in the file {}", text(&file)),
         (None, _) if configuration.get("key").is_some() => "in the configuration".to_owned(),
-        (None, Place::Path(path)) => format!("in the file {}.key, beside the repository", path.display()),
+        (None, Place::File(path) | Place::Folder(path)) => {
+            format!("in the file {}.key, beside the repository", path.display())
+        }
         (None, _) => "none that is kept".to_owned(),
     }
 }

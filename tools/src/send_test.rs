@@ -59,7 +59,7 @@ fn run(call: &Call) -> Result<ExitCode> {
 /// A token that no other test has.
 fn token() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("otp send-test {}-{}", now.as_millis(), process::id())
+    format!("otp-send-test-{}-{}", now.as_millis(), process::id())
 }
 
 fn request(call: &Call, configuration: &Configuration, address: &str) -> String {

@@ -29,20 +29,21 @@ pub struct Bill {
 impl Part {
     fn reference(&self) -> String {
         // The crate of this name on the registry is another project's.
-        let registry = if self.name == "libotp" { "generic" } else { "cargo" };
+        let registry = if ["libotp", "otp-tools"].contains(&&*self.name) { "generic" } else { "cargo" };
         format!("pkg:{registry}/{}@{}", self.name, self.version)
     }
 }
 
 impl Bill {
-    pub fn of(recipe: &Recipe) -> Result<Self, Fault> {
+    /// Of a package of the workspace: the library, or the command, which has it in it.
+    pub fn of(recipe: &Recipe, own: &str) -> Result<Self, Fault> {
         let target = library::target()?;
         let mut cargo = Command::new(library::cargo());
         cargo.current_dir(root()).args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &target]);
         let told = run(cargo.args(recipe.features()))?;
         let told: Value = serde_json::from_str(&told).map_err(|cause| format!("cargo metadata: {cause}"))?;
         let mut bill = Self { own: String::new(), parts: BTreeMap::new() };
-        let used = used(recipe, &target)?;
+        let used = used(recipe, own, &target)?;
         let checksums = checksums()?;
         for package in list(&told["packages"]) {
             let [id, name, version] = ["id", "name", "version"].map(|member| text(&package[member]));
@@ -50,7 +51,7 @@ impl Bill {
             if !used.contains(&key) {
                 continue;
             }
-            if name == "libotp" {
+            if name == own {
                 bill.own.clone_from(&id);
             }
             let folder = Path::new(&text(&package["manifest_path"])).parent().map(Path::to_owned).unwrap_or_default();
@@ -90,7 +91,7 @@ impl Bill {
             }
             json!({"ref": part.reference(), "dependsOn": needs})
         });
-        let own = self.parts.get(&self.own).ok_or("cargo metadata: no libotp")?;
+        let own = self.parts.get(&self.own).ok_or("cargo metadata: no such package")?;
         let root = component(own);
         let bill = json!({
             "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
@@ -112,7 +113,8 @@ impl Bill {
     /// The licences of all parts but our own, each text once, and whose it is.
     pub fn licences(&self) -> Result<String, Fault> {
         let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut all = "libotp has these in it, each under the licence beside it:\n\n".to_owned();
+        let own = self.parts.get(&self.own).map(|part| part.name.as_str()).unwrap_or_default();
+        let mut all = format!("{own} has these in it, each under the licence beside it:\n\n");
         for part in self.parts.iter().filter(|(id, _)| **id != self.own).map(|(_, part)| part) {
             let name = format!("{} {}", part.name, part.version);
             all += &format!("{name}: {}\n", part.licence);
@@ -145,13 +147,13 @@ fn component(part: &Part) -> Value {
 }
 
 /// The names and versions of what is built into the library.
-fn used(recipe: &Recipe, target: &str) -> Result<BTreeSet<(String, String)>, Fault> {
+fn used(recipe: &Recipe, package: &str, target: &str) -> Result<BTreeSet<(String, String)>, Fault> {
     let mut cargo = Command::new(library::cargo());
     cargo.current_dir(root()).args([
         "tree",
         "--locked",
         "--package",
-        "libotp",
+        package,
         "--edges",
         "normal,no-proc-macro",
         "--target",

@@ -1,4 +1,5 @@
-//! Packages for Debian and its like: `libotp0` with the library, `libotp-dev` with what compiling needs.
+//! Packages for Debian and its like: `libotp0` with the library, `libotp-dev` with what compiling needs, `otp-tools` with
+//! the operator's command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,19 +16,29 @@ const ABOUT: &str = " A library that creates short codes, has them delivered, an
  exactly once, over a repository in a plain file or on a server.
 ";
 
-/// What is the same in both packages.
+/// What belongs to the command, below `usr`, and where Debian has it.
+const OF_COMMAND: [(&str, &str); 5] = [
+    ("bin", "bin"),
+    ("share/man/man1", "share/man/man1"),
+    ("share/bash-completion", "share/bash-completion"),
+    ("share/zsh/site-functions", "share/zsh/vendor-completions"),
+    ("share/fish", "share/fish"),
+];
+
+/// What is the same in all packages.
 struct Release {
     version: String,
     abi: String,
     /// Debian's name for the machine, and the folder of its libraries.
     machine: (&'static str, &'static str),
-    /// The oldest glibc that will do.
-    glibc: (u32, u32),
-    licences: String,
+    /// The oldest glibc that will do for the library, and for the command.
+    glibc: [(u32, u32); 2],
+    /// Of what is in the library, and in the command.
+    licences: [String; 2],
 }
 
-/// Makes both in `dist`.
-pub fn packages(recipe: &Recipe, licences: &str) -> Result<(), Fault> {
+/// Makes all in `dist`.
+pub fn packages(recipe: &Recipe, licences: [String; 2]) -> Result<(), Fault> {
     let target = library::target()?;
     let machine = match target.split('-').next() {
         Some("x86_64") => ("amd64", "x86_64-linux-gnu"),
@@ -35,17 +46,19 @@ pub fn packages(recipe: &Recipe, licences: &str) -> Result<(), Fault> {
         _ => return Err(format!("{target}: Debian's name for it is not known")),
     };
     let scratch = Scratch::new("debian")?;
-    let [all, runtime, development] = ["all", "libotp0", "libotp-dev"].map(|name| scratch.0.join(name));
+    let [all, runtime, development, command] =
+        ["all", "libotp0", "libotp-dev", "otp-tools"].map(|name| scratch.0.join(name));
     let libdir = Path::new("lib").join(machine.1);
     let plan = Plan { prefix: "/usr".into(), libdir: libdir.clone(), destdir: Some(all.clone()), ..Plan::default() };
     install::install(&Plan { recipe: recipe.clone(), ..plan })?;
     let header = read(&root().join("include/otp.h"))?;
+    let built = library::build(recipe)?;
     let release = Release {
         version: install::version()?,
         abi: install::abi(&header)?.to_owned(),
         machine,
-        glibc: library::build(recipe)?.glibc()?,
-        licences: licences.to_owned(),
+        glibc: [built.glibc()?, library::glibc_of(&built.command())?],
+        licences,
     };
 
     let (libraries, kept) = (all.join("usr").join(&libdir), runtime.join("usr").join(&libdir));
@@ -53,36 +66,62 @@ pub fn packages(recipe: &Recipe, licences: &str) -> Result<(), Fault> {
     for name in [format!("libotp.so.{}", release.abi), format!("libotp.so.{}", release.version)] {
         fs::rename(libraries.join(&name), kept.join(&name)).map_err(|cause| format!("{name}: {cause}"))?;
     }
+    for (from, to) in OF_COMMAND {
+        let to = command.join("usr").join(to);
+        make(to.parent().unwrap_or(&to))?;
+        fs::rename(all.join("usr").join(from), to).map_err(|cause| format!("{from}: {cause}"))?;
+    }
+    let empty = all.join("usr/share/zsh");
+    fs::remove_dir(&empty).map_err(|cause| format!("{}: {cause}", empty.display()))?;
     fs::remove_dir_all(all.join("usr/share/doc")).map_err(|cause| format!("usr/share/doc: {cause}"))?;
     fs::rename(&all, &development).map_err(|cause| format!("libotp-dev: {cause}"))?;
-    for page in files(&development.join("usr/share/man/man3"))? {
-        run(Command::new("gzip").arg("-9n").arg(page))?;
+    for folder in [development.join("usr/share/man/man3"), command.join("usr/share/man/man1")] {
+        for page in files(&folder)? {
+            run(Command::new("gzip").arg("-9n").arg(page))?;
+        }
     }
     release.runtime(&runtime)?;
-    release.development(&development)
+    release.development(&development)?;
+    release.command(&command)
 }
 
 impl Release {
     fn runtime(&self, tree: &Path) -> Result<(), Fault> {
-        let (major, minor) = self.glibc;
-        let (control, documents) = (tree.join("DEBIAN"), tree.join("usr/share/doc").join(self.runtime_name()));
-        [&control, &documents].into_iter().try_for_each(|folder| make(folder))?;
-        write(&documents.join("LICENSES-OF-PARTS.txt"), &self.licences)?;
-        run(Command::new("gzip").arg("-9n").arg(documents.join("LICENSES-OF-PARTS.txt")))?;
+        let (major, minor) = self.glibc[0];
+        let control = tree.join("DEBIAN");
+        make(&control)?;
+        self.parts(tree, &self.runtime_name(), &self.licences[0])?;
         write(&control.join("shlibs"), format!("libotp {0} libotp{0} (>= {1})\n", self.abi, self.version))?;
         write(&control.join("triggers"), "activate-noawait ldconfig\n")?;
-        let overrides = tree.join("usr/share/lintian/overrides");
-        make(&overrides)?;
-        let why = "# The repository's durability rests on this version of SQLite, built as it is.\n";
-        write(&overrides.join(self.runtime_name()), format!("{why}{}: embedded-library *\n", self.runtime_name()))?;
-        let more = format!("Section: libs\nDepends: libc6 (>= {major}.{minor})\n");
+        let more = format!("Multi-Arch: same\nSection: libs\nDepends: libc6 (>= {major}.{minor})\n");
         let about = format!("Description: one-time passwords inside your own process - library\n{ABOUT}");
         self.pack(tree, &self.runtime_name(), &more, &about)
     }
 
+    fn command(&self, tree: &Path) -> Result<(), Fault> {
+        let (major, minor) = self.glibc[1];
+        self.parts(tree, "otp-tools", &self.licences[1])?;
+        // Another package has a program of this name, which makes lists of one-time passwords.
+        let more = format!("Section: admin\nDepends: libc6 (>= {major}.{minor})\nConflicts: otp\n");
+        let about = "Description: one-time passwords inside your own process - operator's command\n".to_owned() + ABOUT;
+        let files = " .\n This package has otp, the command by which people look after a service with\n libotp, its manual page, and completions for shells.\n";
+        self.pack(tree, "otp-tools", &more, &(about + files))
+    }
+
+    /// What a package says of the parts that are in it.
+    fn parts(&self, tree: &Path, name: &str, licences: &str) -> Result<(), Fault> {
+        let (documents, overrides) = (tree.join("usr/share/doc").join(name), tree.join("usr/share/lintian/overrides"));
+        [&documents, &overrides].into_iter().try_for_each(|folder| make(folder))?;
+        write(&documents.join("LICENSES-OF-PARTS.txt"), licences)?;
+        run(Command::new("gzip").arg("-9n").arg(documents.join("LICENSES-OF-PARTS.txt")))?;
+        let why = "# The repository's durability rests on this version of SQLite, built as it is.\n";
+        write(&overrides.join(name), format!("{why}{name}: embedded-library *\n"))
+    }
+
     fn development(&self, tree: &Path) -> Result<(), Fault> {
         let (version, name) = (self.debian_version(), self.runtime_name());
-        let more = format!("Section: libdevel\nDepends: {name} (= {version}), libc6-dev | libc-dev\n");
+        let more =
+            format!("Multi-Arch: same\nSection: libdevel\nDepends: {name} (= {version}), libc6-dev | libc-dev\n");
         let about = "Description: one-time passwords inside your own process - development files\n".to_owned() + ABOUT;
         let files = " .\n This package has the headers for C and C++, the static library, files for\n pkg-config and CMake, manual pages, and wrappers for other languages.\n";
         self.pack(tree, "libotp-dev", &more, &(about + files))
@@ -101,13 +140,13 @@ impl Release {
         let (version, (machine, _)) = (self.debian_version(), self.machine);
         let documents = tree.join("usr/share/doc").join(name);
         make(&documents)?;
-        write(&documents.join("copyright"), copyright()?)?;
+        write(&documents.join("copyright"), copyright(name)?)?;
         write(&documents.join("changelog.Debian"), self.changelog()?)?;
         run(Command::new("gzip").arg("-9n").arg(documents.join("changelog.Debian")))?;
         let sizes = run(Command::new("du").args(["-sk", "--apparent-size"]).arg(tree.join("usr")))?;
         let size = sizes.split_whitespace().next().unwrap_or("0");
         let control = format!(
-            "Package: {name}\nSource: libotp\nVersion: {version}\nArchitecture: {machine}\nMulti-Arch: same\n\
+            "Package: {name}\nSource: libotp\nVersion: {version}\nArchitecture: {machine}\n\
              Maintainer: {}\nInstalled-Size: {size}\nPriority: optional\n{more}{about}",
             maintainer()
         );
@@ -115,9 +154,20 @@ impl Release {
         write(&tree.join("DEBIAN/control"), control)?;
         let sums = "find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum > DEBIAN/md5sums";
         run(Command::new("sh").args(["-c", sums]).current_dir(tree))?;
-        // Debian's shared libraries are no programs.
+        // Debian's shared libraries are no programs; what is in bin is.
         run(Command::new("chmod").args(["-R", "u=rwX,go=rX"]).arg(tree))?;
-        run(Command::new("find").arg(tree).args(["-type", "f", "-exec", "chmod", "a-x", "{}", "+"]))?;
+        run(Command::new("find").arg(tree).args([
+            "-type",
+            "f",
+            "-not",
+            "-path",
+            "*/usr/bin/*",
+            "-exec",
+            "chmod",
+            "a-x",
+            "{}",
+            "+",
+        ]))?;
         let package = dist().join(format!("{name}_{version}_{machine}.deb"));
         let mut pack = Command::new("dpkg-deb");
         pack.env("SOURCE_DATE_EPOCH", time().to_string()).args(["--root-owner-group", "-Zxz", "--build"]);
@@ -131,14 +181,15 @@ impl Release {
     }
 }
 
-fn copyright() -> Result<String, Fault> {
+fn copyright(package: &str) -> Result<String, Fault> {
     let mit = read(&root().join("LICENSE-MIT"))?;
     Ok(format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: libotp\n\
-         Comment: /usr/share/doc/libotp0/LICENSES-OF-PARTS.txt.gz has the licences of what is in the library.\n\n\
+         Comment: /usr/share/doc/{}/LICENSES-OF-PARTS.txt.gz has the licences of what is in it.\n\n\
          Files: *\nCopyright: the libotp developers\nLicense: Expat or Apache-2.0\n\nLicense: Expat\n{}\n\
          License: Apache-2.0\n On Debian systems, the text of this licence is in\n\
          \x20/usr/share/common-licenses/Apache-2.0.\n",
+        if package == "libotp-dev" { "libotp0" } else { package },
         indented(&mit)
     ))
 }

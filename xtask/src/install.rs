@@ -3,11 +3,21 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::{Fault, Plan, describe, library, man, read, root};
+use crate::{Fault, Plan, describe, library, man, read, root, run};
 
 /// Headers, of C, for what reads C at run time, and of C++.
 const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
+
+/// Folder and name of what the command tells of itself.
+const TELLS: [(&str, &str, &[&str]); 4] = [
+    ("share/man/man1", "otp.1", &["man"]),
+    ("share/bash-completion/completions", "otp", &["completions", "bash"]),
+    ("share/zsh/site-functions", "_otp", &["completions", "zsh"]),
+    ("share/fish/vendor_completions.d", "otp.fish", &["completions", "fish"]),
+];
+
 pub const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
 /// The wrappers that are one file each. Beside each language's stands its README.
@@ -37,6 +47,7 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
     built.put_static(&libraries.join("libotp.a"))?;
     tree.set_mode(&libraries.join("libotp.a"), 0o644)?;
 
+    command(&tree, &built)?;
     let include = tree.folder(Path::new("include"))?;
     for name in HEADERS {
         tree.write(&include.join(name), &read(&root().join("include").join(name))?)?;
@@ -68,6 +79,21 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
         }
     }
     println!("installed libotp {version} in {}", tree.top.display());
+    Ok(())
+}
+
+/// The operator's command, and what it says of itself to man and to shells.
+fn command(tree: &Tree, built: &library::Built) -> Result<(), Fault> {
+    let program = tree.folder(Path::new("bin"))?.join("otp");
+    tree.remove(&program)?;
+    built.put_command(&program)?;
+    tree.set_mode(&program, 0o755)?;
+    for (folder, name, arguments) in TELLS {
+        let text = run(Command::new(&program).args(arguments))?;
+        tree.write(&tree.folder(Path::new(folder))?.join(name), &text)?;
+    }
+    let bytes = fs::metadata(&program).map_err(|cause| format!("{}: {cause}", program.display()))?.len();
+    println!("otp has {:.1} MB", bytes as f64 / 1e6);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Building the library, shared and static.
+//! Building the library, shared and static, and the command `otp`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,12 +19,14 @@ pub struct Built {
     folder: PathBuf,
 }
 
-/// Builds the library, which exports what `abi/symbols.txt` says.
+/// Builds the library, which exports what `abi/symbols.txt` says, and the command, which has the library in it.
 pub fn build(recipe: &Recipe) -> Result<Built, Fault> {
     let (folder, target) = (target_folder(), target()?);
     let mut cargo = Command::new(cargo());
     cargo.current_dir(root()).arg(if recipe.glibc.is_some() { "zigbuild" } else { "build" });
-    cargo.args(["--package", "libotp", "--lib", "--release", "--locked", "--target-dir"]).arg(&folder);
+    // At once, so that both have the same library.
+    cargo.args(["--package", "libotp", "--lib", "--package", "otp-tools", "--bin", "otp"]);
+    cargo.args(["--release", "--locked", "--target-dir"]).arg(&folder);
     cargo.args(recipe.features());
     if let Some(glibc) = &recipe.glibc {
         cargo.env("PATH", tools::path()?);
@@ -33,7 +35,7 @@ pub fn build(recipe: &Recipe) -> Result<Built, Fault> {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags());
     let status = cargo.status().map_err(|cause| format!("cargo: {cause}"))?;
     if !status.success() {
-        return Err("the library was not built".to_owned());
+        return Err("the library and otp were not built".to_owned());
     }
     let built = if recipe.glibc.is_some() { folder.join(target) } else { folder }.join("release");
     let built = Built { folder: built };
@@ -89,6 +91,15 @@ impl Built {
         Ok(())
     }
 
+    pub fn command(&self) -> PathBuf {
+        self.folder.join("otp")
+    }
+
+    /// The command, without what only debuggers need.
+    pub fn put_command(&self, to: &Path) -> Result<(), Fault> {
+        run(Command::new("strip").arg("-s").arg("-o").arg(to).arg(self.command())).map(drop)
+    }
+
     /// Refuses a library that other programs than those of this version would find wanting, and one for newer systems
     /// than it was to be for.
     fn check(&self, recipe: &Recipe) -> Result<(), Fault> {
@@ -104,9 +115,9 @@ impl Built {
             return Err(format!("abi/symbols.txt: the library lacks {lacks:?} and has {more:?} besides"));
         }
         let wanted = recipe.glibc.as_deref().and_then(version);
-        match self.glibc()? {
+        match self.glibc()?.max(glibc_of(&self.command())?) {
             needed if wanted.is_some_and(|wanted| needed > wanted) => {
-                Err(format!("the library needs glibc {needed:?}"))
+                Err(format!("the library or otp needs glibc {needed:?}"))
             }
             _ => Ok(()),
         }
@@ -114,9 +125,7 @@ impl Built {
 
     /// The oldest glibc with which the shared library runs.
     pub fn glibc(&self) -> Result<(u32, u32), Fault> {
-        let symbols = run(Command::new("objdump").arg("-T").arg(self.shared()))?;
-        let names = symbols.split("GLIBC_").skip(1).filter_map(|rest| version(rest.split(')').next()?));
-        names.max().ok_or("the library needs no glibc".to_owned())
+        glibc_of(&self.shared())
     }
 
     /// The functions that the shared library exports.
@@ -147,6 +156,13 @@ impl Built {
         run(Command::new("ar").arg("rcsD").arg(to).arg(&one))?;
         Ok(())
     }
+}
+
+/// The oldest glibc with which a program or a library runs.
+pub fn glibc_of(path: &Path) -> Result<(u32, u32), Fault> {
+    let symbols = run(Command::new("objdump").arg("-T").arg(path))?;
+    let names = symbols.split("GLIBC_").skip(1).filter_map(|rest| version(rest.split(')').next()?));
+    names.max().ok_or(format!("{}: needs no glibc", path.display()))
 }
 
 /// The first two numbers of a version.

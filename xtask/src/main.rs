@@ -8,6 +8,7 @@ mod install;
 mod library;
 mod man;
 mod packages;
+mod plots;
 mod release;
 mod tools;
 
@@ -21,7 +22,8 @@ const USAGE: &str = "\
 cargo xtask install [--prefix FOLDER] [--libdir FOLDER] [--destdir FOLDER] [--plain] [--glibc VERSION]
 
 Builds libotp and installs it: the shared and the static library, headers, a
-file for pkg-config, a package for CMake, and manual pages.
+file for pkg-config, a package for CMake, and manual pages. So is otp, the
+operator's command, with completions for bash, zsh and fish.
 
   --prefix FOLDER   where it will be used; /usr/local unless given
   --libdir FOLDER   for libraries, within the prefix; lib unless given
@@ -41,6 +43,11 @@ Makes all that a release has in dist, and publishes nothing: the archive,
 packages for Debian, Python and Node, the list of what is in the library
 (CycloneDX) with all licences, and checksums. For glibc 2.28 unless another
 is given; \"native\" is that of this system. Needs dpkg-deb, python3 and npm.
+
+cargo xtask plots [FILE] [--into FOLDER]
+
+Draws what cargo bench wrote, target/bench.json unless another file is given,
+as SVG into docs/plots or another folder. What is missing is said.
 
 OTP_DIST names another folder than dist.
 ";
@@ -96,7 +103,7 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
         }
         "archive" => {
             let plan = plan(options, &["--plain", "--glibc"])?;
-            archive::archive(&plan.recipe, Bill::of(&plan.recipe)?.licences()?)?;
+            archive::archive(&plan.recipe, Bill::of(&plan.recipe, "otp-tools")?.licences()?)?;
             archive::sums()
         }
         "release" => {
@@ -106,6 +113,7 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
             }
             release::release(plan.recipe)
         }
+        "plots" => plots::plots(options),
         _ => Err(format!("{task:?} is no task\n\n{USAGE}")),
     }
 }

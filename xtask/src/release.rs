@@ -17,13 +17,14 @@ pub fn release(given: Recipe) -> Result<(), Fault> {
     let version = one_version()?;
     archive::clear()?;
     let built = library::build(&recipe)?;
-    let bill = Bill::of(&recipe)?;
+    let (bill, of_command) = (Bill::of(&recipe, "libotp")?, Bill::of(&recipe, "otp-tools")?);
+    write(&dist().join(format!("otp-tools-{version}.cdx.json")), of_command.cyclonedx()?)?;
     let licences = dist().join("LICENSES-OF-PARTS.txt");
     write(&licences, bill.licences()?)?;
     write(&dist().join(format!("libotp-{version}.cdx.json")), bill.cyclonedx()?)?;
 
-    archive::archive(&recipe, bill.licences()?)?;
-    debian::packages(&recipe, &bill.licences()?)?;
+    archive::archive(&recipe, of_command.licences()?)?;
+    debian::packages(&recipe, [bill.licences()?, of_command.licences()?])?;
     let scratch = archive::Scratch::new("library")?;
     let library = scratch.0.join("libotp.so");
     built.put_shared(&library)?;

@@ -31,10 +31,10 @@ function licences(folder) {
 function writeMain(folder) {
   const { scripts: _scripts, devDependencies: _development, ...kept } = own;
   const platforms = PLATFORMS.map((platform) => [`@libotp/${platform}`, own.version]);
-  const files = ['index.*', 'lib/*.cjs', 'LICENSE*'];
+  const files = ['index.*', 'metrics.*', 'lib/*.cjs', 'LICENSE*'];
   write(folder, 'package.json', { ...kept, files, optionalDependencies: Object.fromEntries(platforms) });
   fs.cpSync(path.join(library.PACKAGE, 'lib'), path.join(folder, 'lib'), { recursive: true });
-  const names = fs.readdirSync(library.PACKAGE).filter((name) => /^(index\.|README)/.test(name));
+  const names = fs.readdirSync(library.PACKAGE).filter((name) => /^(index\.|metrics\.|README)/.test(name));
   for (const name of names) fs.copyFileSync(path.join(library.PACKAGE, name), path.join(folder, name));
 }
 

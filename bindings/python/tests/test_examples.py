@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from unittest import mock
 from helpers import HANGS_SECONDS, ROOT, Case, environment, missing
 
 FOLDER = ROOT / "examples" / "python"
-TESTED = ["async_verify.py", "create_verify.py", "custom_sender.py", "login.py", "prefork.py"]
+TESTED = ["async_verify.py", "create_verify.py", "custom_sender.py", "log_events.py", "login.py", "prefork.py"]
 #: Most lines of an example.
 LINES = 90
 
@@ -45,6 +46,14 @@ class Examples(Case):
 
     def test_async_verify(self) -> None:
         self.assertEqual(self.printed("async_verify.py"), ["100 of 100 logged in once"])
+
+    def test_log_events(self) -> None:
+        lines = [json.loads(line) for line in self.printed("log_events.py")]
+        self.assertEqual(lines[0], {"logger": "program", "severity": "INFO", "event": "it begins"})
+        told = [(line["logger"], line["severity"], line["event"], line["result"]) for line in lines[1:]]
+        expected = [("create", "OTP_OK"), ("verify", "OTP_NOT_VALID"), ("verify", "OTP_OK"), ("verify", "OTP_CHECKED")]
+        self.assertEqual(told, [("otp", "INFO", *event) for event in expected])
+        self.assertEqual(len({line["record"] for line in lines[1:]}), 1)
 
     def test_prefork(self) -> None:
         *lines, last = self.printed("prefork.py", str(self.folder / "otp.db"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import unittest
 import unittest.mock
+from typing import Callable, Dict, Iterable, Tuple
 
 import libotp
+from helpers import ROOT
 
 CONFIG = {"repository": "memory:", "sender": {"type": "none"}}
 
@@ -45,12 +48,28 @@ class Metrics(unittest.TestCase):
 
 try:
     from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import Metric
+
+    from prometheus_client.openmetrics import exposition, parser
 
     from libotp.metrics import Collector
+
+    GENERATE: Callable[[CollectorRegistry], bytes] = exposition.generate_latest
+    PARSE: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
 
     HAS_PROMETHEUS = True
 except ImportError:
     HAS_PROMETHEUS = False
+
+
+def families(page: str) -> Dict[str, Tuple[str, str, Dict[str, float]]]:
+    """What a page of OpenMetrics says: of each family its type, what it means, and its samples."""
+    return {
+        family.name: (
+            family.type, family.documentation, {f"{sample.name}{sorted(sample.labels.items())}": sample.value for sample in family.samples}
+        )
+        for family in PARSE(page)
+    }  # fmt: skip
 
 
 @unittest.skipUnless(HAS_PROMETHEUS, "prometheus_client is not installed")
@@ -71,6 +90,17 @@ class Prometheus(unittest.TestCase):
             self.assertEqual(value("otp_live"), 1)
             self.assertNotIn("otp_due", text)
             self.assertIn('otp_calls_total{call="create",result="OTP_OK"} 1.0\n', text)
+
+    def test_a_reply_is_told_as_the_library_itself_tells_it(self) -> None:
+        told = json.loads((ROOT / "tests/data/openmetrics.json").read_text(encoding="utf-8"))
+        registry = CollectorRegistry()
+        with libotp.Service(CONFIG) as otp:
+            with unittest.mock.patch.object(libotp.Service, "metrics", return_value=told):
+                registry.register(Collector(otp))
+                page = GENERATE(registry).decode()
+        expected = (ROOT / "tests/data/openmetrics.txt").read_text(encoding="utf-8")
+        self.assertEqual(families(page), families(expected))
+        self.assertGreater(len(families(expected)["otp_calls"][2]), 90)
 
     def test_all_groups_are_told(self) -> None:
         told: libotp.Metrics = {

@@ -53,6 +53,16 @@ class Lines:
         return self.seen
 
 
+def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> Tuple[int, str, Dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_SECONDS)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), dict(answer.getheaders())
+    finally:
+        connection.close()
+
+
 class Server:
     """The example, running in a folder."""
 
@@ -63,16 +73,17 @@ class Server:
         )  # fmt: skip
         assert self.process.stdout is not None and self.process.stderr is not None
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
-        self.port = int(self.out.next_with("Server running on port ").rsplit(" ", 1)[1])
+        self.metrics_port = 0
+        if "METRICS_PORT" in variables:
+            self.metrics_port = int(json.loads(self.out.next_with("Metrics on port "))["message"].rsplit(" ", 1)[1])
+        self.port = int(self.err.next_with("Server running on port ").rsplit(" ", 1)[1])
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Tuple[int, str, Dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGS_SECONDS)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(), dict(answer.getheaders())
-        finally:
-            connection.close()
+        return ask(self.port, method, path, body, **headers)
+
+    def probe(self, method: str, path: str) -> Tuple[int, str, Dict[str, str]]:
+        """Asks the address of its own."""
+        return ask(self.metrics_port, method, path)
 
     def code_for(self, token: str, number: str) -> str:
         status, text, _ = self.ask("POST", f"/otp/{token}", json.dumps({"phoneNumber": number}))
@@ -93,7 +104,7 @@ class Server:
 
 
 def clean() -> Dict[str, str]:
-    variables = {name: value for name, value in environment().items() if name not in ("OTP_CONFIG", "HOST")}
+    variables = {name: value for name, value in environment().items() if name not in ("OTP_CONFIG", "HOST", "METRICS_HOST", "METRICS_PORT")}
     return {**variables, "PORT": "0"}
 
 
@@ -109,10 +120,12 @@ def bearer(body: bytes, secret: str = SECRET) -> str:
     return "Bearer " + (signed + b"." + part(hmac.digest(secret.encode(), signed, "sha256"))).decode()
 
 
-class OtpService(Case):
+class OtpServiceCase(Case):
+    """A test that runs the example."""
+
     def setUp(self) -> None:
         super().setUp()
-        for package in ("flask", "waitress"):
+        for package in ("flask", "waitress", "prometheus_client"):
             if importlib.util.find_spec(package) is None:
                 missing(package)
 
@@ -123,6 +136,8 @@ class OtpService(Case):
         self.addCleanup(server.end)
         return server
 
+
+class OtpService(OtpServiceCase):
     def test_tutorial_requests_are_answered_and_no_secret_is_logged(self) -> None:
         server = self.start()
         self.assertEqual(server.ask("GET", "/")[:2], (200, "This is the OTP service"))
@@ -140,7 +155,7 @@ class OtpService(Case):
         for path in ("/webhooks/message-status", "/webhooks/inbound-message"):
             self.assertEqual(server.ask("POST", path, "{}")[0], 500)
         out, err = server.stop()
-        self.assertTrue(all(json.loads(line)["event"] for line in out[1:]))
+        self.assertTrue(all(json.loads(line)["event"] for line in out))
         self.assertGreaterEqual(len(out), 5)
         others = [line for line in err if not line.startswith("[messenger to ")]
         for secret in (code, "123456789", "8192836451", "393331234567"):

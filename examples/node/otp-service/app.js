@@ -1,6 +1,9 @@
 // The routes: what a request may say and how a result is answered.
 import express from 'express';
-import { OtpError, resultHttpStatus, resultMessage } from 'libotp';
+import { OtpError, resultMessage } from 'libotp';
+import { READ, answer, answerNotFound, answerResult, plain, route } from './answer.js';
+import { ERROR, log, logFailure } from './log.js';
+import { addProbes } from './probes.js';
 
 /** Most bytes of a request's body, and of a webhook's: what libotp takes. */
 const REQUEST_BYTES = 16 * 1024;
@@ -13,22 +16,13 @@ const BODY_REFUSED =
 
 const CODE_REFUSED = 'The body must be a JSON object with code, a text, and nothing else';
 
-const READ = ['GET', 'HEAD'];
-
 /** The Express application over a service; `isReady` tells whether that works. */
 export function createApp(otp, isReady) {
-  const app = express();
-  app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing');
+  const app = plain(express());
 
   route(app, READ, '/', (_request, response) => answer(response, 200, 'This is the OTP service'));
 
-  // Whether this program runs, whatever became of its disk.
-  route(app, READ, '/healthz', (_request, response) => answerResult(response, 'OK'));
-
-  route(app, READ, '/readyz', async (_request, response) => {
-    if (await isReady()) answerResult(response, 'OK');
-    else answer(response, 503, 'Not ready');
-  });
+  addProbes(app, isReady);
 
   route(app, ['POST'], '/otp/:token', body(REQUEST_BYTES), async (request, response) => {
     const recipient = recipientOf(request.body);
@@ -58,23 +52,9 @@ export function createApp(otp, isReady) {
   route(app, ['POST'], '/webhooks/message-status', body(WEBHOOK_BYTES), webhook);
   route(app, ['POST'], '/webhooks/inbound-message', body(WEBHOOK_BYTES), webhook);
 
-  app.use((_request, response) => answer(response, 404, 'There is no such page'));
+  app.use(answerNotFound);
   app.use(answerError);
   return app;
-}
-
-/**
- * A route and the methods it takes. HEAD goes where GET does, but not to a code: a preview of a link must not use one up.
- * It cannot be told from a person by GET, so links are better made with the POST.
- */
-function route(app, methods, path, ...handlers) {
-  app.all(path, (request, response, next) => {
-    if (methods.includes(request.method)) return next();
-    const allowed = methods.join(', ');
-    response.set('Allow', allowed);
-    answer(response, 405, `Only ${allowed} is allowed`);
-  });
-  app.all(path, ...handlers);
 }
 
 /** Reads a body whatever its type says; a compressed one is refused. */
@@ -100,29 +80,20 @@ function textsOf(bytes, names) {
   }
 }
 
-function answer(response, status, text) {
-  // An answer about a code is true once.
-  response.status(status).set('Cache-Control', 'no-store').type('text/plain; charset=utf-8').send(text);
-}
-
-function answerResult(response, result, retryAfterSeconds) {
-  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds));
-  answer(response, resultHttpStatus(result), resultMessage(result));
-}
-
 /** Express knows an error handler by its four parameters. */
 function answerError(error, _request, response, _next) {
   if (error instanceof OtpError) return answerOtpError(error, response);
   if (error.type === 'entity.too.large') return answer(response, 413, `The body is longer than ${error.limit} bytes`);
   if (error instanceof URIError) return answer(response, 400, 'The path is not valid UTF-8');
   if (error.status >= 400 && error.status < 500) return answer(response, error.status, 'The body could not be read');
-  process.stderr.write(`otp-service: ${error.stack}\n`);
+  // Its kind alone: its text may hold what the client sent.
+  log(ERROR, 'defect', { cause: error.name });
   answer(response, 500, resultMessage('E_INTERNAL'));
 }
 
 /** Which argument is wrong is for the client, and all else for the operator. Neither holds a secret. */
 function answerOtpError(error, response) {
   if (error.result === 'E_ARGUMENT') return answer(response, 400, error.message);
-  if (error.result.startsWith('E_')) process.stderr.write(`${error.result}: ${error.message}\n`);
+  if (error.result.startsWith('E_')) logFailure(error);
   answerResult(response, error.result, error.retryAfterSeconds);
 }

@@ -7,7 +7,7 @@ const HOLDS_MS = 1_000;
 /** What says where codes are kept, and under which key. */
 const STORAGE = ['repository', 'key', 'keyFile', 'previousKeys', 'durability'];
 
-/** Opens a service of its own on the repository of this configuration: `{ isReady(), close() }`. */
+/** Opens a service of its own on the repository of this configuration: `{ isReady(), stop(), close() }`. */
 export async function openReadiness(config) {
   const members = Object.entries(JSON.parse(config)).filter(([name]) => STORAGE.includes(name));
   const probe = await Service.open({
@@ -16,12 +16,26 @@ export async function openReadiness(config) {
     sender: { type: 'none' },
     policy: { retentionMinutes: 0 },
   });
-  let last;
+  let stopping = false;
+  let last = { holdsUntil: 0 };
+  // However many ask, one code is under way: the threads are left to the work of clients.
   const isReady = () => {
-    if (last === undefined || Date.now() - last.at >= HOLDS_MS) last = { at: Date.now(), answer: tryACode(probe) };
-    return last.answer;
+    if (performance.now() < last.holdsUntil) return last.answer;
+    const current = { holdsUntil: Infinity };
+    current.answer = tryACode(probe).finally(() => {
+      current.holdsUntil = performance.now() + HOLDS_MS;
+    });
+    last = current;
+    return current.answer;
   };
-  return { isReady, close: () => probe.close() };
+  return {
+    isReady: async () => !stopping && isReady(),
+    /** No new work is taken any more. */
+    stop: () => {
+      stopping = true;
+    },
+    close: () => probe.close(),
+  };
 }
 
 async function tryACode(probe) {

@@ -1,16 +1,25 @@
 // The tutorial's HTTP service over libotp: `npm install && npm start`. The code is printed to standard error, for
-// development; a configuration names a sender that delivers. The variables:
+// development; a configuration names a sender that delivers. Standard output is the log: one event a line, in JSON. The
+// variables:
 //
 // * OTP_CONFIG: the configuration of libotp, as JSON (it begins with `{`) or as the path of a JSON file. Without it
 //   `nexmo.json` is read, where there is one.
 // * PORT: 3000 unless set; 0 takes any free one.
 // * HOST: 127.0.0.1 unless set. Whoever reaches this service chooses token and recipient, and so receives the token's
 //   code: it belongs behind your own application, not on the open network.
+// * METRICS_PORT: where `/metrics`, `/healthz` and `/readyz` are answered, apart from clients. Off unless set, so that a
+//   second service on the machine needs no thought.
+// * METRICS_HOST: 127.0.0.1 unless set.
+import { once } from 'node:events';
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Service } from 'libotp';
 import { createApp, MEMBERS } from './app.js';
+import { INFO, WARNING, log, logFailure, write } from './log.js';
+import { createProbeServer } from './probes.js';
 import { openReadiness } from './ready.js';
+
+const LOOPBACK = '127.0.0.1';
 
 /** How long a client may take for the head of a request, and for the whole of it. */
 const HEAD_MS = 10_000;
@@ -74,10 +83,8 @@ function handsOver(config) {
 
 async function open(config) {
   if (handsOver(config)) throw new Error('sender: none leaves delivery to the host, but nobody delivers here');
-  // A log that nobody reads any more is no reason to fail.
-  process.stdout.on('error', () => {});
-  const otp = await Service.open(config, { logger: (event) => process.stdout.write(`${JSON.stringify(event)}\n`) });
-  for (const warning of otp.warnings) process.stderr.write(`warning: ${warning}\n`);
+  const otp = await Service.open(config, { logger: write });
+  for (const warning of otp.warnings) log(WARNING, 'warning', { result: 'OTP_OK', message: warning });
   return otp;
 }
 
@@ -88,7 +95,7 @@ function keepUp(otp) {
     try {
       await otp.runDue();
     } catch (error) {
-      process.stderr.write(`${error.code}: ${error.message}\n`);
+      logFailure(error);
     }
     if (timer !== undefined) timer = setTimeout(round, UPKEEP_MS);
   };
@@ -99,37 +106,58 @@ function keepUp(otp) {
   };
 }
 
-function port() {
-  const value = process.env.PORT ?? '3000';
-  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw new Error('PORT: must be a number to 65535');
+/** The port of a variable; undefined unless that is set. */
+function portOf(name) {
+  const value = process.env[name];
+  if (value === undefined) return undefined;
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw new Error(`${name}: must be a number to 65535`);
   return Number(value);
 }
 
+/** Listens on the host of a variable, and tells of it in this sentence. */
+async function listen(server, port, variable, sentence) {
+  const host = process.env[variable] ?? LOOPBACK;
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new Error(`${host}:${port}: ${error.code ?? error.message}`);
+  }
+  server.on('error', (error) => log(WARNING, 'accept', { message: error.code ?? error.name }));
+  const address = server.address();
+  const message = `${sentence} on port ${address.port}`;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  log(INFO, 'listening', { address: `${name}:${address.port}`, message });
+  return message;
+}
+
 async function main() {
-  const wanted = port();
+  const [port = 3000, metricsPort] = ['PORT', 'METRICS_PORT'].map(portOf);
   const config = configuration();
   const otp = await open(config);
   const readiness = await openReadiness(config);
-  const app = createApp(otp, readiness.isReady);
-  const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS }, app);
+  const probes = metricsPort === undefined ? undefined : createProbeServer(otp, readiness.isReady);
+  const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS }, createApp(otp, readiness.isReady));
   const rest = keepUp(otp);
   const stop = () => {
+    log(INFO, 'stopping');
     rest();
+    readiness.stop();
     setTimeout(() => server.closeAllConnections(), FAREWELL_MS).unref();
-    server.close(() => Promise.all([otp.close(), readiness.close()]));
+    server.close(async () => {
+      probes?.close();
+      probes?.closeAllConnections();
+      await Promise.all([otp.close(), readiness.close()]);
+    });
     server.closeIdleConnections();
   };
   // A second one ends the process at once: whoever asks twice does not want to wait.
   process.once('SIGTERM', stop).once('SIGINT', stop);
-  server.once('error', fail);
-  server.listen(wanted, process.env.HOST ?? '127.0.0.1', () => {
-    process.stdout.write(`Server running on port ${server.address().port}\n`);
-  });
+  if (probes !== undefined) await listen(probes, metricsPort, 'METRICS_HOST', 'Metrics');
+  process.stderr.write(`${await listen(server, port, 'HOST', 'Server running')}\n`);
 }
 
-function fail(error) {
+main().catch((error) => {
   process.stderr.write(`otp-service: ${error.message}\n`);
   process.exit(1);
-}
-
-main().catch(fail);
+});

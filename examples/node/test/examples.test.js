@@ -51,8 +51,19 @@ test('express-login.js', async (t) => {
   assert.equal(await stop(server), 0);
 });
 
+test('log-events.js', async () => {
+  const file = fileURLToPath(new URL('log-events.js', FOLDER));
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { timeout: 120_000 });
+  const [first, ...events] = stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual([first.level, first.msg, stderr], [30, 'the program begins', '']);
+  const told = events.map(({ level, logger, msg, result }) => [level, logger, msg, result]);
+  const expected = [['create', 'OTP_OK'], ['verify', 'OTP_NOT_VALID'], ['verify', 'OTP_OK'], ['verify', 'OTP_CHECKED']];
+  assert.deepEqual(told, expected.map((event) => [30, 'otp', ...event]));
+  assert.equal(new Set(events.map(({ record }) => record)).size, 1);
+});
+
 test('every example is run and is short', () => {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith('.js'));
-  assert.deepEqual(names.sort(), [...Object.keys(PRINTED), 'express-login.js'].sort());
+  assert.deepEqual(names.sort(), [...Object.keys(PRINTED), 'express-login.js', 'log-events.js'].sort());
   for (const name of names) assert.ok(readFileSync(new URL(name, FOLDER), 'utf8').split('\n').length <= 60, name);
 });

@@ -6,23 +6,27 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+const LISTENING = 'Server running on port ';
+
 /** Starts `file` in a folder of its own with these `files`, until the end of the test `t`. */
 export async function start(t, file, environment = {}, files = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'otp-'));
   for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, name), content);
   const env = { ...process.env, PORT: '0', ...environment };
-  for (const name of ['OTP_CONFIG', 'HOST']) if (!(name in environment)) delete env[name];
+  for (const name of ['OTP_CONFIG', 'HOST', 'METRICS_HOST', 'METRICS_PORT']) if (!(name in environment)) delete env[name];
   const child = spawn(process.execPath, [file], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const server = { child, out: [], err: [], folder, ended: once(child, 'exit') };
-  const out = createInterface({ input: child.stdout });
-  out.on('line', (line) => server.out.push(line));
-  createInterface({ input: child.stderr }).on('line', (line) => server.err.push(line));
+  const server = { child, out: [], err: [], folder, ended: once(child, 'close') };
+  for (const [input, lines] of [[child.stdout, server.out], [child.stderr, server.err]]) {
+    createInterface({ input }).on('line', (line) => lines.push(line));
+  }
   t.after(async () => {
     await stop(server);
     rmSync(folder, { recursive: true, force: true });
   });
-  const first = await Promise.race([once(out, 'line'), server.ended.then(() => undefined)]);
-  server.port = Number(/^Server running on port (\d+)$/.exec(first?.[0] ?? '')?.[1]);
+  // The services say it on standard error, and the log has it as well.
+  const listening = () => [...server.out, ...server.err].find((line) => line.startsWith(LISTENING));
+  await until(() => listening() ?? (child.exitCode === null ? undefined : 'ended'));
+  server.port = Number(listening()?.slice(LISTENING.length));
   return server;
 }
 

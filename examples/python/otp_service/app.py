@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import pathlib
 import signal
@@ -12,11 +11,14 @@ import stat
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
+import events
 import libotp
+import probes
 from flask import Flask, Response, request
+from probes import PATIENCE_SECONDS, Readiness, add_probes, answer, refuse_method
 from waitress.server import create_server
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
@@ -26,48 +28,44 @@ REQUEST_BYTES = 16 * 1024
 WEBHOOK_BYTES = 64 * 1024
 #: Longest file that is taken for a configuration.
 CONFIG_BYTES = 64 * 1024
-#: How long a client may be silent.
-PATIENCE_SECONDS = 10
 #: How many requests are worked on at once: each may wait for the disk or for the carrier.
 THREADS = 64
 
 #: How often due steps of deliveries are looked for.
 UPKEEP_SECONDS = 1.0
-#: How long an answer about readiness holds: whoever asks often does not make codes as often.
-READY_SECONDS = 1.0
 
 #: All that a client may say. The rest of a request (its subject, a code of one's own) is for the host to decide.
 MEMBERS = {"messengerId", "phoneNumber"}
-#: What says where codes are kept, and under which key.
-STORAGE = ("repository", "key", "keyFile", "previousKeys", "durability")
 WRONG_CODE = "The body must be a JSON object with code, a text, and nothing else"
 WRONG_BODY = "The body must be a JSON object with messengerId, phoneNumber or both, each a text, and nothing else"
 
 
 def main() -> None:
     try:
-        host, port = os.environ.get("HOST", "127.0.0.1"), port_number()
+        port, metrics_port = port_of("PORT") or 0, port_of("METRICS_PORT")
         config = configuration()
-        otp = libotp.Service(config, logger=log)
+        otp = libotp.Service(config, logger=events.from_library)
         ready = Readiness(config)
     except (libotp.Error, OSError, ValueError) as error:
         sys.exit(f"otp_service: {error}")
     for warning in otp.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        events.log(events.WARNING, "warning", result="OTP_OK", message=warning)
     with otp, ready:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        try:
-            listener = listen(host, port)
-        except OSError as error:
-            sys.exit(f"otp_service: {host}:{port}: {error}")
+        if metrics_port is not None:
+            listener = listen("METRICS_HOST", metrics_port)
+            probes.serve(probes.application(otp, ready), listener)
+            tell(listener, "Metrics")
+        listener = listen("HOST", port)
         threading.Thread(target=keep_up, args=(otp,), daemon=True).start()
         server = create_server(
             application(otp, ready), sockets=[listener], threads=THREADS, channel_timeout=PATIENCE_SECONDS,
             max_request_body_size=1024 * 1024, connection_limit=1000,
         )  # fmt: skip
-        print(f"Server running on port {listener.getsockname()[1]}", flush=True)
+        print(tell(listener, "Server running"), file=sys.stderr, flush=True)
         server.run()
+        events.log(events.INFO, "stopping")
 
 
 def stop(*_: object) -> None:
@@ -84,50 +82,36 @@ def keep_up(otp: libotp.Service) -> None:
             otp.run_due()
         except libotp.Error as error:
             if not otp.closed:
-                print(f"{error.result.name}: {error}", file=sys.stderr, flush=True)
+                events.failed(error)
         time.sleep(UPKEEP_SECONDS)
 
 
-class Readiness:
-    """Whether the service can do its work: creates and verifies a code, as a tenant of its own."""
-
-    def __init__(self, config: str) -> None:
-        members = json.loads(config)
-        probe: Dict[str, Any] = {name: members[name] for name in STORAGE if name in members}
-        probe.update(namespace="otp-service readiness", sender={"type": "none"}, policy={"retentionMinutes": 0})
-        self._probe = libotp.Service(probe)
-        self._lock = threading.Lock()
-        self._until, self._ready = 0.0, False
-
-    def __enter__(self) -> Readiness:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._probe.close()
-
-    def is_ready(self) -> bool:
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._ready = self._try_a_code()
-                self._until = time.monotonic() + READY_SECONDS
-            return self._ready
-
-    def _try_a_code(self) -> bool:
-        try:
-            return self._probe.verify("ready", self._probe.create("ready").code or "")
-        except libotp.Error:
-            return False
-
-
-def listen(host: str, port: int) -> socket.socket:
+def listen(variable: str, port: int) -> socket.socket:
+    """Listens on the host of a variable."""
+    host = os.environ.get(variable, "127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        sys.exit(f"otp_service: {host}:{port}: {error}")
 
 
-def port_number() -> int:
-    port = os.environ.get("PORT", "3000")
+def tell(listener: socket.socket, what: str) -> str:
+    """Logs that it listens, and gives the sentence."""
+    host, port = listener.getsockname()[:2]
+    sentence = f"{what} on port {port}"
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    events.log(events.INFO, "listening", address=address, message=sentence)
+    return sentence
+
+
+def port_of(variable: str) -> Optional[int]:
+    """The port of a variable. That of clients is 3000 unless it is set, and others are off."""
+    port = os.environ.get(variable, "3000" if variable == "PORT" else None)
+    if port is None:
+        return None
     if not port.isdecimal() or int(port) > 65535:
-        raise ValueError("PORT: must be a number to 65535")
+        raise ValueError(f"{variable}: must be a number to 65535")
     return int(port)
 
 
@@ -178,11 +162,6 @@ def hands_over(config: str) -> bool:
         return False
 
 
-def log(level: int, event: Mapping[str, Any]) -> None:
-    if level >= logging.INFO:
-        print(json.dumps(event), flush=True)
-
-
 def application(otp: libotp.Service, ready: Readiness) -> Any:
     """The WSGI application."""
     app = Flask(__name__, static_folder=None)
@@ -204,14 +183,7 @@ def application(otp: libotp.Service, ready: Readiness) -> Any:
         otp.create(decoded(token), recipient(body(REQUEST_BYTES)))
         return answer(201, "Created")
 
-    @app.get("/healthz")
-    def healthy() -> Response:
-        # Whether this program runs, whatever became of its disk.
-        return answer(200, "OK")
-
-    @app.get("/readyz")
-    def readiness() -> Response:
-        return answer(200, "OK") if ready.is_ready() else answer(503, "Not ready")
+    add_probes(app, ready)
 
     @app.get("/otp/<segment:token>/<segment:code>")
     def verify(token: str, code: str) -> Response:
@@ -237,7 +209,7 @@ def application(otp: libotp.Service, ready: Readiness) -> Any:
 
 
 def checked(check: libotp.Check) -> Response:
-    return answer(check.result.http_status, check.message, check.retry_after_seconds)
+    return answer_result(check.result.http_status, check.message, check.retry_after_seconds)
 
 
 class Segment(BaseConverter):
@@ -246,10 +218,8 @@ class Segment(BaseConverter):
     regex = "[^/]*"
 
 
-def answer(status: int, text: str, retry_after_seconds: Optional[int] = None) -> Response:
-    response = Response(text, status, content_type="text/plain; charset=utf-8")
-    # An answer about a code is true once.
-    response.headers["Cache-Control"] = "no-store"
+def answer_result(status: int, text: str, retry_after_seconds: Optional[int]) -> Response:
+    response = answer(status, text)
     if retry_after_seconds is not None:
         response.headers["Retry-After"] = str(retry_after_seconds)
     return response
@@ -260,13 +230,13 @@ def fail(error: libotp.Error) -> Response:
     if isinstance(error, libotp.ArgumentError):
         return answer(400, str(error))
     if not isinstance(error, libotp.Refused):
-        print(f"{error.result.name}: {error}", file=sys.stderr, flush=True)
-    return answer(error.result.http_status, error.result.message, error.retry_after_seconds)
+        events.failed(error)
+    return answer_result(error.result.http_status, error.result.message, error.retry_after_seconds)
 
 
 def crash(error: Exception) -> Response:
     # Its kind alone: its text may hold what the client sent.
-    print(f"defect: {type(error).__name__}", file=sys.stderr, flush=True)
+    events.log(events.ERROR, "defect", cause=type(error).__name__)
     return answer(500, "The service failed")
 
 
@@ -282,10 +252,7 @@ def refuse(error: HTTPException) -> Response:
         methods = set(error.valid_methods or ())
         if request.path.startswith("/otp/"):
             methods.discard("HEAD")
-        allowed = ", ".join(sorted(methods))
-        response = answer(405, f"Only {allowed} is allowed")
-        response.headers["Allow"] = allowed
-        return response
+        return refuse_method(methods)
     if isinstance(error, RequestEntityTooLarge):
         return answer(413, f"The body is longer than {request.max_content_length} bytes")
     return answer(error.code or 500, "There is no such page" if error.code == 404 else error.name)

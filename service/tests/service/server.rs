@@ -53,16 +53,34 @@ pub struct Server {
 impl Server {
     pub fn command(folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_otp_service"));
-        command.current_dir(folder).env("PORT", "0").env_remove("HOST").env_remove("OTP_CONFIG");
+        command.current_dir(folder).env("PORT", "0");
+        for name in ["HOST", "OTP_CONFIG", "METRICS_HOST", "METRICS_PORT"] {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     pub fn start(folder: &Path, config: Option<&str>) -> Self {
-        let mut child = Self::command(folder).envs(config.map(|config| ("OTP_CONFIG", config))).spawn().unwrap();
-        let mut out = Lines::of(child.stdout.take().unwrap());
-        let err = Lines::of(child.stderr.take().unwrap());
-        let port = out.next_with("Server running on port ").rsplit(' ').next().unwrap().parse().unwrap();
+        Self::of(Self::command(folder).envs(config.map(|config| ("OTP_CONFIG", config))))
+    }
+
+    /// With an address of its own for probes, whose port is given as well.
+    pub fn with_probes(folder: &Path, config: Option<&str>, host: &str) -> (Self, u16) {
+        let mut command = Self::command(folder);
+        command.envs(config.map(|config| ("OTP_CONFIG", config))).env("METRICS_PORT", "0").env("METRICS_HOST", host);
+        let mut server = Self::of(&mut command);
+        let line = server.out.next_with("Metrics on port ");
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let port = event["message"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        (server, port)
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let out = Lines::of(child.stdout.take().unwrap());
+        let mut err = Lines::of(child.stderr.take().unwrap());
+        let port = err.next_with("Server running on port ").rsplit(' ').next().unwrap().parse().unwrap();
         Self { child, port, out, err }
     }
 
@@ -136,7 +154,7 @@ impl Answer {
     }
 }
 
-fn connect(port: u16) -> TcpStream {
+pub fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(HANGS)).unwrap();
     stream

@@ -53,6 +53,16 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Opens a folder that is there, to look at it: nothing becomes a repository by that.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when it is somebody else's, or cannot be opened.
+    pub fn look(path: &Path, warnings: &mut Vec<String>) -> Result<Self> {
+        let path: PathBuf = path.components().collect();
+        Ok(Self { opened: Arc::new(files::find_folder(&path, warnings)?), path })
+    }
+
     /// A folder without our file may hold nothing but what another opener makes before it.
     fn refuse_foreign(&self) -> Result<()> {
         for entry in self.entries()? {
@@ -152,7 +162,7 @@ impl Folder {
             _ if name == META_FILE => Entry::Row(META),
             Some(key) if key != META => Entry::Row(key),
             _ if files::is_temporary(&name) => Entry::Temporary(self.path.join(name)),
-            _ => Entry::Other,
+            _ => Entry::Other(self.path.join(name)),
         })
     }
 
@@ -173,5 +183,5 @@ pub enum Entry {
     /// Left behind by a crash, or of an opener that is about to make a repository.
     Temporary(PathBuf),
     /// The lock, the journal, or nothing of ours.
-    Other,
+    Other(PathBuf),
 }

@@ -138,8 +138,14 @@ fn unreadable(path: &Path, cause: &serde_json::Error) -> Error {
 
 /// The row, if all it says can be.
 fn valid(row: Option<Row>, path: &Path) -> Result<Row> {
-    let row = row.filter(Row::is_valid);
-    row.ok_or_else(|| Error::damaged(format!("cannot read {path:?}: damaged: a value is out of range")))
+    match row {
+        Some(row) if row.is_valid() => Ok(row),
+        row => {
+            let kind = row.as_ref().map(Row::kind);
+            let detail = format!("cannot read {path:?}: damaged: a value is out of range");
+            Err(Error::damaged_row(kind, detail))
+        }
+    }
 }
 
 /// Reads the text of the file at `path`.

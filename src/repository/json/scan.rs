@@ -8,7 +8,7 @@ use super::super::Page;
 use super::super::engine::PAGE;
 use super::folder::{Entry, Folder};
 use crate::block::RowKey;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Names that are read at once: some milliseconds.
 const NAMES: usize = 8192;
@@ -37,13 +37,22 @@ impl From<RangeInclusive<RowKey>> for ScanPosition {
 impl ScanPosition {
     /// The next rows; an empty page as long as names are read.
     pub fn next(&mut self, folder: &Folder) -> Result<Option<Page>> {
-        let page = self.step(folder);
+        self.checked(folder, Error::is_of_one_row)
+    }
+
+    /// The same, where what cannot be read of one file is the error of its row.
+    pub fn next_of_all(&mut self, folder: &Folder) -> Result<Option<Page>> {
+        self.checked(folder, |_| true)
+    }
+
+    fn checked(&mut self, folder: &Folder, is_of_row: impl Fn(&Error) -> bool) -> Result<Option<Page>> {
+        let page = self.step(folder, is_of_row);
         // Afterwards: only then it is known where the rows came from.
         folder.check()?;
         page
     }
 
-    fn step(&mut self, folder: &Folder) -> Result<Option<Page>> {
+    fn step(&mut self, folder: &Folder, is_of_row: impl Fn(&Error) -> bool) -> Result<Option<Page>> {
         match &mut self.keys {
             Keys::NotListed => {
                 // First: what it changes may get its file when the listing has passed the name.
@@ -66,14 +75,14 @@ impl ScanPosition {
                     self.keys = Keys::Listed(keys.into_iter());
                 }
             }
-            Keys::Listed(keys) => return read(folder, keys.take(PAGE).collect()),
+            Keys::Listed(keys) => return read(folder, keys.take(PAGE).collect(), is_of_row),
         }
         Ok(Some(Page::new()))
     }
 }
 
 /// The rows with these keys, those that are there; `None` for no keys.
-fn read(folder: &Folder, keys: Vec<RowKey>) -> Result<Option<Page>> {
+fn read(folder: &Folder, keys: Vec<RowKey>, is_of_row: impl Fn(&Error) -> bool) -> Result<Option<Page>> {
     if keys.is_empty() {
         return Ok(None);
     }
@@ -82,7 +91,7 @@ fn read(folder: &Folder, keys: Vec<RowKey>) -> Result<Option<Page>> {
     for key in keys {
         match folder.row_after(&changes, &key) {
             Ok(row) => page.extend(row.map(|row| (key, Ok(row)))),
-            Err(error) if error.is_of_one_row() => page.push((key, Err(error))),
+            Err(error) if is_of_row(&error) => page.push((key, Err(error))),
             Err(error) => return Err(error),
         }
     }

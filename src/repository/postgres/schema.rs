@@ -42,18 +42,7 @@ pub fn prepare(links: &Links, durability: Durability, warnings: &mut Vec<String>
         make(links, by)?;
         state = read(links, by)?;
     }
-    if !state.is_true(2) || !state.is_true(3) {
-        let cause = "the schema libotp, or something in it, belongs to a stranger, or others may create in it";
-        return Err(links.error_as(Error::config, cause));
-    }
-    let format = ask(links, "SELECT number FROM libotp.format", by)?.int4(0);
-    match format {
-        Some(FORMAT) => {}
-        Some(FORMAT..) => {
-            return Err(links.error("the schema libotp was made by a newer version of this library"));
-        }
-        _ => return Err(links.error("the schema libotp is none that this library made")),
-    }
+    accept(links, &state, by)?;
     if durability == Durability::Full && state.is_true(4) {
         warnings.push(
             "durability: a failover may forget what was acknowledged last, since synchronous_standby_names is empty"
@@ -64,6 +53,29 @@ pub fn prepare(links: &Links, durability: Durability, warnings: &mut Vec<String>
         warnings.push("durability: fsync is off on the server: a loss of power may destroy the repository".to_owned());
     }
     Ok(())
+}
+
+/// Refuses a database without the schema, and what `prepare` refuses.
+pub fn find(links: &Links, by: Instant) -> Result<()> {
+    let state = read(links, by)?;
+    if !state.is_true(1) {
+        return Err(links.error("there is no repository: no schema libotp"));
+    }
+    accept(links, &state, by)
+}
+
+/// Refuses a schema that is not ours.
+fn accept(links: &Links, state: &Line, by: Instant) -> Result<()> {
+    if !state.is_true(2) || !state.is_true(3) {
+        let cause = "the schema libotp, or something in it, belongs to a stranger, or others may create in it";
+        return Err(links.error_as(Error::config, cause));
+    }
+    let format = ask(links, "SELECT number FROM libotp.format", by)?.int4(0);
+    match format {
+        Some(FORMAT) => Ok(()),
+        Some(FORMAT..) => Err(links.error("the schema libotp was made by a newer version of this library")),
+        _ => Err(links.error("the schema libotp is none that this library made")),
+    }
 }
 
 fn make(links: &Links, by: Instant) -> Result<()> {

@@ -39,7 +39,7 @@ const LOOK: &str = "return {redis.call('TIME'), redis.call('MGET', unpack(KEYS))
 /// each change: the mark from then on (none leaves it); how many conditions, each with the number of its key and the
 /// version; how many writes, each with the number of its key, its name in the index (none where it is there), its value
 /// (none removes it), and for how long it is kept. Gives 1 for each that was done, 0 for one that was not, 2 where the
-/// mark is another.
+/// mark is another. What is too short to have a version is none of ours, and has one of all ones.
 const COMMIT: &str = "
 local is_ours = (redis.call('GET', KEYS[1]) or '') == ARGV[1]
 local verdicts, at = {}, 2
@@ -48,7 +48,9 @@ while at <= #ARGV do
   local holds, mark = is_ours, take()
   for _ = 1, tonumber(take()) do
     local key, version = KEYS[tonumber(take())], take()
-    holds = holds and redis.call('GETRANGE', key, '0', '15') == version
+    local found = redis.call('GETRANGE', key, '0', '15')
+    if #found > 0 and #found < 16 then found = string.rep('\\255', 16) end
+    holds = holds and found == version
   end
   for _ = 1, tonumber(take()) do
     local key, name, value, kept = KEYS[tonumber(take())], take(), take(), take()

@@ -18,6 +18,9 @@ use crate::sys::sqlite::keep_index_locks;
 /// "lotp": marks a database as one of this library (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x6c6f_7470;
 
+/// Asks how many tables and other things there are.
+const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
+
 /// Bytes at which the log is cut when it is used anew: only what something kept from being used anew is longer.
 const LOG_BYTES: u32 = 20 << 20;
 
@@ -179,19 +182,11 @@ fn require_log(connection: &rusqlite::Connection, database: &Database) -> Result
 /// Switches to WAL mode and makes the table, or refuses the file.
 fn prepare(connection: &rusqlite::Connection, database: &Database) -> Result<()> {
     let refused = |why: &str| Err(Error::store(format!("cannot read {:?}: {why}", database.path)));
-    let number = |sql: &str| {
-        let found = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        found.map_err(|cause| database.failed(&cause))
-    };
     let run = |sql: &str| connection.execute_batch(sql).map_err(|cause| database.failed(&cause));
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-    if application != APPLICATION_ID && (tables, application, version) != (0, 0, 0) {
-        return refused("not a repository of this library");
+    if let Some(why) = refusal(connection).map_err(|cause| database.failed(&cause))? {
+        return refused(&why);
     }
-    if version > i64::from(FORMAT_VERSION) {
-        return refused(&format!("it has version {version}, and this library reads up to version {FORMAT_VERSION}"));
-    }
+    let tables = number(connection, TABLES).map_err(|cause| database.failed(&cause))?;
     // Without an error SQLite stays in the mode that it has.
     let mode = text(connection, "PRAGMA journal_mode = WAL").map_err(|cause| database.failed(&cause))?;
     if mode != "wal" {
@@ -209,6 +204,26 @@ fn prepare(connection: &rusqlite::Connection, database: &Database) -> Result<()>
         ))?;
     }
     Ok(())
+}
+
+/// Why a database is none that this library can have, if it is none.
+///
+/// # Errors
+///
+/// Those of SQLite.
+pub fn refusal(connection: &rusqlite::Connection) -> rusqlite::Result<Option<String>> {
+    let tables = number(connection, TABLES)?;
+    let (application, version) =
+        (number(connection, "PRAGMA application_id")?, number(connection, "PRAGMA user_version")?);
+    if application != APPLICATION_ID && (tables, application, version) != (0, 0, 0) {
+        return Ok(Some("not a repository of this library".to_owned()));
+    }
+    let is_newer = version > i64::from(FORMAT_VERSION);
+    Ok(is_newer.then(|| format!("it has version {version}, and this library reads up to version {FORMAT_VERSION}")))
+}
+
+fn number(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<i64> {
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 fn text(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<String> {

@@ -24,6 +24,9 @@ const SHARED: (i64, i64) = (0x4000_0002, 510);
 const MODE: u64 = 18;
 const WAL: [u8; 2] = [2, 2];
 
+/// How every database begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
 /// The database, opened for the lock. It is closed after the last service of this process, or in a child of `fork`,
 /// which has no locks yet.
 pub struct Guard {
@@ -40,6 +43,20 @@ impl Guard {
     /// `Store` when it cannot be opened.
     pub fn open(database: &Database) -> Result<Self> {
         Ok(Self { file: database.reopen()?, process: std::process::id() })
+    }
+
+    /// What the file's head says: whether it is in WAL mode, if it is a database at all.
+    ///
+    /// # Errors
+    ///
+    /// `Store` when it cannot be read.
+    pub fn header(&self, database: &Database) -> Result<Option<bool>> {
+        let mut head = [0; MAGIC.len()];
+        match self.file.read_at(&mut head, 0) {
+            Ok(_) if head != *MAGIC => Ok(None),
+            Ok(_) => self.is_in_wal_mode(database).map(Some),
+            Err(cause) => Err(Error::store(format!("cannot read {:?}: {cause}", database.path))),
+        }
     }
 
     /// Takes the lock. Not before WAL mode is known: our own switch to it needs the database alone.

@@ -14,7 +14,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::guard::lock as lock_bytes;
@@ -281,6 +281,15 @@ impl Ledger {
     fn failed(&self, what: &str, cause: &io::Error) -> Error {
         Error::store(format!("cannot {what} {:?}: {cause}", self.path))
     }
+}
+
+/// Whether a ledger that is there has a record that is damaged. Looks, and needs no lock.
+///
+/// # Errors
+///
+/// `Store` when it cannot be read.
+pub fn is_damaged(path: &Path) -> Result<bool> {
+    Ok(Ledger::open(path.to_owned())?.read()?.iter().any(Option::is_none))
 }
 
 /// What the records come to, and what record 0 says of sections, if it is there.

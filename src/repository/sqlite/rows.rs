@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::engine::PAGE;
@@ -44,7 +45,7 @@ impl Table {
             Self::Item => "SELECT v FROM item WHERE k = ?1",
             Self::Moved => "SELECT v FROM moved WHERE k = ?1",
         };
-        let read = |row: &rusqlite::Row<'_>| Ok(codec::decode(row.get_ref(0)?.as_blob()?));
+        let read = |row: &rusqlite::Row<'_>| Ok(decode(row.get_ref(0)?));
         connection.prepare_cached(sql)?.query_row([key.bytes()], read).optional()
     }
 
@@ -56,8 +57,13 @@ impl Table {
         };
         let mut select = connection.prepare_cached(sql)?;
         let rows = select.query_map(params![range.start().bytes(), range.end().bytes(), PAGE as i64], |row| {
-            Ok((RowKey::new(row.get(0)?), codec::decode(row.get_ref(1)?.as_blob()?)))
+            Ok((RowKey::new(row.get(0)?), decode(row.get_ref(1)?)))
         })?;
         rows.collect()
     }
+}
+
+/// The row of a value. One that the table should not hold is damage to that row alone.
+fn decode(value: ValueRef<'_>) -> Result<Row> {
+    value.as_blob().map_or_else(|_| Err(codec::no_bytes()), codec::decode)
 }

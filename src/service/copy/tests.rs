@@ -83,8 +83,19 @@ fn is_moved(service: &Service) {
     }
 }
 
+/// Who looks after a repository begins none.
+fn begins_nothing(repository: &str) {
+    let config = format!(r#"{{"repository":"{repository}","key":"{KEY}","sender":{{"type":"none"}}}}"#);
+    for _ in 0..2 {
+        assert!(Service::open_existing(Some(&config)).unwrap().is_none(), "{repository}");
+    }
+    drop(service(repository));
+    assert!(Service::open_existing(Some(&config)).unwrap().is_some(), "{repository}");
+}
+
 /// Backs up, then moves.
 fn copies(from: &str, backup: &str, to: &str) {
+    begins_nothing(from);
     let (here, source) = fill(from);
     let older = service(from);
     assert!(here.copy(backup, None).unwrap().rows >= 5);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::flow::{Carrier, fixture, fixture_with};
 use super::watched::watch;
 use super::*;
+use crate::block::Mac;
 use crate::fork::lock;
 use crate::policy::Failures;
 use crate::repository::Row;

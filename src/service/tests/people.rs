@@ -121,7 +121,7 @@ fn a_disabled_subject_is_told_and_unlocked() {
 #[test]
 fn a_text_that_can_be_nothing_known_is_refused() {
     let fixture = Fixture::new("");
-    for text in ["", "+39 12", "+", "tel:1", "\u{2068}+39\u{2069}", "+1234567890123456", "alice\n"] {
+    for text in ["", "+39 12", "+", "tel:1", "\u{2068}+39\u{2069}", "+1234567890123456", "+39 333 123", "alice\n"] {
         for refused in [
             fixture.service.erase(text).map(|_| ()),
             fixture.service.unlock(text).map(|_| ()),

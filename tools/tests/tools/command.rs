@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use otp::Service;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ impl Site {
     }
 
     pub fn with(kind: &str, sender: &str, more: Value) -> Self {
-        let folder = Folder::another("tools");
+        let folder = folder();
         let config = testing::config(&folder.repository(kind), sender, more);
         let site = Self { folder, config };
         drop(site.service());
@@ -39,7 +40,7 @@ impl Site {
 
     /// A repository that is elsewhere.
     pub fn at(repository: &str) -> Self {
-        Self { folder: Folder::another("tools"), config: testing::config(repository, "none", json!({})) }
+        Self { folder: folder(), config: testing::config(repository, "none", json!({})) }
     }
 
     /// The service whose files the command works on.
@@ -70,6 +71,12 @@ impl Site {
     }
 }
 
+/// In memory: root makes copies in no folder of others, which a checkout may lie in.
+pub fn folder() -> Folder {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    Folder::in_memory(&format!("tools{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
 pub fn said(command: &mut Command, input: &str) -> Said {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // It may have ended without reading.
@@ -85,6 +92,20 @@ impl Said {
     pub fn is_done(&self, text: &str) -> &Self {
         assert!(self.code == 0 && self.out.contains(text) && self.err.is_empty(), "no {text:?}: {self:?}");
         self
+    }
+
+    /// Ended with a refusal that has this in its words.
+    #[track_caller]
+    pub fn is_refused(&self, text: &str) -> &Self {
+        assert!(self.code == 1 && self.out.contains(text) && self.err.is_empty(), "no {text:?}: {self:?}");
+        self
+    }
+
+    /// The same, after something was said.
+    #[track_caller]
+    pub fn failed_after(&self, code: i32, text: &str) -> &Self {
+        assert!(!self.out.is_empty(), "{self:?}");
+        self.failed(code, text)
     }
 
     /// Ended with this status and one complaint that has this in it.

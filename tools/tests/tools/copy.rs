@@ -48,6 +48,28 @@ fn a_move_needs_a_yes_and_ends_the_old_repository() {
     site.run(&["copy", "json:other"]).failed(3, "moved");
 }
 
+/// What is damaged cannot be copied. Who makes backups must hear of it.
+#[test]
+fn what_was_left_out_is_a_failure() {
+    let (site, _) = with_a_code("json");
+    super::people::damage(&site);
+    site.run(&["copy", "sqlite:backup.db"]).failed(3, "1 row is damaged and was left out; the copy is whole without");
+    let reply = site.json(&["copy", "sqlite:another.db"]);
+    assert_eq!((&reply["result"], &reply["skipped"]), (&json!("OTP_E_STORE"), &json!(1)), "{reply}");
+    in_copy(&site, &of_copy(&site, "json", "sqlite:backup.db"), &["status", "any"]).is_refused("no such request");
+}
+
+#[test]
+fn a_move_that_failed_says_what_became_of_the_source() {
+    let (site, _) = with_a_code("sqlite");
+    site.run(&["copy", "json:here/there/nowhere", "--move", "--yes"]).failed(3, "; the repository is as it was");
+    site.run(&["status", "session 1"]).is_done("state: pending");
+    // A folder that cannot be written into once the copy has begun is hard to come by: one that holds another's copy.
+    site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("moved");
+    let said = site.run(&["copy", "json:moved", "--move", "--yes"]);
+    said.failed(3, "is not empty; the repository is frozen, and every call on it fails");
+}
+
 #[test]
 fn a_copy_is_counted_for_machines() {
     let (site, _) = with_a_code("json");

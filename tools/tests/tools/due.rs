@@ -1,15 +1,18 @@
 //! `otp due`.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use otp::Service;
 use serde_json::{Value, json};
+use testing::Watchdog;
 use testing::carrier::{BOTH, Carrier};
-use testing::{Folder, Watchdog};
 
-use super::command::{NUMBER, Site};
+use super::command::{NUMBER, Said, Site};
+use super::owner::{NOBODY, give, is_root};
 
 /// A repository with a code that is over a second after it was made, and then is not kept.
 fn short_lived(kind: &str) -> Site {
@@ -41,7 +44,7 @@ fn only_due_sends_what_is_due() {
         std::thread::sleep(Duration::from_secs(if is_test(message) { 2 } else { 0 }));
         true
     });
-    let folder = Folder::another("tools");
+    let folder = super::command::folder();
     let config = |more: &str| carrier.config(&folder.repository("sqlite"), &format!(r#","validityTime":60{more}"#));
     let (service, _) = Service::open(Some(&config(""))).unwrap();
     // Three minutes ago, so that the second step is due.
@@ -71,24 +74,119 @@ fn it_goes_on_until_a_signal() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
         assert!(line.starts_with("0 steps run, ") && line.ends_with(" removed"), "{line}");
-        // SAFETY: the child was not waited for, so the number is its own.
-        assert_eq!(unsafe { libc::kill(child.id().try_into().unwrap(), signal) }, 0);
+        self::signal(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(0));
         assert!(lines.next().is_none(), "rounds in which nothing is done are not told");
     }
 }
 
 #[test]
-fn machines_are_told_of_every_round() {
+fn machines_are_told_of_rounds_that_did_something() {
     let _watchdog = Watchdog::new("otp due --every --json", 60);
-    let site = Site::new("sqlite");
+    let site = short_lived("sqlite");
     let mut child = site.command(&["due", "--every", "100ms", "--json"]).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines.take(3) {
-        assert_eq!(line.unwrap(), r#"{"result":"OTP_OK","ran":0,"purged":0}"#);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert!(line["result"] == "OTP_OK" && line["purged"].as_u64() >= Some(1), "{line}");
+    signal(&child, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(lines.count(), 0);
+}
+
+#[test]
+fn it_ends_once_there_is_no_repository() {
+    let _watchdog = Watchdog::new("otp due --every", 60);
+    for (kind, name) in [("sqlite", "otp.db"), ("json", "otp")] {
+        let site = short_lived(kind);
+        let child = at_work(&site);
+        std::fs::rename(site.folder.path().join(name), site.folder.path().join("elsewhere")).unwrap();
+        let ended = ended(child);
+        assert!(ended.code == 3 && ended.err.ends_with("is not there\n"), "{ended:?}");
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let site = short_lived("sqlite");
+    let child = at_work(&site);
+    site.run(&["copy", "json:moved", "--move", "--yes"]).is_done("moved");
+    let ended = ended(child);
+    assert!(ended.code == 3 && ended.err.contains("it was moved"), "{ended:?}");
+}
+
+/// Rounds over what is short-lived, the first of which is over.
+fn at_work(site: &Site) -> Child {
+    let mut child = site.command(&["due", "--every", "100ms"]).spawn().unwrap();
+    let mut first = String::new();
+    let _bytes = BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("0 steps run, "), "{first}");
+    child
+}
+
+#[test]
+fn a_repository_that_was_replaced_is_opened_again() {
+    let _watchdog = Watchdog::new("otp due --every", 60);
+    let site = short_lived("json");
+    let other = short_lived("json");
+    let file = site.folder.path().join("otp.json");
+    std::fs::write(&file, &site.config).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    if is_root() {
+        // The owner of the repository cannot read the configuration that root could.
+        [&site, &other].into_iter().for_each(|site| give(site, NOBODY));
+        chown(&file, Some(0), Some(0)).unwrap();
+    }
+    let arguments = ["due", "--every", "100ms", "--config", file.to_str().unwrap()];
+    let mut child = site.command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let _first = lines.next().unwrap().unwrap();
+    // In one step, so that it is never gone.
+    exchange(&site.folder.path().join("otp"), &other.folder.path().join("otp"));
+    std::fs::rename(other.folder.path().join("otp.key"), site.folder.path().join("otp.key")).unwrap();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("0 steps run, ") && !line.contains(" 0 rows"), "{line}");
+    signal(&child, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Swaps two names.
+fn exchange(one: &std::path::Path, other: &std::path::Path) {
+    use std::os::unix::ffi::OsStrExt as _;
+    let [one, other] = [one, other].map(|path| std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap());
+    // SAFETY: both are texts with a zero at their ends, and live through the call.
+    let done = unsafe {
+        libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), 2_u32)
+    };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn sighup_has_the_configuration_read_again() {
+    let _watchdog = Watchdog::new("otp due --every", 60);
+    let (first, second) = (short_lived("sqlite"), short_lived("sqlite"));
+    let file = first.folder.path().join("otp.json");
+    std::fs::write(&file, &first.config).unwrap();
+    let mut child = first.command(&["due", "--every", "100ms", "--config", file.to_str().unwrap()]).spawn().unwrap();
+    let (mut lines, mut errors) =
+        (BufReader::new(child.stdout.take().unwrap()).lines(), BufReader::new(child.stderr.take().unwrap()).lines());
+    let _first = lines.next().unwrap().unwrap();
+    std::fs::write(&file, "{").unwrap();
+    signal(&child, libc::SIGHUP);
+    assert!(errors.next().unwrap().unwrap().contains("not one JSON object"), "it goes on with what it has");
+    std::fs::write(&file, &second.config).unwrap();
+    signal(&child, libc::SIGHUP);
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("0 steps run, ") && !line.contains(" 0 rows"), "{line}");
+    signal(&child, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: the child was not waited for, so the number is its own.
+    assert_eq!(unsafe { libc::kill(child.id().try_into().unwrap(), signal) }, 0);
+}
+
+/// What a process said that ends by itself.
+fn ended(child: Child) -> Said {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 #[test]

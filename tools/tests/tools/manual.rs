@@ -1,6 +1,6 @@
 //! The command line itself: the manual, wrong usage, where the configuration comes from.
 
-use super::command::Site;
+use super::command::{NUMBER, Site};
 
 #[test]
 fn the_manual_is_there() {
@@ -33,6 +33,16 @@ fn wrong_usage_is_told() {
     site.run(&["status", "one", "-x"]).failed(2, "invalid option '-x'");
     site.run(&["status", "one", "--config"]).failed(2, "missing argument");
     site.run_with(&["status", "-"], "").failed(2, "standard input: has no line");
+    for several in ["one\ntwo\n", "one\n\n\ntwo"] {
+        site.run_with(&["status", "-"], several).failed(2, "standard input: has several lines");
+    }
+    site.run_with(&["status", "-"], "one\r\n\n").is_refused("no such request");
+    site.run(&["status", "--", "--yes"]).is_refused("no such request");
+    site.run(&["status", "--", "one", "--json"]).failed(2, "one argument too many");
+    for wrong in [&["status"][..], &["nothing"], &["status", "one", "two"], &["--yes"], &["erase", NUMBER]] {
+        let reply = site.json(wrong);
+        assert!(reply["result"] == "OTP_E_ARGUMENT" && reply["message"].is_string(), "{reply}");
+    }
     assert!(!site.run(&["status", "one", "393331234567"]).err.contains("393331234567"));
 }
 

@@ -1,5 +1,6 @@
 //! `otp open`.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -82,11 +83,45 @@ fn nothing_is_made() {
     let before = names(site.folder.path());
     let config = r#"{"repository": "sqlite:new.db", "keyFile": "new.key", "policy": {"profile": "psd2"}}"#;
     let said = site.run(&["open", "--config", config]);
-    said.is_done("new.db, which is not there: the first service makes it\n").is_done("key: in the file new.key\n");
+    said.is_done("new.db, and there is none yet: a service ").is_done("key: in the file new.key\n");
     said.is_done("after 5 failures in a row");
     assert_eq!(names(site.folder.path()), before);
     site.run(&["open", "--config", r#"{"repository": "memory:"}"#]).is_done("repository: in memory");
-    site.run(&["open", "--config", "{}"]).is_done("otp.db, which is not there");
+    site.run(&["open", "--config", "{}"]).is_done("otp.db, and there is none yet");
+    std::fs::write(site.folder.path().join("empty.db"), "").unwrap();
+    let empty = r#"{"repository": "sqlite:empty.db"}"#;
+    site.run(&["open", "--config", empty]).is_done("empty.db, and there is none yet");
+    site.run(&["open", "--config", r#"{"repository": "sqlite:none/new.db"}"#]).failed(3, "no service can make it");
+    site.run(&["open", "--config", r#"{"repository": "json:empty.db/otp"}"#]).failed(3, "not a directory");
+    std::fs::create_dir(site.folder.path().join("empty")).unwrap();
+    for (kind, name) in [("sqlite", "empty.db"), ("json", "empty")] {
+        let config = format!(r#"{{"repository": "{kind}:{name}"}}"#);
+        site.run(&["status", "any", "--config", &config]).failed(3, "is empty, and otp begins none");
+    }
+    assert_eq!(std::fs::metadata(site.folder.path().join("empty.db")).unwrap().len(), 0);
+    assert_eq!(names(&site.folder.path().join("empty")).len(), 0);
+    assert_eq!(names(site.folder.path()).len(), before.len() + 2);
+}
+
+/// A secret that everybody may read is one no more.
+#[test]
+fn a_file_that_everybody_may_read_is_told() {
+    let site = Site::new("sqlite");
+    let file = site.folder.path().join("otp.json");
+    let named = |config: &str, mode: u32| {
+        std::fs::write(&file, config).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let said = site.run(&["open", "--config", file.to_str().unwrap()]);
+        said.is_done("repository: ");
+        said.out.contains("everybody may read the configuration")
+    };
+    let webhook =
+        |secret: &str| format!(r#"{{"repository": "sqlite:otp.db", "webhook": {{"signatureSecret": "{secret}"}}}}"#);
+    std::fs::write(site.folder.path().join("signature"), "a secret of the carrier's").unwrap();
+    assert!(named(&webhook("a secret of the carrier's"), 0o644));
+    assert!(!named(&webhook("a secret of the carrier's"), 0o600));
+    assert!(!named(&webhook("file:signature"), 0o644));
+    assert!(!named(r#"{"repository": "sqlite:otp.db"}"#, 0o644));
 }
 
 fn names(folder: &Path) -> Vec<std::ffi::OsString> {

@@ -44,14 +44,49 @@ fn a_locked_subject_is_shown_and_unlocked() {
 fn erasing_needs_a_yes() {
     let site = Site::new("sqlite");
     create(&site, "session 1");
-    site.run(&["erase", NUMBER]).failed(2, "it needs --yes where standard input is no terminal");
+    site.run(&["erase", NUMBER]).failed(2, "where standard input is no terminal");
     site.run_with(&["erase", "-"], NUMBER).failed(2, "it needs --yes");
     site.run(&["status", "session 1"]).is_done("state: pending");
     let said = site.run_with(&["erase", "-", "--yes"], "0039 333-1234567\n");
     assert!(!said.is_done("the recipient's records are removed").out.contains("333"), "{said:?}");
     assert_eq!(site.run(&["status", "session 1"]).code, 1);
     assert_eq!(site.json(&["erase", NUMBER, "--yes"]), json!({"result": "OTP_OK", "found": false}));
-    site.run(&["erase", "+39 0", "--yes"]).failed(3, "recipient");
+    for nothing in ["+39 0", "+39 333 123"] {
+        site.run(&["erase", nothing, "--yes"]).failed(3, "recipient: is neither a phone number");
+        site.run(&["unlock", nothing]).failed(3, "subject: is neither a phone number");
+        site.run(&["subject", nothing]).failed(3, "subject: is neither a phone number");
+    }
+    site.run(&["erase", "8192836451", "--yes"]).is_done("there were no records: look at the spelling");
+}
+
+#[test]
+fn a_damaged_row_is_told() {
+    let site = Site::new("json");
+    create(&site, "session 1");
+    create(&site, "session 2");
+    damage(&site);
+    let said = site.run(&["erase", NUMBER, "--yes"]);
+    said.failed(3, "1 row is damaged and stays: nobody can tell whose");
+    assert_eq!(said.out, "the recipient's records are removed\n");
+    let reply = site.json(&["erase", NUMBER, "--yes"]);
+    assert_eq!(
+        (&reply["result"], &reply["found"], &reply["damaged"]),
+        (&json!("OTP_E_STORE"), &json!(false), &json!(1))
+    );
+}
+
+/// Damages one of the rows that hold a record.
+pub fn damage(site: &Site) {
+    let entries = std::fs::read_dir(site.folder.path().join("otp")).unwrap().map(|entry| entry.unwrap().path());
+    let mut records: Vec<_> = entries
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.len() == 37 && std::fs::read_to_string(path).unwrap().contains("\"record\"")
+        })
+        .collect();
+    records.sort();
+    let record = records.first().expect("a record");
+    std::fs::write(record, "{").unwrap();
 }
 
 /// On a terminal, which `script` makes, and types into what it is given.

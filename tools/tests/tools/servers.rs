@@ -18,7 +18,14 @@ fn postgres() {
 fn works_on(kind: &str) {
     let Some(place) = Place::new(kind, "tools") else { return };
     let site = Site::at(&place.repository);
-    site.run(&["open"]).is_done(&format!("repository: on a server ({kind})\n")).is_done("key: in the configuration\n");
+    let server = format!("repository: on a server ({kind})");
+    let none = site.run(&["open"]);
+    none.is_done(&format!("{server}, and there is none yet: the first service begins it\n"));
+    for command in [&["status", "any"][..], &["due"], &["subject", NUMBER], &["copy", "json:backup"]] {
+        site.run(command).failed(3, "repository: is empty, and otp begins none");
+    }
+    drop(site.service());
+    site.run(&["open"]).is_done(&format!("{server}\n")).is_done("key: in the configuration\n");
     assert!(!site.run(&["open"]).out.contains(&place.repository));
     let request = json!({"phoneNumber": NUMBER}).to_string();
     let message = site.service().create("session 1", Some(&request)).unwrap().message.unwrap();

@@ -1,5 +1,7 @@
 // Compiled, not run: what users write must have types, and what they must not write must have none.
 import { NotSent, OtpError, SendError, Service, resultHttpStatus, version, type Checked, type Message } from 'libotp';
+import { collectMetrics } from 'libotp/metrics';
+import { Registry, type OpenMetricsContentType } from 'prom-client';
 
 const config = { repository: 'memory:', policy: { countries: ['39'] }, sender: { type: 'none' } } as const;
 await using otp = await Service.open({ ...config, policy: { countries: ['39'] } });
@@ -36,6 +38,11 @@ try {
   else if (error instanceof OtpError && error.code === 'E_STORE') console.log(error.message);
 }
 await mine.close();
+const registry = new Registry<OpenMetricsContentType>();
+registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+const remove: () => void = collectMetrics(otp, registry);
+remove();
+collectMetrics(mine)();
 console.log(version(), sent, yes, seconds, status, state, nextDueInMilliseconds, kind);
 
 // @ts-expect-error a number loses the zeros of a code
@@ -49,3 +56,5 @@ await Service.open({}, { senders: deliver });
 // @ts-expect-error there is no such member
 await Service.open({ otpLenght: 6 });
 console.log(wrong);
+// @ts-expect-error a code has no counters
+collectMetrics(code);
