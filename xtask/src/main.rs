@@ -4,11 +4,14 @@ mod archive;
 mod bill;
 mod debian;
 mod describe;
+mod header;
 mod install;
 mod library;
 mod man;
 mod packages;
+mod reference;
 mod release;
+mod site;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +46,12 @@ packages for Debian, Python and Node, the list of what is in the library
 is given; \"native\" is that of this system. Needs dpkg-deb, python3 and npm.
 
 OTP_DIST names another folder than dist.
+
+cargo xtask site
+
+Makes the documentation in target/site: docs, and the reference of the
+interfaces from their sources. Its pages need no network and no server. Needs
+python3. mdBook, which makes the pages, is built below target the first time.
 ";
 
 /// Why a task came to nothing, for people.
@@ -105,6 +114,10 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
                 return Err("release: nothing is published by this program: give --dry-run".to_owned());
             }
             release::release(plan.recipe)
+        }
+        "site" => {
+            plan(options, &[])?;
+            site::site()
         }
         _ => Err(format!("{task:?} is no task\n\n{USAGE}")),
     }

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::Outcome;
+use crate::block::Nonce;
 use crate::block::{BLOCK_BYTES, Block, KeySlot};
 use crate::clock::{DAY_MS, MINUTE_MS};
 use crate::policy::{Failures, Sends};
 use crate::repository::fake::{FakeStore, Fault};
 use crate::repository::samples::Draw;
-use crate::block::Nonce;
 use crate::repository::{META, Meta, MetaState, Transaction, transact};
 use crate::workflow::Reference;
 
