@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple, Union
 
-Described = Union[ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef]
+#: What the package exports.
+NAMES: List[str] = []
 
 
 def markdown(text: str) -> str:
@@ -67,7 +69,8 @@ def methods(body: ast.ClassDef, classes: Dict[str, Tuple[ast.ClassDef, List[str]
 
 
 def described(node: ast.ClassDef, lines: List[str], classes: Dict[str, Tuple[ast.ClassDef, List[str]]]) -> str:
-    bases = ", ".join(ast.unparse(base) for base in node.bases if not ast.unparse(base).startswith("_"))
+    # A base that is not exported tells nobody anything.
+    bases = ", ".join(ast.unparse(base) for base in node.bases if ast.unparse(base) in {*NAMES, *dir(builtins)})
     head = f"class {node.name}({bases})" if bases else f"class {node.name}"
     text = f"\n## {node.name}\n\n```python\n{head}\n```\n\n{markdown(ast.get_docstring(node) or '')}\n\n"
     text += "".join(f"{line}\n" for line in fields(node, lines))
@@ -91,12 +94,11 @@ def main(folder: Path) -> None:
                 classes.setdefault(node.name, (node, text.splitlines()))
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 aliases[node.targets[0].id] = ast.unparse(node.value)
-    names: List[str] = []
     for node in package.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names = [ast.literal_eval(item) for item in node.value.elts]  # type: ignore[attr-defined]
+            NAMES.extend(ast.literal_eval(item) for item in node.value.elts)  # type: ignore[attr-defined]
     print(f"# Python: `libotp`\n\n{markdown(ast.get_docstring(package) or '')}")
-    for name in sorted(names, key=lambda name: (name != "Service", name != "AsyncService", name)):
+    for name in sorted(NAMES, key=lambda name: (name != "Service", name != "AsyncService", name)):
         if name in classes:
             print(described(*classes[name], classes))
         elif name in aliases:
