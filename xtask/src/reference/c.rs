@@ -29,7 +29,7 @@ pub fn page(header: &str) -> Result<String, Fault> {
     for item in &items {
         let mut words = item.declaration.split_whitespace();
         if let (Some("#define"), Some(name), Some(value)) = (words.next(), words.next(), words.next()) {
-            let about = escaped(&item.comment.join(" ")).replace('|', "\\|");
+            let about = inline(&item.comment.join(" "), &names).replace('|', "\\|");
             text += &format!("| `{name}` | {} | {about} |\n", value.trim_matches(['(', ')']));
         }
     }

@@ -52,13 +52,13 @@ fn members<'a>(class: &str, lines: &mut impl Iterator<Item = &'a str>) -> String
             break;
         } else if trimmed.starts_with("/**") {
             pending = comment(line, lines);
-        } else if trimmed.starts_with("private ") || trimmed.is_empty() {
+        } else if ["private ", "["].iter().any(|start| trimmed.starts_with(start)) || trimmed.is_empty() {
             continue;
         } else {
             let bare = trimmed.trim_start_matches("static ").trim_start_matches("readonly ");
             let name = bare.split(['(', ':', '?', ';']).next().unwrap_or(bare);
             let about = escaped(&std::mem::take(&mut pending).join("\n"));
-            text += &format!("\n### {class}: {}\n\n```ts\n{trimmed}\n```\n\n{about}\n", escaped(name));
+            text += &format!("\n### {class}.{name}\n\n```ts\n{trimmed}\n```\n\n{about}\n");
         }
     }
     text
