@@ -113,7 +113,7 @@ fn node() {
     workspace.install("examples/node", &["--ignore-scripts"]);
     let project = workspace.path("examples/node");
     for (number, snippet) in all(&["js"]).iter().enumerate() {
-        let program = project.join(format!("snippet-{number}.js"));
+        let program = project.join(format!("snippet-{number}.cjs"));
         std::fs::write(&program, &snippet.code).unwrap();
         let mut command = workspace.command(&project, "node");
         if snippet.mark.is_some() {

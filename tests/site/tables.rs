@@ -13,7 +13,7 @@ use crate::built::files;
 const PAGES: [&str; 4] = ["promises.md", "flaws.md", "requirements.md", "standards.md"];
 
 /// Rows for which there is no test, but a reason.
-const WITHOUT_TEST: usize = 10;
+const WITHOUT_TEST: usize = 8;
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(root().join("docs").join(name)).unwrap()
@@ -42,7 +42,7 @@ fn tests() -> BTreeSet<String> {
 
 /// The tests that a text names: words between backticks that are paths, or the whole cell of a table.
 fn named(text: &str) -> Vec<String> {
-    let path = Regex::new(r"`((?:\w+::)*[a-z]\w*_\w+)`").unwrap();
+    let path = Regex::new(r"`((?:[a-z0-9_]+::)+[a-z0-9_]+|[a-z0-9]+_[a-z0-9_]+)`").unwrap();
     path.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
@@ -51,7 +51,7 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     let lines: Vec<_> = text.lines().collect();
     let is_row = |place: usize| lines[place].starts_with('|') && !lines[place].starts_with("|---");
     let is_head = |place: usize| lines.get(place + 1).is_some_and(|next| next.starts_with("|---"));
-    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     (0..lines.len()).filter(|&place| is_row(place) && !is_head(place)).map(|place| cells(lines[place])).collect()
 }
 
@@ -81,7 +81,9 @@ fn every_test_that_is_named_exists() {
     // Other pages name tests in their sentences.
     for file in files(&root().join("docs"), ".md") {
         let text = std::fs::read_to_string(&file).unwrap();
-        for test in named(&text).into_iter().filter(|name| name.contains("::")) {
+        // Functions have shorter names than tests.
+        let is_test = |name: &String| name.contains("::test_") || name.matches('_').count() > 2;
+        for test in named(&text).into_iter().filter(|name| name.contains("::") && is_test(name)) {
             assert!(is_there(&test), "{}: there is no test {test}", file.display());
         }
     }

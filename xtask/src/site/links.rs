@@ -12,6 +12,8 @@ pub fn place(file: &Path) -> PathBuf {
         ["README.md"] => "index.md".into(),
         ["docs", rest @ ..] => rest.iter().collect(),
         ["bindings", language, "README.md"] => format!("languages/{language}.md").into(),
+        // mdBook takes whatever has .md in its name for a page.
+        [.., name] if name.ends_with(".md") => PathBuf::from("files").join(file.with_extension("txt")),
         _ => PathBuf::from("files").join(format!("{}.txt", file.display())),
     }
 }
