@@ -43,7 +43,8 @@ pub fn mdbook() -> Result<PathBuf, Fault> {
     let mut cargo = Command::new(library::cargo());
     cargo.args(["install", "mdbook", "--locked", "--force", "--version"]).arg(format!("={MDBOOK}"));
     cargo.args(["--no-default-features", "--features", "search", "--root"]).arg(&folder);
-    cargo.arg("--target-dir").arg(folder.join("build"));
+    let parts = folder.join("build");
+    cargo.arg("--target-dir").arg(&parts);
     for (name, value) in [("OPT_LEVEL", "0"), ("LTO", "off"), ("CODEGEN_UNITS", "16"), ("DEBUG", "false")] {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
     }
@@ -51,6 +52,8 @@ pub fn mdbook() -> Result<PathBuf, Fault> {
     if !status.success() {
         return Err("mdbook was not built".to_owned());
     }
+    // What it is built of takes twenty times its room.
+    std::fs::remove_dir_all(&parts).map_err(|cause| format!("{}: {cause}", parts.display()))?;
     write(&complete, MDBOOK)?;
     Ok(program)
 }
