@@ -85,3 +85,13 @@ pub use reply::{
 };
 pub use sender::host::SendFn;
 pub use service::Service;
+
+/// The programs in Rust on the pages of the documentation are compiled, and run where that can be.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../docs/logs.md")]
+    struct Logs;
+
+    #[doc = include_str!("../docs/start.md")]
+    struct Start;
+}

@@ -1,9 +1,10 @@
 //! Says, before anything is built, what the tests will need and how long they take.
 
 /// The programs that tests start, and whose they are where the name does not tell.
-const TOOLS: [&str; 21] = [
+const TOOLS: [&str; 22] = [
     "cc",
     "c++",
+    "chromium",
     "cmake",
     "dpkg-deb",
     "ecj",

@@ -4,12 +4,15 @@ mod archive;
 mod bill;
 mod debian;
 mod describe;
+mod header;
 mod install;
 mod library;
 mod man;
 mod packages;
 mod plots;
+mod reference;
 mod release;
+mod site;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -49,7 +52,14 @@ cargo xtask plots [FILE] [--into FOLDER]
 Draws what cargo bench wrote, target/bench.json unless another file is given,
 as SVG into docs/plots or another folder. What is missing is said.
 
-OTP_DIST names another folder than dist.
+cargo xtask site
+
+Makes the documentation in target/site: docs, and the reference of the
+interfaces from their sources. Its pages need no network and no server. Needs
+python3. mdBook, which makes the pages, is built below target the first time.
+
+OTP_DIST names another folder than dist for archive, debian, python, node and
+release.
 ";
 
 /// Why a task came to nothing, for people.
@@ -114,6 +124,10 @@ fn perform(task: &str, options: &[String]) -> Result<(), Fault> {
             release::release(plan.recipe)
         }
         "plots" => plots::plots(options),
+        "site" => {
+            plan(options, &[])?;
+            site::site()
+        }
         _ => Err(format!("{task:?} is no task\n\n{USAGE}")),
     }
 }

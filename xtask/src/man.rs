@@ -1,16 +1,11 @@
 //! A manual page for each function, and one for all they have in common, made from the header.
 
 use crate::Fault;
+use crate::header::{Item, Part, items, name_of, parts};
 
 pub struct Page {
     pub name: String,
     pub text: String,
-}
-
-/// A comment of the header, and the declaration after it.
-struct Item {
-    comment: Vec<String>,
-    declaration: String,
 }
 
 pub fn pages(header: &str, version: &str) -> Result<Vec<Page>, Fault> {
@@ -25,38 +20,6 @@ pub fn pages(header: &str, version: &str) -> Result<Vec<Page>, Fault> {
     let mut pages = vec![overview(about, &names, version)];
     pages.extend(functions.into_iter().map(|(name, item)| function(name, item, version)));
     Ok(pages)
-}
-
-fn items(header: &str) -> Vec<Item> {
-    let mut items = Vec::new();
-    let mut lines = header.lines().peekable();
-    while let Some(line) = lines.next() {
-        if line.trim() != "/**" {
-            continue;
-        }
-        let comment: Vec<_> = lines
-            .by_ref()
-            .take_while(|line| line.trim() != "*/")
-            .map(|line| line.trim_start().trim_start_matches('*').strip_prefix(' ').unwrap_or("").to_owned())
-            .collect();
-        let mut declaration: Vec<&str> = Vec::new();
-        while let Some(line) = lines.next_if(|line| !line.trim().is_empty() && !line.starts_with("/**")) {
-            declaration.push(line);
-            if line.ends_with(';') {
-                break;
-            }
-        }
-        items.push(Item { comment, declaration: declaration.join("\n") });
-    }
-    items
-}
-
-/// The function that this declares, if it is one.
-fn name_of(declaration: &str) -> Option<&str> {
-    let is_other = ["typedef", "#", "enum", "struct"].iter().any(|word| declaration.starts_with(word));
-    let (before, _) = declaration.split_once('(')?;
-    let name = before.rsplit([' ', '*', '\n']).next()?;
-    (!is_other && name.starts_with("otp_")).then_some(name)
 }
 
 fn head(name: &str, version: &str) -> String {
@@ -97,42 +60,6 @@ fn sentence(comment: &[String], before: &str) -> (String, Vec<String>) {
     (inline(&first[..end]).replace("\\fB", "").replace("\\fR", ""), all)
 }
 
-/// A part of a comment.
-enum Part {
-    Paragraph(String),
-    Item(String),
-    Heading(String),
-    Code(Vec<String>),
-}
-
-/// The parts of a comment; lines of a paragraph are put together, since a name may be broken.
-fn parts(comment: &[String]) -> Vec<Part> {
-    let (mut parts, mut is_open) = (Vec::new(), false);
-    let mut lines = comment.iter();
-    while let Some(line) = lines.next() {
-        if line.starts_with("```") {
-            let code = lines.by_ref().take_while(|line| !line.starts_with("```")).cloned().collect();
-            parts.push(Part::Code(code));
-            is_open = false;
-        } else if let Some(heading) = heading(line) {
-            parts.push(Part::Heading(heading.to_owned()));
-            is_open = false;
-        } else if let Some(item) = line.strip_prefix("- ") {
-            parts.push(Part::Item(item.to_owned()));
-            is_open = true;
-        } else if line.is_empty() {
-            is_open = false;
-        } else if let (true, Some(Part::Paragraph(text) | Part::Item(text))) = (is_open, parts.last_mut()) {
-            *text += " ";
-            *text += line.trim_start();
-        } else {
-            parts.push(Part::Paragraph(line.clone()));
-            is_open = true;
-        }
-    }
-    parts
-}
-
 fn body(comment: &[String]) -> String {
     let part = |part: Part| match part {
         Part::Paragraph(text) => format!(".PP\n{}\n", inline(&text)),
@@ -141,12 +68,6 @@ fn body(comment: &[String]) -> String {
         Part::Code(code) => format!(".PP\n.RS 4\n.EX\n{}\n.EE\n.RE\n", lines(&code.join("\n"))),
     };
     parts(comment).into_iter().map(part).collect()
-}
-
-/// `Parameters:` alone on a line.
-fn heading(line: &str) -> Option<&str> {
-    let word = line.strip_suffix(':')?;
-    (word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphabetic)).then_some(word)
 }
 
 /// Text with names in bold.
