@@ -70,7 +70,7 @@ private:
   std::string json_;
 };
 
-/** A message to deliver: `token`, `channel`, `to`, `from`, `text`, `code`, `expiresInSeconds`, `locale`. */
+/** A message to deliver; otp_send_fn lists its members. `clientRef` is what service::report() names it by. */
 typedef document message;
 
 /** What the library decided: true for OTP_OK alone. With it comes the reply. */
@@ -313,6 +313,12 @@ public:
     return detail::ask([&](char *reply, std::size_t size) {
       return otp_webhook(raw_, authorization, body.data(), body.size(), reply, size);
     });
+  }
+
+  /** Stores a receipt that you have authenticated; `report` is a JSON object. integer("known"), text("state"). */
+  OTP_NODISCARD result report(const std::string &report) {
+    return detail::ask(
+        [&](char *reply, std::size_t size) { return otp_report(raw_, detail::c_text(report), reply, size); });
   }
 
   result run_due() {

@@ -192,6 +192,11 @@ namespace Libotp
         public Reply Webhook(string authorization, byte[] body) => Call((service, reply) => C.otp_webhook(service,
             C.Utf8(authorization, nameof(authorization)), body, C.Size(body), reply, C.Size(reply)));
 
+        /// <summary>Stores a receipt that you have authenticated: one JSON object, such as
+        /// <c>{"clientRef": "...", "status": "delivered"}</c>. Its <c>known</c> says whether it is about a delivery
+        /// here.</summary>
+        public Reply Report(string report) => Call(C.otp_report, report, nameof(report));
+
         /// <summary>Sends the steps that are due and removes old codes: call it once a second, or a minute.</summary>
         public Reply RunDue() => Call((service, reply) => C.otp_run_due(service, reply, C.Size(reply)));
 
@@ -378,7 +383,8 @@ namespace Libotp
             otp_resend_channel = Find<OfTwo>("otp_resend_channel"), otp_copy = Find<OfTwo>("otp_copy");
         internal static readonly OfText otp_resend = Find<OfText>("otp_resend"),
             otp_not_sent = Find<OfText>("otp_not_sent"), otp_cancel = Find<OfText>("otp_cancel"),
-            otp_status = Find<OfText>("otp_status"), otp_subject = Find<OfText>("otp_subject"),
+            otp_status = Find<OfText>("otp_status"), otp_report = Find<OfText>("otp_report"),
+            otp_subject = Find<OfText>("otp_subject"),
             otp_unlock = Find<OfText>("otp_unlock"), otp_erase = Find<OfText>("otp_erase");
         internal static readonly OfThree otp_verify_context = Find<OfThree>("otp_verify_context");
         internal static readonly OfBody otp_webhook = Find<OfBody>("otp_webhook");

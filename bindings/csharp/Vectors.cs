@@ -78,6 +78,7 @@ static class Vectors
             case "cancel": return service.Cancel(first);
             case "status": return service.Status(first);
             case "webhook": return service.Webhook(first, second == null ? null : Utf8.GetBytes(second));
+            case "report": return service.Report(first);
             case "metrics": return service.Metrics();
             case "run_due": return service.RunDue();
             case "unlock": return service.Unlock(first);

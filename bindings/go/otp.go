@@ -257,6 +257,13 @@ func (service *Service) Webhook(authorization string, body []byte) (Reply, error
 	}, authorization)
 }
 
+// Report stores a receipt that you have authenticated, as JSON as Open takes it: {"clientRef": ref, "status": "read"}.
+func (service *Service) Report(report any) (Reply, error) {
+	return service.call(func(own *C.otp_service, texts []*C.char, reply *C.char, size C.size_t) C.otp_result {
+		return C.otp_report(own, texts[0], reply, size)
+	}, asJSON{report})
+}
+
 // RunDue sends what is due by now. Call it every second or so, unless the configuration has "background".
 func (service *Service) RunDue() (Reply, error) {
 	return service.call(func(own *C.otp_service, _ []*C.char, reply *C.char, size C.size_t) C.otp_result {

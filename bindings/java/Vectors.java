@@ -71,6 +71,7 @@ final class Vectors {
       case "status": return service.status(first);
       case "webhook":
         return service.webhook(first, second == null ? null : second.getBytes(StandardCharsets.UTF_8));
+      case "report": return service.report(first);
       case "metrics": return service.metrics();
       case "run_due": return service.runDue();
       case "unlock": return service.unlock(first);

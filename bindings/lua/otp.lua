@@ -42,6 +42,7 @@ local FUNCTIONS = {
   cancel = 'int32_t (intptr_t, const char *token, char *reply, size_t)',
   status = 'int32_t (intptr_t, const char *token, char *reply, size_t)',
   webhook = 'int32_t (intptr_t, const char *authorization, const char *body, size_t, char *reply, size_t)',
+  report = 'int32_t (intptr_t, const char *report, char *reply, size_t)',
   run_due = 'int32_t (intptr_t, char *reply, size_t)',
   metrics = 'int32_t (intptr_t, char *reply, size_t)',
   copy = 'int32_t (intptr_t, const char *repository, const char *options, char *reply, size_t)',
@@ -284,6 +285,9 @@ function Service:status(token) return call(self, 'status', text(token, 'token'))
 function Service:webhook(authorization, body)
   return call(self, 'webhook', text(authorization, 'authorization'), body, #(body or ''))
 end
+
+--- Stores a receipt that you have authenticated, such as {clientRef = ref, status = 'delivered'}.
+function Service:report(report) return call(self, 'report', json(report, 'report')) end
 
 --- Sends steps whose time has come, and removes old codes. Call it about once a second.
 function Service:run_due() return call(self, 'run_due') end

@@ -8,8 +8,8 @@ local ESCAPES = {['\\'] = '\\\\', ['\t'] = '\\t', ['\n'] = '\\n', ['\r'] = '\\r'
 local ESCAPED = {}
 for char, pair in pairs(ESCAPES) do ESCAPED[pair] = char end
 local CALLS = {
-  create = true, resend = true, verify = true, cancel = true, status = true, webhook = true, run_due = true,
-  metrics = true, unlock = true, erase = true, close = true,
+  create = true, resend = true, verify = true, cancel = true, status = true, webhook = true, report = true,
+  run_due = true, metrics = true, unlock = true, erase = true, close = true,
 }
 
 local service, clock

@@ -295,7 +295,10 @@ export interface Request {
 
 /** How a delivery stands. */
 export interface Delivery {
+  /** What the newest step's sender is, such as `'messages'`. */
   via: string;
+  /** The name of that sender, where senders have names. */
+  sender?: string;
   channel?: string;
   state?: DeliveryState;
   dispatchUuid?: string;
@@ -328,6 +331,8 @@ export interface Message {
   /** Rounded down. */
   expiresInSeconds: number;
   locale?: string;
+  /** The name of the step's sender, where senders have names. */
+  sender?: string;
 }
 
 /** A code that was created or sent again. The message is there with sender type `none` only. */
@@ -359,7 +364,14 @@ export interface Status {
   checkDate?: string;
   attemptsLeft: number;
   delivery: Delivery & {
-    steps: { channel: string; messageUuid?: string; status: DeliveryState; at?: string; error?: string }[];
+    steps: {
+      channel: string;
+      sender?: string;
+      messageUuid?: string;
+      status: DeliveryState;
+      at?: string;
+      error?: string;
+    }[];
   };
   shortened?: string[];
 }
@@ -375,6 +387,24 @@ export interface Webhook {
   channel?: string;
   text?: string;
   shortened?: string[];
+}
+
+/** A receipt that you have authenticated: of the message with this `clientRef`, or with this sender's `messageId`. */
+export type Report = {
+  status: 'submitted' | 'delivered' | 'read' | 'rejected' | 'undeliverable' | 'failed';
+  /** Why: at most 2,000 bytes, of which 200 are kept. */
+  error?: string;
+} & (
+  | { clientRef: string; sender?: undefined; messageId?: undefined }
+  | { clientRef?: undefined; /** Its name in `senders`, or else `sender.type`. */ sender: string; messageId: string }
+);
+
+/** What became of a report. */
+export interface Reported {
+  /** Whether it is about a delivery of this repository. */
+  known: boolean;
+  /** How far the message has come. */
+  state?: DeliveryState;
 }
 
 /** What `runDue` did. */
@@ -418,7 +448,10 @@ export interface Metrics {
   /** Messages by sender. With a sender of your own there are none: you know. */
   send?: Record<string, { accepted?: number; refused?: number; failed?: number; in_doubt?: number }>;
   reports?: Partial<
-    Record<'submitted' | 'delivered' | 'read' | 'rejected' | 'undeliverable' | 'duplicate' | 'unknown', number>
+    Record<
+      'submitted' | 'delivered' | 'read' | 'rejected' | 'undeliverable' | 'failed' | 'duplicate' | 'unknown',
+      number
+    >
   >;
   store?: { operations?: number; microseconds?: number; busy?: number; failed?: number };
   /** Codes that were good when the service last went over all rows (`runDue`, `background`). Absent before. */
@@ -525,6 +558,12 @@ export class Service {
    * Rejects with `SignatureError`, `UnsignedError`, or `UnsupportedError` without `webhook` in the configuration.
    */
   webhook(authorization: string | null | undefined, body: Uint8Array | string): Promise<Webhook>;
+
+  /**
+   * Stores what you know about a message, a receipt that you have authenticated, and goes on as `webhook` does. Never
+   * let an open URL call it. Rejects with `ArgumentError` for a report that makes no sense.
+   */
+  report(report: Report | string): Promise<Reported>;
 
   /** Does what is due: steps of deliveries, and the removal of old records. */
   runDue(): Promise<RunDue>;

@@ -106,6 +106,7 @@ final class Library
         int32_t otp_cancel(intptr_t service, const char *token, char *reply, size_t size);
         int32_t otp_status(intptr_t service, const char *token, char *reply, size_t size);
         int32_t otp_webhook(intptr_t, const char *authorization, const char *body, size_t body_size, char *, size_t);
+        int32_t otp_report(intptr_t service, const char *report, char *reply, size_t size);
         int32_t otp_run_due(intptr_t service, char *reply, size_t size);
         int32_t otp_metrics(intptr_t service, char *reply, size_t size);
         int32_t otp_copy(intptr_t service, const char *repository, const char *options, char *reply, size_t size);
@@ -254,6 +255,16 @@ final class Service
     public function webhook(?string $authorization, ?string $body): Reply
     {
         return $this->call('otp_webhook', authorization: $authorization, body: $body, size: strlen($body ?? ''));
+    }
+
+    /**
+     * Stores a receipt that you have authenticated, such as ['clientRef' => $ref, 'status' => 'delivered'].
+     *
+     * @param string|array<string, mixed>|null $report
+     */
+    public function report(string|array|null $report): Reply
+    {
+        return $this->call('otp_report', report: self::json($report, 'report'));
     }
 
     /** Sends steps whose time has come, and removes old codes. Call it about once a second. */

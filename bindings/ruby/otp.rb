@@ -36,7 +36,7 @@ module Otp
 
     # The functions that take a service and texts, with the number of texts, and fill a reply.
     CALLS = {
-      create: 2, resend: 1, resend_channel: 2, not_sent: 1, verify_context: 3, cancel: 1, status: 1, run_due: 0,
+      create: 2, resend: 1, resend_channel: 2, not_sent: 1, verify_context: 3, cancel: 1, status: 1, report: 1, run_due: 0,
       metrics: 0, copy: 2, subject: 1, unlock: 1, erase: 1
     }.transform_values { |texts| [INT, HANDLE, *[POINTER] * texts, POINTER, SIZE] }
 
@@ -282,6 +282,9 @@ module Otp
       body = body&.b
       invoke(:webhook, text(authorization, 'authorization'), body, body.to_s.bytesize)
     end
+
+    # Stores a receipt that you have authenticated, such as <tt>{ clientRef: ref, status: 'delivered' }</tt>.
+    def report(report) = invoke(:report, json(report, 'report'))
 
     # Sends steps whose time has come, and removes old codes. Call it about once a second.
     def run_due = invoke(:run_due)

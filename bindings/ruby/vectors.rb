@@ -8,7 +8,7 @@ require_relative 'otp'
 # One service at most, and what its callbacks answer.
 class Agent
   ESCAPES = { '\\' => '\\\\', "\t" => '\\t', "\n" => '\\n', "\r" => '\\r' }.freeze
-  CALLS = %w[create resend verify cancel status webhook run_due metrics unlock erase close].freeze
+  CALLS = %w[create resend verify cancel status webhook report run_due metrics unlock erase close].freeze
 
   def answer(line)
     clock, answers, call, *arguments = line.split("\t", -1)

@@ -98,6 +98,8 @@ func call(name string, given []string) (otp.Reply, error) {
 		return service.Status(parts[0])
 	case "webhook":
 		return service.Webhook(parts[0], []byte(parts[1]))
+	case "report":
+		return service.Report(optional(given[0]))
 	case "metrics":
 		return service.Metrics()
 	case "run_due":

@@ -120,6 +120,12 @@ public final class Otp {
       return call("otp_webhook", utf8(authorization, "authorization"), body, body == null ? 0L : body.length);
     }
 
+    /**
+     * Stores a receipt that you have authenticated: one JSON object, such as
+     * {@code {"clientRef": "...", "status": "delivered"}}. Its {@code known} says whether it is about a delivery here.
+     */
+    public Reply report(String report) { return call("otp_report", utf8(report, "report")); }
+
     /** Sends steps whose time has come and removes old codes: call it about once a second with timed steps. */
     public Reply runDue() { return call("otp_run_due"); }
     /** Says what was counted since the service was opened: {@code integer("calls.create.OTP_OK", 0)}. */

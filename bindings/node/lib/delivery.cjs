@@ -7,7 +7,7 @@ const { ArgumentError, NotSent, Refused, SendError, UnsupportedError, ConfigErro
 const { discreet } = require('./values.cjs');
 
 /** Members of a reply that belong to the message. */
-const MESSAGE = ['token', 'channel', 'to', 'from', 'text', 'code', 'expiresInSeconds', 'locale'];
+const MESSAGE = ['token', 'channel', 'to', 'from', 'text', 'code', 'expiresInSeconds', 'locale', 'sender'];
 
 const SENT = 1;
 const NOT_SENT = 2;
@@ -23,7 +23,8 @@ function withoutSender(config) {
     // The library says what is wrong with it.
     return config;
   }
-  const { sender } = members ?? {};
+  const { sender, senders } = members ?? {};
+  if (senders !== undefined) throw new ConfigError('senders: the configuration has some, and there is a function as well');
   if (sender !== undefined && sender?.type !== 'none' && sender?.type !== 'host') {
     throw new ConfigError('sender: the configuration names one, and there is a function as well');
   }

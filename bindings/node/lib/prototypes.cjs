@@ -21,6 +21,7 @@ const PROTOTYPES = [
   'otp_result otp_cancel(otp_service *service, const char *token, char *reply, size_t reply_size)',
   'otp_result otp_status(otp_service *service, const char *token, char *reply, size_t reply_size)',
   'otp_result otp_webhook(otp_service *service, const char *authorization, const char *body, size_t body_size, char *reply, size_t reply_size)',
+  'otp_result otp_report(otp_service *service, const char *report, char *reply, size_t reply_size)',
   'otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size)',
   'otp_result otp_metrics(otp_service *service, char *reply, size_t reply_size)',
   'otp_result otp_copy(otp_service *service, const char *repository, const char *options, char *reply, size_t reply_size)',

@@ -125,6 +125,10 @@ class Service {
     });
   }
 
+  report(report) {
+    return this.#run(() => this.#accepted('otp_report', json('report', report)));
+  }
+
   runDue() {
     return this.#run(() => this.#accepted('otp_run_due'));
   }

@@ -20,6 +20,7 @@ const CALLS = {
   cancel: (otp, { token }) => otp.cancel(token),
   status: (otp, { token }) => otp.status(token),
   webhook: (otp, { authorization, body }) => otp.webhook(authorization, body ?? ''),
+  report: (otp, { report }) => otp.report(report),
   run_due: (otp) => otp.runDue(),
   metrics: (otp) => otp.metrics(),
   unlock: (otp, { subject }) => otp.unlock(subject),

@@ -18,8 +18,8 @@ BEGUN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=datetime.timezone.
 BEGUN_TEXT, ENDED_TEXT = "2026-01-02T03:04:05.678Z", "2026-01-02T03:09:05.678Z"
 MINUTES = datetime.timedelta(minutes=5)
 
-DELIVERY = {"via": "messages", "state": "read", "channel": "sms", "messageUuid": "m", "dispatchUuid": "d"}
-STEP = {"channel": "sms", "status": "failed", "at": BEGUN_TEXT, "messageUuid": "m", "error": "no"}
+DELIVERY = {"via": "messages", "state": "read", "channel": "sms", "messageUuid": "m", "dispatchUuid": "d", "sender": "two"}
+STEP = {"channel": "sms", "status": "failed", "at": BEGUN_TEXT, "messageUuid": "m", "error": "no", "sender": "two"}
 
 
 def _check(text: bytes) -> libotp.Check:
@@ -31,8 +31,9 @@ CASES: List[Tuple[Callable[[bytes], Any], Dict[str, Any], Any]] = [
     (
         _replies.created,
         {"expiresInSeconds": 9, "attemptsLeft": 3, "delivery": DELIVERY, "channel": "sms", "to": "39", "from": "A",
-         "text": "Code 1234", "code": "1234", "locale": "it"},
-        libotp.Created(9, 3, Delivery("messages", "read", "sms", "m", "d"), "sms", "39", "A", "Code 1234", "1234", "it"),
+         "text": "Code 1234", "code": "1234", "locale": "it", "sender": "two"},
+        libotp.Created(9, 3, Delivery("messages", "read", "sms", "m", "d", (), "two"), "sms", "39", "A", "Code 1234",
+                       "1234", "it", "two"),
     ),
     (
         _replies.created,
@@ -47,8 +48,8 @@ CASES: List[Tuple[Callable[[bytes], Any], Dict[str, Any], Any]] = [
          "attemptsLeft": 4, "checkDate": BEGUN_TEXT, "delivery": {**DELIVERY, "steps": [STEP, {**STEP, "status": "read"}]}},
         libotp.Status(
             "t", "checked", BEGUN, BEGUN + MINUTES, True, 4,
-            Delivery("messages", "read", "sms", "m", "d", (Step("sms", "failed", BEGUN, "m", "no"),
-                                                           Step("sms", "read", BEGUN, "m", "no"))),
+            Delivery("messages", "read", "sms", "m", "d", (Step("sms", "failed", BEGUN, "m", "no", "two"),
+                                                           Step("sms", "read", BEGUN, "m", "no", "two")), "two"),
             BEGUN,
         ),
     ),
@@ -59,6 +60,8 @@ CASES: List[Tuple[Callable[[bytes], Any], Dict[str, Any], Any]] = [
         libotp.Webhook("inbound", False, True, "read", "39", "sms", "hi", ("text",)),
     ),
     (_replies.webhook, {"kind": "status"}, libotp.Webhook("status")),
+    (_replies.report, {"known": True, "state": "read"}, libotp.Report(True, "read")),
+    (_replies.report, {"known": False}, libotp.Report(False)),
     (_replies.due, {"ran": 1, "purged": 2, "nextDueInMilliseconds": 3}, libotp.Due(1, 2, 3)),
     (_replies.due, {"ran": 1, "purged": 2}, libotp.Due(1, 2)),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._native import lib as _lib
-from ._replies import Check, Copied, Created, Delivery, Due, Message, Metrics, Status, Step, Subject, Webhook
+from ._replies import Check, Copied, Created, Delivery, Due, Message, Metrics, Report, Status, Step, Subject, Webhook
 from ._result import Result
 from ._service import Service
 
@@ -56,6 +56,7 @@ __all__ = [
     "NotSent",
     "RandomError",
     "Refused",
+    "Report",
     "Result",
     "SendError",
     "Sender",

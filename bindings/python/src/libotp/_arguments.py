@@ -72,7 +72,7 @@ def config(value: Config, hosted: bool) -> Optional[bytes]:
     if not isinstance(value, Mapping):
         raise TypeError(f"config must be a mapping or str, not {type(value).__name__}")
     members = dict(value)
-    if hosted:
+    if hosted and "senders" not in members:
         members.setdefault("sender", {"type": "host"})
     return _json(members, "config")
 
@@ -83,21 +83,21 @@ def _hosted_text(value: str) -> str:
         parsed = json.loads(value)
     except ValueError:
         return value
-    if not isinstance(parsed, dict) or "sender" in parsed:
+    if not isinstance(parsed, dict) or "sender" in parsed or "senders" in parsed:
         return value
     comma = "," if parsed else ""
     return value.rstrip()[:-1] + comma + '"sender":{"type":"host"}}'
 
 
-def request(value: Optional[Mapping[str, Any]], fields: Mapping[str, Any]) -> Optional[bytes]:
+def request(value: Optional[Mapping[str, Any]], fields: Mapping[str, Any], what: str = "request") -> Optional[bytes]:
     """The request as JSON, from a mapping, keywords or both. A keyword that is None is left out."""
     if value is not None and not isinstance(value, Mapping):
-        raise TypeError(f"request must be a mapping, not {type(value).__name__}")
+        raise TypeError(f"{what} must be a mapping, not {type(value).__name__}")
     members: Dict[str, Any] = {} if value is None else dict(value)
     for name, field in fields.items():
         if field is None:
             continue
         if name in members:
-            raise TypeError(f"{name} is in the request and is a keyword as well")
+            raise TypeError(f"{name} is in the {what} and is a keyword as well")
         members[name] = field
-    return _json(members, "request") if members or value is not None else None
+    return _json(members, what) if members or value is not None else None

@@ -7,12 +7,12 @@ import concurrent.futures
 import contextvars
 import functools
 import os
-from typing import Any, Awaitable, Callable, Coroutine, Mapping, Optional, Sequence, Tuple, TypeVar, Union, cast
+from typing import Any, Awaitable, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union, cast
 
 from . import _replies as replies
 from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, is_async
-from ._errors import argument_error
+from ._errors import NotSent, argument_error
 from ._service import Service
 
 _T = TypeVar("_T")
@@ -33,8 +33,9 @@ class AsyncService:
     cancelled before it began is not made; one that is running is finished, and its answer is lost: a code that it
     verified is used up. It may be used from several event loops, and works after ``os.fork``.
 
-    ``sender`` may be a coroutine function too, which runs on the event loop of the task that asked; it must not await
-    methods of this service, whose threads may all be waiting for senders.
+    ``sender`` may be a coroutine function too, which runs on the event loop of the task that asked, and for a step that
+    the option ``background`` sends on the loop that used the service last; it must not await methods of this service,
+    whose threads may all be waiting for senders.
 
     Parameters and exceptions are those of :class:`libotp.Service`. Opening reads the disk; :meth:`open` does so on
     another thread.
@@ -54,7 +55,9 @@ class AsyncService:
         self._threads = threads
         self._executor = self._new_executor()
         self._process = os.getpid()
-        self._service = Service(config, sender=_blocking(sender), logger=logger, clock=clock)
+        #: Where a coroutine runs for a step that no task asked for.
+        self._loops: List[asyncio.AbstractEventLoop] = _running_loops()
+        self._service = Service(config, sender=_blocking(sender, self._loops), logger=logger, clock=clock)
 
     @classmethod
     async def open(
@@ -68,7 +71,9 @@ class AsyncService:
     ) -> AsyncService:
         """Opens a service without holding up the event loop."""
         make = functools.partial(cls, config, sender=sender, logger=logger, clock=clock, threads=threads)
-        return await asyncio.get_running_loop().run_in_executor(None, make)
+        service = await asyncio.get_running_loop().run_in_executor(None, make)
+        service._loops[:] = _running_loops()
+        return service
 
     async def __aenter__(self) -> AsyncService:
         return self
@@ -153,6 +158,28 @@ class AsyncService:
         """As :meth:`libotp.Service.webhook`."""
         return await self._run(self._service.webhook, authorization, body)
 
+    async def report(
+        self,
+        report: Optional[Mapping[str, Any]] = None,
+        *,
+        client_ref: Optional[str] = None,
+        sender: Optional[str] = None,
+        message_id: Optional[str] = None,
+        status: Optional[str] = None,
+        error: Optional[str] = None,
+    ) -> replies.Report:
+        """As :meth:`libotp.Service.report`."""
+        report_it = functools.partial(
+            self._service.report,
+            report,
+            client_ref=client_ref,
+            sender=sender,
+            message_id=message_id,
+            status=status,
+            error=error,
+        )
+        return await self._run(report_it)
+
     async def run_due(self) -> replies.Due:
         """As :meth:`libotp.Service.run_due`."""
         return await self._run(self._service.run_due)
@@ -179,6 +206,7 @@ class AsyncService:
 
     async def _run(self, method: Callable[..., _T], *args: Any) -> _T:
         loop = asyncio.get_running_loop()
+        self._loops[:] = [loop]
         context = contextvars.copy_context()
         context.run(_loop.set, loop)
         try:
@@ -204,14 +232,26 @@ class AsyncService:
         self._own_executor().shutdown()
 
 
-def _blocking(sender: Optional[AsyncSender]) -> Optional[Sender]:
-    """The sender for the thread that calls, which waits while a coroutine runs on the loop that asked."""
+def _running_loops() -> List[asyncio.AbstractEventLoop]:
+    try:
+        return [asyncio.get_running_loop()]
+    except RuntimeError:
+        return []
+
+
+def _blocking(sender: Optional[AsyncSender], loops: List[asyncio.AbstractEventLoop]) -> Optional[Sender]:
+    """The sender for the thread that calls, which waits while a coroutine runs on the loop that asked.
+
+    A step of ``background`` was asked for by none: it runs on the one in ``loops``.
+    """
     if sender is None or not is_async(sender):
         return cast(Optional[Sender], sender)
     coroutine = cast(Callable[[replies.Message], Coroutine[Any, Any, Optional[bool]]], sender)
 
     def send(message: replies.Message) -> Optional[bool]:
-        loop = _loop.get()
+        loop = _loop.get(loops[0] if loops else None)
+        if loop is None or not loop.is_running():
+            raise NotSent("no event loop runs that could send the message")
         sending = asyncio.run_coroutine_threadsafe(coroutine(message), loop)
         while not concurrent.futures.wait([sending], _LOOK_SECONDS).done:
             if loop.is_closed():

@@ -40,6 +40,8 @@ class _Raised(threading.local):
     """What a callback raised in the call that runs on this thread, to be raised when the call is over."""
 
     error: Optional[BaseException] = None
+    #: How many calls run on this thread, of which each waits for the next: none on the thread of ``background``.
+    calls: int = 0
 
 
 raised = _Raised()
@@ -57,6 +59,12 @@ def _report(where: str, exception: BaseException) -> None:
     # An exception that leaves a ctypes callback goes to the hook, with the function by whose name it is told.
     reraise.__qualname__ = f"libotp {where}"
     ctypes.PYFUNCTYPE(None)(reraise)()
+
+
+def tell(where: str, exception: BaseException) -> None:
+    """Hands over what a callback raised in a call that has succeeded; that it did not send is no failure."""
+    if not isinstance(exception, NotSent):
+        _report(where, exception)
 
 
 def is_async(function: object) -> bool:
@@ -78,6 +86,8 @@ def _send(number: int, text: bytes) -> int:
         return native.NOT_SENT
     except BaseException as exception:
         raised.error = exception
+        if not raised.calls:
+            _report("sender", exception)
         return native.IN_DOUBT
 
 

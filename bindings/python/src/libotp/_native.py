@@ -39,6 +39,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "otp_cancel": (c_int32, [c_void_p, c_char_p, *_REPLY]),
     "otp_status": (c_int32, [c_void_p, c_char_p, *_REPLY]),
     "otp_webhook": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, *_REPLY]),
+    "otp_report": (c_int32, [c_void_p, c_char_p, *_REPLY]),
     "otp_run_due": (c_int32, [c_void_p, *_REPLY]),
     "otp_metrics": (c_int32, [c_void_p, *_REPLY]),
     "otp_copy": (c_int32, [c_void_p, c_char_p, c_char_p, *_REPLY]),

@@ -6,57 +6,11 @@ What a call returns is read from its JSON when it is first asked for a member: m
 from __future__ import annotations
 
 import datetime
-import json
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypedDict, TypeVar, Union
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional, Tuple, TypedDict, cast
 
 from ._result import Result
-
-_R = TypeVar("_R", bound="_Reply")
-
-#: A reply, or a part of one, as it came or with its JSON read.
-_Unread = Union[bytes, Mapping[str, Any]]
-
-#: What ``json.loads`` comes to for one object in UTF-8; its looks at encoding and space cost as much as the object.
-_decode = json.JSONDecoder().raw_decode
-
-
-def decoded(text: bytes) -> Dict[str, Any]:
-    """The members of a reply."""
-    members: Dict[str, Any] = _decode(text.decode())[0]
-    return members
-
-
-class _Reply:
-    """A dataclass whose fields may not have been read yet."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            # Python asks for what is not there. Two threads at once read the same twice, and neither meets half of it.
-            fields_read = vars(self)
-            if "_unread" in fields_read and not name.startswith("_"):
-                read, reply, *known = fields_read["_unread"]
-                fields_read.update(read(decoded(reply) if isinstance(reply, bytes) else reply, *known))
-                if name in fields_read:
-                    return fields_read[name]
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-def _read_later(kind: Type[_R]) -> Type[_R]:
-    """Takes the defaults off a class: they would be found in the place of what is not read yet."""
-    for each in fields(kind):  # type: ignore[arg-type]
-        if each.default is not MISSING:
-            delattr(kind, each.name)
-    return kind
-
-
-def _later(kind: Type[_R], read: Callable[..., Dict[str, Any]], reply: _Unread, *known: Any) -> _R:
-    """An object whose fields ``read`` makes of the reply and of what is known besides, once somebody asks."""
-    answer = kind.__new__(kind)
-    vars(answer)["_unread"] = (read, reply, *known)
-    return answer
+from ._unread import Reply, Unread, decoded, later, read_later
 
 
 def _date(text: str) -> datetime.datetime:
@@ -81,14 +35,16 @@ class Step:
     message_uuid: Optional[str] = None
     #: Why it went no further.
     error: Optional[str] = None
+    #: The name of its sender, where senders have names.
+    sender: Optional[str] = None
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Delivery(_Reply):
+class Delivery(Reply):
     """How a message stands."""
 
-    #: By what: "dispatch", "messages", "host", "console" or "none".
+    #: What the newest step's sender is: "dispatch", "messages", "host", "console" or "none".
     via: str
     #: As :attr:`Step.status`.
     state: str
@@ -97,6 +53,8 @@ class Delivery(_Reply):
     dispatch_uuid: Optional[str] = None
     #: Empty except in ``status``.
     steps: Tuple[Step, ...] = ()
+    #: The name of that sender, where senders have names.
+    sender: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -115,11 +73,15 @@ class Message:
     code: str = field(repr=False)
     expires_in_seconds: int
     locale: Optional[str] = None
+    #: The name of the step's sender, where senders have names.
+    sender: Optional[str] = None
+    #: By what ``report`` names it.
+    client_ref: Optional[str] = None
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Created(_Reply):
+class Created(Reply):
     """A code that was created, or sent again. From ``channel`` on: with sender "none" alone, else None."""
 
     #: Rounded down.
@@ -132,11 +94,13 @@ class Created(_Reply):
     text: Optional[str] = field(default=None, repr=False)
     code: Optional[str] = field(default=None, repr=False)
     locale: Optional[str] = None
+    #: The name of the step's sender, where senders have names.
+    sender: Optional[str] = None
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Check(_Reply):
+class Check(Reply):
     """What checking a code came to. It is true if the code was right, and false otherwise."""
 
     result: Result
@@ -156,9 +120,9 @@ class Check(_Reply):
         return self.result.message
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Status(_Reply):
+class Status(Reply):
     """How a token's code stands. Dates are aware and in UTC."""
 
     token: str = field(repr=False)
@@ -172,9 +136,9 @@ class Status(_Reply):
     check_date: Optional[datetime.datetime] = None
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Webhook(_Reply):
+class Webhook(Reply):
     """What a webhook said."""
 
     #: "status" (of a message), "final" (of a dispatch), "inbound" (somebody wrote to us) or "other" (a kind that is
@@ -193,9 +157,20 @@ class Webhook(_Reply):
     shortened: Tuple[str, ...] = ()
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Due(_Reply):
+class Report(Reply):
+    """What became of a report."""
+
+    #: Whether it is about a delivery of this repository.
+    known: bool
+    #: How far the message has come, as :attr:`Step.status`.
+    state: Optional[str] = None
+
+
+@read_later
+@dataclass(frozen=True)
+class Due(Reply):
     """What a run of due work did."""
 
     #: Steps of deliveries.
@@ -206,9 +181,9 @@ class Due(_Reply):
     next_due_in_milliseconds: Optional[int] = None
 
 
-@_read_later
+@read_later
 @dataclass(frozen=True)
-class Subject(_Reply):
+class Subject(Reply):
     """How a subject stands."""
 
     #: In a row.
@@ -236,7 +211,7 @@ class Metrics(TypedDict, total=False):
     calls: Dict[str, Dict[str, int]]
     #: Messages by sender: "accepted", "refused", "failed" or "in_doubt".
     send: Dict[str, Dict[str, int]]
-    #: "submitted", "delivered", "read", "rejected", "undeliverable", "duplicate" or "unknown".
+    #: "submitted", "delivered", "read", "rejected", "undeliverable", "failed", "duplicate" or "unknown".
     reports: Dict[str, int]
     #: "operations", "microseconds", "busy", "failed".
     store: Dict[str, int]
@@ -256,11 +231,20 @@ def message(event: Mapping[str, Any]) -> Message:
         code=event["code"],
         expires_in_seconds=event["expiresInSeconds"],
         locale=event.get("locale"),
+        sender=event.get("sender"),
+        client_ref=event.get("clientRef"),
     )
 
 
 def _step(step: Mapping[str, Any]) -> Step:
-    return Step(step["channel"], step["status"], _date(step["at"]), step.get("messageUuid"), step.get("error"))
+    return Step(
+        channel=step["channel"],
+        status=step["status"],
+        at=_date(step["at"]),
+        message_uuid=step.get("messageUuid"),
+        error=step.get("error"),
+        sender=step.get("sender"),
+    )
 
 
 def _delivery(delivery: Mapping[str, Any]) -> Dict[str, Any]:
@@ -271,6 +255,7 @@ def _delivery(delivery: Mapping[str, Any]) -> Dict[str, Any]:
         "message_uuid": delivery.get("messageUuid"),
         "dispatch_uuid": delivery.get("dispatchUuid"),
         "steps": tuple(map(_step, delivery.get("steps", ()))),
+        "sender": delivery.get("sender"),
     }
 
 
@@ -279,13 +264,14 @@ def _created(reply: Mapping[str, Any]) -> Dict[str, Any]:
         # A repeated answer about a code that has ended tells no seconds and no attempts.
         "expires_in_seconds": reply.get("expiresInSeconds", 0),
         "attempts_left": reply.get("attemptsLeft", 0),
-        "delivery": _later(Delivery, _delivery, reply["delivery"]),
+        "delivery": later(Delivery, _delivery, reply["delivery"]),
         "channel": reply.get("channel"),
         "to": reply.get("to"),
         "from_": reply.get("from"),
         "text": reply.get("text"),
         "code": reply.get("code"),
         "locale": reply.get("locale"),
+        "sender": reply.get("sender"),
     }
 
 
@@ -306,7 +292,7 @@ def _status(reply: Mapping[str, Any]) -> Dict[str, Any]:
         "expiry_date": _date(reply["expiryDate"]),
         "is_checked": reply["isChecked"],
         "attempts_left": reply["attemptsLeft"],
-        "delivery": _later(Delivery, _delivery, reply["delivery"]),
+        "delivery": later(Delivery, _delivery, reply["delivery"]),
         "check_date": _optional_date(reply.get("checkDate")),
     }
 
@@ -322,6 +308,10 @@ def _webhook(reply: Mapping[str, Any]) -> Dict[str, Any]:
         "text": reply.get("text"),
         "shortened": tuple(reply.get("shortened", ())),
     }
+
+
+def _report(reply: Mapping[str, Any]) -> Dict[str, Any]:
+    return {"known": reply["known"], "state": reply.get("state")}
 
 
 def _due(reply: Mapping[str, Any]) -> Dict[str, Any]:
@@ -340,31 +330,35 @@ def _subject(reply: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
-def created(reply: _Unread) -> Created:
-    return _later(Created, _created, reply)
+def created(reply: Unread) -> Created:
+    return later(Created, _created, reply)
 
 
-def check(result: Result, reply: _Unread) -> Check:
+def check(result: Result, reply: Unread) -> Check:
     # Most ask for the result alone.
-    answer = _later(Check, _check, reply, result)
+    answer = later(Check, _check, reply, result)
     vars(answer)["result"] = result
     return answer
 
 
-def status(reply: _Unread) -> Status:
-    return _later(Status, _status, reply)
+def status(reply: Unread) -> Status:
+    return later(Status, _status, reply)
 
 
-def webhook(reply: _Unread) -> Webhook:
-    return _later(Webhook, _webhook, reply)
+def webhook(reply: Unread) -> Webhook:
+    return later(Webhook, _webhook, reply)
 
 
-def due(reply: _Unread) -> Due:
-    return _later(Due, _due, reply)
+def report(reply: Unread) -> Report:
+    return later(Report, _report, reply)
 
 
-def subject(reply: _Unread) -> Subject:
-    return _later(Subject, _subject, reply)
+def due(reply: Unread) -> Due:
+    return later(Due, _due, reply)
+
+
+def subject(reply: Unread) -> Subject:
+    return later(Subject, _subject, reply)
 
 
 def metrics(reply: bytes) -> Metrics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import Any, Callable, List, Mapping, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from . import _arguments as arguments
 from . import _callbacks as callbacks
@@ -14,13 +14,17 @@ from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, raised
 from ._errors import SendError, argument_error, error
 from ._operators import Operators
-from ._replies import decoded
 from ._result import Result, result_of
+from ._unread import decoded
+from ._upkeep import Upkeep
 
 _lib = native.lib
 
 #: A code of blanks alone is no guess, and no mistake of the host.
 NOT_VALID: int = Result.NOT_VALID.value
+
+#: They may send a step that their caller did not ask for.
+_UNASKED = (_lib.otp_run_due, _lib.otp_webhook, _lib.otp_report)
 
 #: Buffers for replies that no call uses at the moment. A callback may call again, so one for each thread is not enough.
 #: They are pointers, and the size a C number, since ctypes takes longer to make them of an array and an ``int``.
@@ -45,7 +49,7 @@ def _raise_failed(number: int, reply: bytes, cause: Optional[BaseException] = No
     raise failure from (cause if isinstance(failure, SendError) else None)
 
 
-class Service(Operators):
+class Service(Upkeep, Operators):
     """Creates codes, has them delivered, and verifies each once.
 
     Any number of threads may use a service at once, and any number of processes the same repository. A service that
@@ -304,31 +308,6 @@ class Service(Operators):
         """
         return replies.status(self._done(_lib.otp_status, arguments.text(token, "token")))
 
-    def webhook(self, authorization: Optional[str], body: Union[bytes, bytearray]) -> replies.Webhook:
-        """Takes in a webhook of the carrier, if its signature is right.
-
-        Answer 200 when this returns, and ``error.result.http_status`` of an error that it raises.
-
-        :param authorization: the request's header of that name. None: it has none.
-        :param body: the request's body as it came, at most 64 KiB.
-        :raises SignatureError: the signature is wrong.
-        :raises UnsignedError: it carries none; the carrier sends it again, signed, after a 5xx.
-        :raises UnsupportedError: the configuration has no ``webhook``.
-        """
-        if not isinstance(body, (bytes, bytearray)):
-            raise TypeError(f"body must be bytes, not {type(body).__name__}")
-        header = arguments.optional_text(authorization, "authorization")
-        # A copy with its own length: another thread may change a bytearray at any time.
-        content = bytes(body)
-        return replies.webhook(self._done(_lib.otp_webhook, header, content, len(content)))
-
-    def run_due(self) -> replies.Due:
-        """Does what is due: steps of deliveries, and the removal of old records. At most 100 ms of work.
-
-        Call it once a second with timed failover, else once a minute or never.
-        """
-        return replies.due(self._done(_lib.otp_run_due))
-
     def _check(self, token: str, code: str, context: Optional[str]) -> Tuple[int, bytes]:
         name, typed = arguments.text(token, "token"), arguments.text(code, "code")
         if arguments.is_blank(code):
@@ -357,16 +336,20 @@ class Service(Operators):
             return _invoke(function, handle, *args)
         # A sender may call in turn: what it raises belongs to its own call.
         outer, raised.error = raised.error, None
+        raised.calls += 1
         try:
             number, reply = _invoke(function, handle, *args)
             cause = raised.error
         finally:
             raised.error = outer
+            raised.calls -= 1
         if cause is not None:
             if not isinstance(cause, Exception):
                 raise cause
             if number < 0:
                 _raise_failed(number, reply, cause)
+            if function in _UNASKED:
+                callbacks.tell("sender", cause)
         return number, reply
 
 
