@@ -8,14 +8,15 @@ mod rules;
 mod secret;
 mod senders;
 mod storage;
+mod warnings;
 mod webhook;
 
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::channel::{AddressKind, OWN_MEMBERS};
-use crate::clock::{MINUTE_MS, SECOND_MS};
+use crate::channel::OWN_MEMBERS;
+use crate::clock::MINUTE_MS;
 use crate::error::{Error, Result};
 use crate::message::Texts;
 use crate::phone::CallingCode;
@@ -23,7 +24,6 @@ use crate::policy::{Policy, Profile};
 use crate::record::{MOST_STEPS, Via};
 use crate::strict::{self, Node, Object};
 use crate::typed::fold;
-use crate::workflow::LEAST_LEFT_MS;
 
 pub use crate::channel::Condition;
 pub use crate::step::StepConfig;
@@ -315,80 +315,8 @@ impl Config {
         self.workflow.iter().try_for_each(|step| self.texts.check_length(step, &code, minutes))
     }
 
-    /// What an SMS costs more than it need, where somebody sends one.
-    fn sms_warnings(&self) -> Vec<String> {
-        let (code, minutes) = ("0".repeat(self.otp_length.into()), self.validity_ms.div_ceil(MINUTE_MS));
-        let is_sent = |step: &&StepConfig| step.channel == "sms" && !matches!(self.via(step), Via::Console | Via::None);
-        let steps = self.workflow.iter().filter(is_sent);
-        let mut warnings: Vec<_> = steps.filter_map(|step| self.texts.sms_warning(step, &code, minutes)).collect();
-        warnings.dedup();
-        warnings
-    }
-
-    /// What the workflow asks for and does not get.
-    fn workflow_warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let mut waits = self.workflow.iter().rev().skip(1).map(|step| step.condition.is_some());
-        if self.is_timed() && waits.any(|waits| waits) && !self.background {
-            warnings.push("background: off: the timed steps of workflow wait for calls of otp_run_due".to_owned());
-        }
-        let mut begins_ms = 0;
-        for (place, step) in self.workflow.iter().enumerate() {
-            if place > 0 && begins_ms + LEAST_LEFT_MS > self.validity_ms {
-                let when = "never begins in time, 30 seconds before the code ends (expiryTime, validityTime)";
-                warnings.push(format!("workflow[{place}]: {when}"));
-                break;
-            }
-            begins_ms += step.condition.map_or(0, |_| u64::from(step.expiry_seconds) * SECOND_MS);
-        }
-        warnings
-    }
-
-    /// Whether requests can bring no address, though somebody needs one.
-    fn takes_no_address(&self) -> bool {
-        let member = |step: &StepConfig| AddressKind::of(&step.channel).member().to_owned();
-        let accepts = |member: &String| self.accept.as_ref().is_none_or(|accepted| accepted.contains(member));
-        !self.hands_over() && !self.workflow.iter().map(member).any(|member| accepts(&member))
-    }
-
     fn refuse_unsupported(&self) -> Result<()> {
         self.repository.refuse_unsupported()
-    }
-
-    fn warn(&mut self) {
-        let policy = &self.policy;
-        let failures = policy.subject_failures;
-        let cases = [
-            (policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
-            (
-                policy.countries.is_none() && self.default_country.is_none(),
-                "defaultCountry: none given: a number without + or 00 is read with the calling code that it begins with",
-            ),
-            (
-                self.senders.iter().any(|it| it.via == Via::Console),
-                "sender: console prints codes to standard error: for development only",
-            ),
-            (
-                storage::is_key_beside(&self.key, &self.repository),
-                "keyFile: lies beside the repository: whoever copies one copies both",
-            ),
-            (self.otp_length < rules::NIST_DIGITS, "otpLength: fewer than 6 digits"),
-            (self.validity_ms > rules::NIST_VALIDITY_MS, "validityTime: more than 10 minutes"),
-            (self.max_attempts > rules::PSD2_FAILURES, "maxAttempts: more than 5"),
-            (failures.lock_after > rules::PCI_FAILURES, "policy.subjectFailures.lockAfter: more than 10"),
-            (failures.lock_ms < rules::PCI_LOCK_MS, "policy.subjectFailures.lockMinutes: fewer than 30"),
-            (
-                failures.disable_after < failures.lock_after,
-                "policy.subjectFailures.lockAfter: no lock comes before disableAfter disables the subject",
-            ),
-            (self.takes_no_address(), "accept: no request can bring an address"),
-            (policy.send_limits.is_empty(), "policy.sendLimits: switched off"),
-            (policy.cooldown_ms == 0, "policy.cooldownSeconds: switched off"),
-        ];
-        self.warnings.extend(self.senders.iter().filter_map(SenderConfig::warning));
-        self.warnings.extend(self.sms_warnings());
-        self.warnings.extend(self.workflow_warnings());
-        self.warnings.extend(cases.iter().filter(|(holds, _)| *holds).map(|(_, text)| (*text).to_owned()));
     }
 }
 

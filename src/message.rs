@@ -5,6 +5,7 @@
 //! `{{code}}` gives the code in braces. Values are not expanded again.
 
 mod length;
+mod locale;
 
 use zeroize::Zeroizing;
 
@@ -93,7 +94,7 @@ impl Texts {
             if !(1..=LOCALE_BYTES).contains(&locale.len()) || !locale.bytes().all(in_tag) {
                 return Err(node.error("not a locale"));
             }
-            if self.with_locale(&normal(&locale)).is_some() {
+            if self.has_locale(&locale::normal(&locale)) {
                 return Err(node.error("repeated in another spelling"));
             }
             let template = self.read_template(&node)?;
@@ -193,21 +194,18 @@ impl Texts {
 
     /// The text for a locale: that locale, its language, English, the first.
     fn choose(&self, locale: Option<&str>) -> Option<&Localized> {
-        let wanted = locale.map(normal).unwrap_or_default();
-        let mut tag = wanted.as_str();
-        loop {
-            if let Some(text) = self.with_locale(tag) {
-                return Some(text);
-            }
-            // RFC 4647, 3.4: from the end, one subtag after the other is left out.
-            let Some((shorter, _)) = tag.rsplit_once('-') else { break };
-            tag = shorter;
-        }
-        self.with_locale(FALLBACK_LOCALE).or(self.templates.first())
+        let wanted = locale.map(locale::normal).unwrap_or_default();
+        let there = self.locales();
+        let best = locale::best(&wanted, &there).or_else(|| locale::best(FALLBACK_LOCALE, &there));
+        self.templates.get(best.unwrap_or_default())
     }
 
-    fn with_locale(&self, wanted: &str) -> Option<&Localized> {
-        self.templates.iter().find(|text| text.locale.as_deref().is_some_and(|locale| normal(locale) == wanted))
+    fn locales(&self) -> Vec<Option<String>> {
+        self.templates.iter().map(|text| text.locale.as_deref().map(locale::normal)).collect()
+    }
+
+    fn has_locale(&self, wanted: &str) -> bool {
+        self.locales().iter().flatten().any(|locale| locale == wanted)
     }
 
     /// The whole text, or why there is none.
@@ -283,11 +281,6 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
 
 fn is_placeholder(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// The one spelling under which locales are compared.
-fn normal(locale: &str) -> String {
-    locale.to_ascii_lowercase().replace('_', "-")
 }
 
 /// The hash of an app for Android's SMS Retriever: the first 11 characters of a Base64 text.

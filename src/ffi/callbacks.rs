@@ -26,8 +26,12 @@ pub const OTP_LOG_DEBUG: i32 = 4;
 /// - `user_data`: as given to otp_on_send().
 /// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
 ///   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `text` (what to send),
-///   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text). It holds the code:
-///   keep it out of logs.
+///   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text), `sender` (the name of
+///   the step's sender; absent where senders have none), `clientRef` (by which otp_report() names the message: 1 to 100
+///   characters). It holds the code: keep it out of logs.
+///
+/// The first step is sent by otp_create() or otp_resend(). A later one may be sent by whatever call goes on with the
+/// workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`.
 ///
 /// Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
 /// code stays good.
@@ -63,7 +67,7 @@ pub type otp_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 ///
 /// Results:
 /// - OTP_OK: set.
-/// - OTP_E_UNSUPPORTED: the sender is another one.
+/// - OTP_E_UNSUPPORTED: no sender is "host".
 /// - OTP_E_ARGUMENT, OTP_E_STORE.
 ///
 /// Example:

@@ -39,12 +39,12 @@ use crate::metrics::Call;
 /// - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
 /// - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
 ///
-/// Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
-/// `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
+/// Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via` (what the newest step's sender is: its
+/// `type`), `sender` (its name in `senders`), `dispatchUuid` or `messageUuid`, `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
 /// "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
 /// least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
 /// has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
-/// has the members of the message as well: see otp_send_fn.
+/// has the members of the message as well, but no `clientRef`: see otp_send_fn.
 ///
 /// Results:
 /// - OTP_OK: the code is stored, and its message is on its way.
@@ -323,9 +323,9 @@ pub unsafe extern "C" fn otp_cancel(
 ///
 /// Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
 /// `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds); `attemptsLeft`;
-/// `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
-/// It lists the steps that began, those "skipped" because there was no address, and with sender "messages" those
-/// "stopped", once no further step begins.
+/// `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `sender`, `messageUuid`, `status`, `at`,
+/// `error`}. It lists the steps that began, those "skipped" because there was no address or a send limit was reached,
+/// and those "stopped", once no further step begins: not with "dispatch" and "none".
 ///
 /// Results:
 /// - OTP_OK: whatever the state.

@@ -153,14 +153,14 @@ pub unsafe extern "C" fn otp_run_due(service: *mut otp_service, reply: *mut c_ch
 /// absent: read it with 0 for `absent`.
 /// - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
 ///   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook",
-///   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
-///   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
+///   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not
+///   counted. Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
 /// - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
 ///   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
 ///   sent (OTP_E_IN_DOUBT). SENDER is a name in `senders`, or else `sender.type`. With "none" there is nothing to count.
 /// - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`,
-///   `reports.failed`: the steps that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
-///   delivery of this repository.
+///   `reports.failed`: the steps that reports moved so far, by otp_webhook() and otp_report(). `reports.duplicate`:
+///   reports that said nothing new. `reports.unknown`: those about no delivery of this repository.
 /// - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
 ///   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
 ///   failed, or a row that is damaged.

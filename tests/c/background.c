@@ -84,6 +84,63 @@ static void runs_until_close(void) {
   is_over();
 }
 
+#define NAMED                                                                                                          \
+  ", \"background\": true, \"senders\": {\"one\": {\"type\": \"host\"}, \"two\": {\"type\": \"host\"}},"                  \
+  " \"workflow\": [{\"channel\": \"messenger\", \"sender\": \"one\", \"conditionStatus\": \"verified\", \"expiryTime\": 60},"   \
+  " {\"channel\": \"sms\", \"sender\": \"two\"}]"
+
+static int64_t time_now;
+static long sent_by_host, sent_by_thread;
+
+static int64_t tell_shared_time(void *user_data) {
+  int64_t told;
+
+  (void)user_data;
+  pthread_mutex_lock(&mutex);
+  told = time_now;
+  pthread_mutex_unlock(&mutex);
+  return told;
+}
+
+static int32_t count_sender(void *user_data, const char *text) {
+  char sender[20];
+
+  (void)user_data;
+  otp_reply_text(text, "sender", sender, sizeof sender);
+  pthread_mutex_lock(&mutex);
+  *(pthread_equal(pthread_self(), host) ? &sent_by_host : &sent_by_thread) += strcmp(sender, "one") == 0 ? 1 : 100;
+  pthread_mutex_unlock(&mutex);
+  return 1;
+}
+
+static long by_thread(void) {
+  long sent;
+
+  pthread_mutex_lock(&mutex);
+  sent = sent_by_thread;
+  pthread_mutex_unlock(&mutex);
+  return sent;
+}
+
+/* The host's function sends a step that is due, on the thread. */
+static void sends_for_host(void) {
+  int step;
+
+  open_fresh(NAMED FREELY);
+  time_now = NOON;
+  CHECK(otp_on_clock(service, tell_shared_time, NULL, NULL) == OTP_OK);
+  CHECK(otp_on_send(service, count_sender, NULL, NULL) == OTP_OK);
+  EXPECT(OTP_OK, create("token", "{\"phoneNumber\": \"393331234567\", \"messengerId\": \"1\"}"));
+  CHECK(sent_by_host == 1 && by_thread() == 0);
+  pthread_mutex_lock(&mutex);
+  time_now += 60 * 1000;
+  pthread_mutex_unlock(&mutex);
+  for (step = 0; step < PATIENCE && by_thread() == 0; step++)
+    rest();
+  CHECK(sent_by_host == 1 && by_thread() == 100);
+  shut();
+}
+
 static void forks(void) {
   pid_t child;
   int ended;
@@ -127,6 +184,7 @@ int main(int count, char **arguments) {
   begin(count, arguments);
   host = pthread_self();
   runs_until_close();
+  sends_for_host();
   forks();
   comes_and_goes();
   return end();

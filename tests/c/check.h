@@ -159,6 +159,7 @@ static inline otp_result verify_context(const char *token, const char *guess, co
 
 static inline otp_result cancel(const char *token) { return otp_cancel(service, token, blank(), sizeof reply); }
 static inline otp_result status(const char *token) { return otp_status(service, token, blank(), sizeof reply); }
+static inline otp_result report(const char *text) { return otp_report(service, text, blank(), sizeof reply); }
 static inline otp_result run_due(void) { return otp_run_due(service, blank(), sizeof reply); }
 static inline otp_result unlock(const char *subject) { return otp_unlock(service, subject, blank(), sizeof reply); }
 static inline otp_result erase(const char *recipient) { return otp_erase(service, recipient, blank(), sizeof reply); }

@@ -24,6 +24,7 @@ static void counters(void) {
   EXPECT(OTP_UNKNOWN, cancel("nobody"));
   EXPECT(OTP_UNKNOWN, resend("nobody"));
   EXPECT(OTP_E_UNSUPPORTED, otp_webhook(service, NULL, "{}", 2, blank(), sizeof reply));
+  EXPECT(OTP_E_ARGUMENT, report("{"));
   EXPECT(OTP_OK, run_due());
   EXPECT(OTP_OK, metrics());
   NUMBER("calls.create.OTP_OK", 1);
@@ -35,6 +36,7 @@ static void counters(void) {
   NUMBER("calls.cancel.OTP_UNKNOWN", 1);
   NUMBER("calls.resend.OTP_UNKNOWN", 1);
   NUMBER("calls.webhook.OTP_E_UNSUPPORTED", 1);
+  NUMBER("calls.report.OTP_E_ARGUMENT", 1);
   NUMBER("calls.run_due.OTP_OK", 1);
   NUMBER("send.host.accepted", 1);
   NUMBER("live", 0);

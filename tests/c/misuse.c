@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum function { CREATE, RESEND, VERIFY, VERIFY_CONTEXT, CANCEL, STATUS, WEBHOOK, RUN_DUE, UNLOCK, ERASE, FUNCTIONS };
+enum function { CREATE, RESEND, VERIFY, VERIFY_CONTEXT, CANCEL, STATUS, WEBHOOK, REPORT, RUN_DUE, UNLOCK, ERASE, FUNCTIONS };
 
 /* What is wrong with a call: nothing, or one parameter. */
 struct call {
@@ -30,6 +30,7 @@ static otp_result make(enum function function, const struct call *call) {
   case CANCEL: return otp_cancel(handle, call->text, to, size);
   case STATUS: return otp_status(handle, call->text, to, size);
   case WEBHOOK: return otp_webhook(handle, call->third, call->text, call->text ? strlen(call->text) : 2, to, size);
+  case REPORT: return otp_report(handle, call->text, to, size);
   case RUN_DUE: return otp_run_due(handle, to, size);
   case UNLOCK: return otp_unlock(handle, call->text, to, size);
   case ERASE: return otp_erase(handle, call->text, to, size);

@@ -26,6 +26,7 @@ on_token *const subject_ = otp_subject;
 on_token *const unlock_ = otp_unlock;
 on_token *const erase_ = otp_erase;
 otp_result (*const webhook_)(otp_service *, const char *, const char *, size_t, char *, size_t) = otp_webhook;
+on_token *const report_ = otp_report;
 otp_result (*const run_due_)(otp_service *, char *, size_t) = otp_run_due;
 otp_result (*const metrics_)(otp_service *, char *, size_t) = otp_metrics;
 otp_result (*const on_send_)(otp_service *, send_function *, void *, drop_function *) = otp_on_send;

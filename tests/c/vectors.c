@@ -141,6 +141,8 @@ static void call(const char *name) {
     outcome = cancel(token);
   else if (strcmp(name, "status") == 0)
     outcome = status(token);
+  else if (strcmp(name, "report") == 0)
+    outcome = report(text_of("report"));
   else if (strcmp(name, "run_due") == 0)
     outcome = run_due();
   else if (strcmp(name, "metrics") == 0)

@@ -74,6 +74,7 @@ otp::result ask(state &now, const std::string &call) {
   if (call == "verify") return codes.verify(given["token"], given["code"], given["context"]);
   if (call == "cancel") return codes.cancel(given["token"]);
   if (call == "status") return codes.status(given["token"]);
+  if (call == "report") return codes.report(given["report"]);
   if (call == "run_due") return codes.run_due();
   if (call == "metrics") return codes.metrics();
   if (call == "unlock") return codes.unlock(given["subject"]);

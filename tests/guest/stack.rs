@@ -83,6 +83,8 @@ fn call_everything(config: &str, elsewhere: &str, created: otp_result) {
         assert_eq!(caller.call(|s, r, n| otp_status(s, token, r, n)), OTP_OK, "{}", caller.text());
         assert_eq!(caller.call(|s, r, n| otp_subject(s, subject, r, n)), OTP_OK, "{}", caller.text());
         let _ = caller.call(|s, r, n| otp_webhook(s, null(), c"{}".as_ptr(), 2, r, n));
+        let report = c"{\"clientRef\":\"nobody\",\"status\":\"read\"}".as_ptr();
+        assert_eq!(caller.call(|s, r, n| otp_report(s, report, r, n)), OTP_OK, "{}", caller.text());
         assert_eq!(caller.call(|s, r, n| otp_run_due(s, r, n)), OTP_OK, "{}", caller.text());
         let _ = caller.call(|s, r, n| otp_cancel(s, token, r, n));
         assert_eq!(caller.call(|s, r, n| otp_unlock(s, subject, r, n)), OTP_OK, "{}", caller.text());

@@ -62,7 +62,7 @@ fn name(result: otp_result) -> &'static str {
 type Call = fn(Service, *const c_char, *mut c_char, usize) -> otp_result;
 
 /// Every text parameter of every function with a service and a reply; whether it may be NULL.
-const TEXTS: [(&str, bool, Call); 22] = unsafe {
+const TEXTS: [(&str, bool, Call); 23] = unsafe {
     [
         ("token", false, |s, text, r, n| otp_create(s, text, PHONE.as_ptr(), r, n)),
         ("request", true, |s, text, r, n| otp_create(s, c"t".as_ptr(), text, r, n)),
@@ -79,6 +79,7 @@ const TEXTS: [(&str, bool, Call); 22] = unsafe {
         ("token", false, |s, text, r, n| otp_status(s, text, r, n)),
         ("authorization", true, |s, text, r, n| otp_webhook(s, text, null(), 0, r, n)),
         ("body", true, |s, text, r, n| otp_webhook(s, null(), text, 0, r, n)),
+        ("report", false, |s, text, r, n| otp_report(s, text, r, n)),
         ("subject", false, |s, text, r, n| otp_subject(s, text, r, n)),
         ("subject", false, |s, text, r, n| otp_unlock(s, text, r, n)),
         ("recipient", false, |s, text, r, n| otp_erase(s, text, r, n)),

@@ -113,7 +113,7 @@ test('what it cannot promise is refused', async (t) => {
   }
   assert.equal(messages.length, 0);
   const sender = async () => {};
-  for (const config of [{ ...CONFIG, sender: { type: 'console' } }, '{"sender": {"type": "messages"}}', '{"otpLength": 6, "otpLength": 7}', '{', '[]', 'null']) {
+  for (const config of [{ ...CONFIG, sender: { type: 'console' } }, { ...CONFIG, senders: { one: { type: 'host' } } }, '{"sender": {"type": "messages"}}', '{"otpLength": 6, "otpLength": 7}', '{', '[]', 'null']) {
     assert.ok((await rejection(Service.open(config, { backend, sender }))) instanceof ConfigError, String(config));
   }
   const repository = `sqlite:${path.join(folder(t), 'otp.db')}`;

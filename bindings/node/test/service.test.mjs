@@ -70,6 +70,16 @@ test('what was counted is told', async (t) => {
   assert.deepEqual([live, due, reports], [0, undefined, undefined]);
 });
 
+test('a report on a message of nobody changes nothing', async (t) => {
+  const otp = await open(t);
+  assert.deepEqual(await otp.report({ clientRef: 'r', status: 'read' }), { known: false });
+  assert.deepEqual(await otp.report('{"sender": "none", "messageId": "m", "status": "failed"}'), { known: false });
+  for (const wrong of [undefined, null, 7, [], {}, { status: 'read' }, { clientRef: 'r', status: 'accepted' }]) {
+    assert.ok((await rejection(otp.report(wrong))) instanceof ArgumentError, inspect(wrong));
+  }
+  assert.equal((await otp.metrics()).reports.unknown, 2);
+});
+
 test('a repository is copied, and moved', async (t) => {
   const place = folder(t);
   const key = Buffer.alloc(32).toString('base64');

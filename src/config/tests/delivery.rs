@@ -42,6 +42,29 @@ fn workflows() {
 }
 
 #[test]
+fn a_name_that_no_sms_can_carry_is_told() {
+    let told = |sender: &str, channel: &str, from: &str| {
+        let workflow = json!([{"channel": "sms"}, {"channel": channel, "from": from}]);
+        let warnings = config(&format!(r#"{{"sender": {sender}, "workflow": {workflow}}}"#)).warnings;
+        warnings.iter().filter(|warning| warning.contains("a name that sends SMS")).cloned().collect::<Vec<_>>()
+    };
+    let messages = r#"{"type": "messages", "apiKey": "k", "apiSecret": "s"}"#;
+    let expected = ["workflow[1].from: a name that sends SMS has 11 characters at most"];
+    assert_eq!(told(messages, "sms", "Example Inc."), expected);
+    assert_eq!(told(messages, "sms", "12345678901x"), expected);
+    for (sender, channel, from) in [
+        (messages, "sms", "Example Inc"),
+        (messages, "sms", "393331234567"),
+        (messages, "sms", "+393331234567"),
+        (messages, "whatsapp", "Example Inc."),
+        (r#"{"type": "host"}"#, "sms", "Example Inc."),
+        (r#"{"type": "console"}"#, "sms", "Example Inc."),
+    ] {
+        assert_eq!(told(sender, channel, from), [""; 0], "{from} {channel} {sender}");
+    }
+}
+
+#[test]
 fn carriers() {
     const DISPATCH: &str = r#""type": "dispatch", "applicationId": "a", "privateKey": "private.key""#;
     const BASIC: &str = r#""type": "messages", "apiKey": "k", "apiSecret": "s""#;

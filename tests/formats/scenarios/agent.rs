@@ -66,6 +66,7 @@ impl Caller for Agent {
             "create" => &["token", "request"],
             "verify" => &["token", "code", "context"],
             "webhook" => &["authorization", "body"],
+            "report" => &["report"],
             "run_due" | "metrics" => &[],
             "unlock" => &["subject"],
             "erase" => &["recipient"],

@@ -96,7 +96,7 @@ impl Library {
     fn ask(&mut self, call: &str, arguments: &Arguments) -> Answer {
         let (service, text) = (self.service, |name| c_text(arguments, name));
         let [token, code, context] = ["token", "code", "context"].map(text);
-        let [request, subject, recipient] = ["request", "subject", "recipient"].map(text);
+        let [request, report, subject, recipient] = ["request", "report", "subject", "recipient"].map(text);
         let (token, request) = (pointer(token.as_deref()), pointer(request.as_deref()));
         // SAFETY: the handle is this runner's; the texts live until the call ends.
         unsafe {
@@ -113,6 +113,7 @@ impl Library {
                 }
                 "cancel" => ask(|reply, size| otp_cancel(service, token, reply, size)),
                 "status" => ask(|reply, size| otp_status(service, token, reply, size)),
+                "report" => ask(|reply, size| otp_report(service, pointer(report.as_deref()), reply, size)),
                 "run_due" => ask(|reply, size| otp_run_due(service, reply, size)),
                 "metrics" => ask(|reply, size| otp_metrics(service, reply, size)),
                 "unlock" => ask(|reply, size| otp_unlock(service, pointer(subject.as_deref()), reply, size)),

@@ -13,6 +13,12 @@ const seconds: number | undefined = checked.retryAfterSeconds;
 const status: number = resultHttpStatus(checked.result);
 const state: string = (await otp.status('session')).delivery.steps[0]?.status ?? 'none';
 const { nextDueInMilliseconds } = await otp.runDue();
+const reported: boolean = (await otp.report({ clientRef: 'r', status: 'delivered' })).known;
+await otp.report({ sender: 'backup', messageId: 'm', status: 'failed', error: 'no such user' });
+// @ts-expect-error: a message has one name
+await otp.report({ clientRef: 'r', messageId: 'm', sender: 's', status: 'read' });
+// @ts-expect-error: no such status
+await otp.report({ clientRef: 'r', status: 'accepted' });
 const kind: 'status' | 'final' | 'inbound' | 'other' = (await otp.webhook(undefined, Buffer.from('{}'))).kind;
 await otp.unlock('393331234567');
 await otp.erase('393331234567');
