@@ -26,6 +26,7 @@ mod send_test;
 mod serve;
 mod service;
 mod status;
+mod steps;
 mod sys;
 
 use std::process::ExitCode;

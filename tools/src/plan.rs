@@ -1,11 +1,12 @@
 //! A configuration in words: who is sent what, when, and at most how often. The library has found it right, so what is
 //! not there is left out, and has its default.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::answer::counted;
 use crate::configuration::Configuration;
 use crate::place::Place;
+use crate::steps::Delivery;
 
 /// Whether there is a repository.
 pub enum Repository {
@@ -19,13 +20,14 @@ pub fn in_words(configuration: &Configuration, place: &Place, there: &Repository
     let policy = configuration.get("policy").unwrap_or_default();
     let mut lines =
         vec![format!("repository: {}", repository(place, there)), format!("key: {}", key(configuration, place))];
-    lines.extend(delivery(configuration));
+    let delivery = Delivery::of(configuration);
+    lines.extend(delivery.words());
     lines.push(format!("to: {}", countries(&policy)));
     lines.push(format!("a code: {}", code(configuration)));
     lines.push(format!("a recipient: {}", sends(&policy)));
     lines.push(format!("a subject: {}", locks(&policy)));
     lines.push(format!("a code that has ended is kept for {}", minutes(number(&policy, "retentionMinutes", 1440.0))));
-    lines.push(format!("due steps: {}", due(configuration)));
+    lines.push(format!("due steps: {}", due(configuration, &delivery)));
     let webhooks = if configuration.get("webhook").is_some() { "taken, if signed" } else { "none is taken" };
     lines.push(format!("webhooks: {webhooks}"));
     lines.extend(configuration.get("accept").map(|accept| format!("a request may have: {}", list(&accept))));
@@ -56,67 +58,6 @@ fn key(configuration: &Configuration, place: &Place) -> String {
     }
 }
 
-/// The name of who delivers, as `sender.type` has it.
-pub fn sender(configuration: &Configuration) -> String {
-    let sender = configuration.get("sender");
-    let is_tutorial = ["apiKey", "apiSecret", "applicationId"].iter().any(|name| configuration.get(name).is_some());
-    let otherwise = if is_tutorial { "dispatch" } else { "console" };
-    sender.as_ref().and_then(|sender| sender.get("type")?.as_str()).unwrap_or(otherwise).to_owned()
-}
-
-fn delivery(configuration: &Configuration) -> Vec<String> {
-    let sender = sender(configuration);
-    let is_carrier = matches!(&*sender, "messages" | "dispatch");
-    let steps = steps(configuration, is_carrier);
-    let who = match &*sender {
-        "console" => "sender: console, which prints messages to standard error",
-        "host" => "sender: host, a function of your program",
-        "none" => "sender: none; your program is handed the message",
-        "messages" => "sender: messages, of Vonage; libotp goes from step to step",
-        _ => "sender: dispatch, of Vonage, which goes from step to step",
-    };
-    let mut lines = vec![who.to_owned()];
-    if !is_carrier {
-        let channels: Vec<_> = steps.iter().map(channel).collect();
-        lines.push(format!("steps: the first of {} that the request has an address for", channels.join(", ")));
-        return lines;
-    }
-    for (place, step) in steps.iter().enumerate() {
-        let when = if place == 0 { "at once".to_owned() } else { waits(&steps[place - 1]) };
-        lines.push(format!("step {}: {} to the request's {}, {when}", place + 1, channel(step), member(channel(step))));
-    }
-    lines.push("a step that the request has no address for is passed over".to_owned());
-    lines
-}
-
-/// The steps that are taken: a carrier's need a sender's address, and for SMS there is one.
-fn steps(configuration: &Configuration, is_carrier: bool) -> Vec<Map<String, Value>> {
-    let step = |channel: &str| Map::from_iter([("channel".to_owned(), Value::from(channel))]);
-    let given = match configuration.get("workflow") {
-        Some(Value::Array(steps)) => steps.iter().filter_map(Value::as_object).cloned().collect(),
-        _ => vec![step("messenger"), step("sms")],
-    };
-    let is_taken = |step: &Map<String, Value>| !is_carrier || channel(step) == "sms" || step.contains_key("from");
-    given.into_iter().filter(is_taken).collect()
-}
-
-fn channel(step: &Map<String, Value>) -> &str {
-    step.get("channel").map(text).unwrap_or_default()
-}
-
-/// The member of a request that a carrier's channel takes its address from.
-fn member(channel: &str) -> &'static str {
-    if channel == "messenger" { "messengerId" } else { "phoneNumber" }
-}
-
-/// What the step after this one waits for.
-fn waits(before: &Map<String, Value>) -> String {
-    let otherwise = if channel(before) == "sms" { "delivered" } else { "read" };
-    let condition = before.get("conditionStatus").map_or(otherwise, text);
-    let seconds = before.get("expiryTime").and_then(Value::as_u64).unwrap_or(120);
-    format!("when the step before has failed, or is not {condition} after {}", counted(seconds, "second", "seconds"))
-}
-
 fn countries(policy: &Value) -> String {
     match policy.get("countries") {
         Some(countries) => format!("numbers that begin with {}", list(countries)),
@@ -137,15 +78,18 @@ fn sends(policy: &Value) -> String {
         0 => "no pause between two messages".to_owned(),
         seconds => format!("{} between two messages", counted(seconds, "second", "seconds")),
     };
+    let default = || [(5, 10), (15, 60), (50, 1440)].map(|(count, minutes)| format!("{count} in {minutes}")).to_vec();
     let given = policy.get("sendLimits").and_then(Value::as_array);
-    let limits =
-        given.map(|limits| limits.iter().map(|limit| (number(limit, "count", 0.0), number(limit, "minutes", 0.0))));
-    let limits: Vec<_> = limits.map_or_else(|| vec![(5.0, 10.0), (15.0, 60.0), (50.0, 1440.0)], Iterator::collect);
+    let limits = given.map_or_else(default, |limits| limits.iter().map(limit).collect());
     if limits.is_empty() {
         return format!("{pause}, as many as are asked for");
     }
-    let limits: Vec<_> = limits.iter().map(|(count, minutes)| format!("{count} in {minutes}")).collect();
     format!("{pause}, and at most {} minutes", limits.join(", "))
+}
+
+fn limit(limit: &Value) -> String {
+    let channel = limit.get("channel").map(|channel| format!(" ({} alone)", text(channel))).unwrap_or_default();
+    format!("{} in {}{channel}", number(limit, "count", 0.0), number(limit, "minutes", 0.0))
 }
 
 fn locks(policy: &Value) -> String {
@@ -158,9 +102,10 @@ fn locks(policy: &Value) -> String {
     format!("locked for {time} after {lock_after} failures in a row, until otp unlock after {disable_after}")
 }
 
-fn due(configuration: &Configuration) -> &'static str {
+fn due(configuration: &Configuration, delivery: &Delivery) -> &'static str {
     match configuration.get("background") {
         Some(Value::Bool(true)) => "run by the service itself, in the background",
+        _ if delivery.waits_for_program() => "wait for otp_run_due in your program, which has the function that sends",
         _ => "wait for otp_run_due, or otp due --every 1s",
     }
 }

@@ -11,7 +11,8 @@ use crate::answer;
 use crate::arguments::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
-use crate::{input, plan, service, status};
+use crate::steps::Delivery;
+use crate::{input, service, status};
 
 /// The subcommand.
 pub const SEND_TEST: Command = Command {
@@ -43,8 +44,7 @@ struct Tested<'a> {
 fn run(call: &Call) -> Result<ExitCode> {
     let address = input::operand(call)?;
     let configuration = Configuration::read(call.config.as_deref())?;
-    let sender = plan::sender(&configuration);
-    if matches!(&*sender, "none" | "host") {
+    if let Some(sender) = Delivery::of(&configuration).program() {
         return Err(Fault::unsupported(format!("sender: {sender}: your program delivers, so there is nothing to try")));
     }
     let service = service::open_kept(&configuration)?;

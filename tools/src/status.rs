@@ -47,11 +47,14 @@ fn words(status: &Status) -> Vec<String> {
 
 /// A line for the whole delivery, and one for each of its steps.
 pub fn delivery(delivery: &DeliveryReply) -> Vec<String> {
-    let mut lines = vec![format!("delivery by {}: {}", delivery.via, word(&delivery.state))];
+    let by = delivery.sender.as_ref().map(|name| format!("{name} ({})", delivery.via));
+    let by = by.unwrap_or_else(|| delivery.via.to_owned());
+    let mut lines = vec![format!("delivery by {by}: {}", word(&delivery.state))];
     for step in delivery.steps.iter().flatten() {
         let uuid = step.message_uuid.as_ref().map(|uuid| format!(", message {uuid}")).unwrap_or_default();
         let error = step.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        lines.push(format!("  {}: {} at {}{uuid}{error}", step.channel, word(&step.status), step.at));
+        let sender = step.sender.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+        lines.push(format!("  {}{sender}: {} at {}{uuid}{error}", step.channel, word(&step.status), step.at));
     }
     lines
 }

@@ -78,6 +78,59 @@ fn all_that_is_configured_is_said_and_no_secret() {
 }
 
 #[test]
+fn named_senders_and_conditions_are_said() {
+    let site = Site::new("sqlite");
+    let config = |background: bool| {
+        json!({
+            "repository": "sqlite:otp.db", "background": background,
+            "senders": {"vonage": {"type": "messages", "apiKey": "the-account", "apiSecret": "the-password"},
+                        "ours": {"type": "host"}, "screen": {"type": "console"}},
+            "workflow": [{"channel": "messenger", "sender": "vonage", "from": "1923256201470000"},
+                         {"channel": "sms", "sender": "vonage", "conditionStatus": "verified", "expiryTime": 60},
+                         {"channel": "email", "sender": "ours"}, {"channel": "sms", "sender": "screen"}],
+            "policy": {"sendLimits": [{"count": 1, "minutes": 10, "channel": "sms"}, {"count": 3, "minutes": 60}]}
+        })
+        .to_string()
+    };
+    let said = site.run(&["open", "--config", &config(false)]);
+    for words in [
+        "sender vonage: messages, of Vonage\n",
+        "sender ours: host, a function of your program\n",
+        "sender screen: console, which prints messages to standard error\n",
+        "step 1: messenger by vonage to the request's messengerId, at once\n",
+        "step 2: sms by vonage to the request's phoneNumber, when the step before has failed, or is not read after 120 \
+         seconds\n",
+        "step 3: email by ours to the request's email, when the step before has failed, or the code is not verified after \
+         60 seconds\n",
+        "step 4: sms by screen to the request's phoneNumber, when the step before has failed\n",
+        "a step that the request has no address for is passed over\n",
+        "so is a later one that a limit refuses; none begins in a code's last 30 seconds\n",
+        "at most 1 in 10 (sms alone), 3 in 60 minutes\n",
+        "due steps: wait for otp_run_due in your program, which has the function that sends\n",
+    ] {
+        said.is_done(words);
+    }
+    assert!(!said.out.contains("the-account") && !said.out.contains("the-password"), "{said:?}");
+    site.run(&["open", "--config", &config(true)]).is_done("due steps: run by the service itself");
+}
+
+#[test]
+fn a_function_that_waits_is_said() {
+    let site = Site::new("sqlite");
+    let config = json!({
+        "repository": "sqlite:otp.db", "sender": {"type": "host"},
+        "workflow": [{"channel": "push", "conditionStatus": "delivered", "expiryTime": 30}, {"channel": "sms"}]
+    });
+    site.run(&["open", "--config", &config.to_string()])
+        .is_done("sender: host, a function of your program\n")
+        .is_done("step 1: push to the request's push, at once\n")
+        .is_done(
+            "step 2: sms to the request's phoneNumber, when the step before has failed, or is not delivered after 30 \
+             seconds\n",
+        );
+}
+
+#[test]
 fn nothing_is_made() {
     let site = Site::new("json");
     let before = names(site.folder.path());

@@ -31,6 +31,26 @@ fn a_message_is_sent_and_its_code_is_no_good() {
 }
 
 #[test]
+fn named_senders_are_tried_in_their_order() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = json!({
+        "repository": "sqlite:otp.db",
+        "senders": {"first": {"type": "messages", "apiKey": "account", "apiSecret": "the-password",
+                              "baseUrl": format!("http://127.0.0.1:{port}")},
+                    "second": {"type": "console"}},
+        "workflow": [{"channel": "sms", "sender": "first"}, {"channel": "sms", "sender": "second"}]
+    });
+    let site = Site::new("sqlite");
+    let said = site.run(&["send-test", NUMBER, "--config", &config.to_string()]);
+    assert!(said.code == 0 && said.out.contains("delivery by second (console): accepted\n"), "{said:?}");
+    assert!(said.err.contains("[sms to 393331234567] "), "{said:?}");
+    let status = site.run(&["status", token(&said), "--config", &config.to_string()]);
+    status.is_done("  sms by first: failed at ").is_done("  sms by second: accepted at ");
+    let hosted = config.to_string().replace("console", "host");
+    site.run(&["send-test", NUMBER, "--config", &hosted]).failed(3, "sender: host: your program delivers");
+}
+
+#[test]
 fn what_was_not_sent_is_a_failure() {
     // Nobody listens once this is dropped.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
