@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use otp::{DeliveryState, Outcome, Service};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testing::carrier::{BOTH, Carrier, report, uuid};
 use testing::crew::{Crew, Shared};
 use testing::place::{Place, SERVERS};
@@ -107,6 +107,48 @@ fn of_eight_processes_one_sends_json() {
 #[test]
 fn of_eight_hosts_one_sends() {
     SERVERS.into_iter().for_each(drive_with_many_processes);
+}
+
+/// Codes to one number that all fall due at the same moment.
+const WAITING: usize = 20;
+
+/// How many SMS that number gets.
+const LIMIT: usize = 5;
+
+fn limit_among_processes(kind: &str) {
+    let _watchdog = Watchdog::new("limit_among_processes", 600);
+    let Some(place) = Place::new(kind, "workflow-limit") else { return };
+    let (carrier, memory) = (Carrier::start(), place.folder().join("memory"));
+    let limits = json!([{"count": LIMIT, "minutes": 1440}]);
+    let config = carrier.config(&place.repository, "").replace(r#""sendLimits":[]"#, &format!(r#""sendLimits":{limits}"#));
+    let clock = Arc::new(AtomicI64::new(T0));
+    let service = open_at(&config, &clock);
+    let roles: Vec<_> = (0..PROCESSES).map(|_| format!("{}|{config}", memory.display())).collect();
+    let mut crew = Crew::start(testing::here!("driver"), &roles, 1, &memory);
+    for token in 0..WAITING {
+        // To each Messenger one, which is no matter for the number.
+        let request = json!({"messengerId": format!("{token}"), "phoneNumber": "393331234567"}).to_string();
+        assert_eq!(service.create(&token.to_string(), Some(&request)).unwrap().outcome, Outcome::Ok);
+    }
+    clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
+    crew.shared.word(CLOCK).store(EXPIRY_SECONDS as u32, SeqCst);
+    loop {
+        crew.wait();
+        crew.wait();
+        if service.run_due().unwrap().next_due_in_milliseconds.is_none() {
+            break;
+        }
+    }
+    crew.finish();
+    assert_eq!(sms_count(&carrier.seen()), LIMIT, "{kind}");
+    let second: Vec<_> = (0..WAITING).map(|token| steps(&service, &token.to_string())[1].1).collect();
+    let count = |status| second.iter().filter(|found| **found == status).count();
+    assert_eq!((count(DeliveryState::Accepted), count(DeliveryState::Skipped)), (LIMIT, WAITING - LIMIT), "{kind}");
+}
+
+#[test]
+fn a_limit_is_exact_among_processes_that_drive() {
+    ["sqlite", "json"].into_iter().chain(SERVERS).for_each(limit_among_processes);
 }
 
 /// The timer, in two services, and a report at the same moment.

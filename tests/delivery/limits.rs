@@ -85,7 +85,9 @@ fn pump(service: &Service, round: usize, name: &str, random: &mut Random) -> usi
         }
         let mut request = json!({"phoneNumber": random.pick(&SPELLINGS)});
         if random.below(2) == 0 {
+            // A message that is not sent does not count on whoever it would have gone to.
             request["messengerId"] = random.draw().to_string().into();
+            request["channels"] = json!(["sms"]);
         }
         service.create(&token, Some(&request.to_string())).unwrap().outcome
     };
