@@ -65,7 +65,9 @@ impl Config {
         let is_long = |from: &str| from.chars().count() > SMS_SENDER_CHARACTERS && from.contains(char::is_alphabetic);
         let is_cut = |step: &StepConfig| step.channel == "sms" && step.from.as_deref().is_some_and(is_long);
         let cut = self.workflow.iter().enumerate().filter(|(_, step)| is_ours(step) && is_cut(step));
-        let told = |place| format!("workflow[{place}].from: a name that sends SMS has {SMS_SENDER_CHARACTERS} characters at most");
+        let told = |place| {
+            format!("workflow[{place}].from: a name that sends SMS has {SMS_SENDER_CHARACTERS} characters at most")
+        };
         cut.map(|(place, _)| told(place)).collect()
     }
 

@@ -120,7 +120,8 @@ fn limit_among_processes(kind: &str) {
     let Some(place) = Place::new(kind, "workflow-limit") else { return };
     let (carrier, memory) = (Carrier::start(), place.folder().join("memory"));
     let limits = json!([{"count": LIMIT, "minutes": 1440}]);
-    let config = carrier.config(&place.repository, "").replace(r#""sendLimits":[]"#, &format!(r#""sendLimits":{limits}"#));
+    let config =
+        carrier.config(&place.repository, "").replace(r#""sendLimits":[]"#, &format!(r#""sendLimits":{limits}"#));
     let clock = Arc::new(AtomicI64::new(T0));
     let service = open_at(&config, &clock);
     let roles: Vec<_> = (0..PROCESSES).map(|_| format!("{}|{config}", memory.display())).collect();

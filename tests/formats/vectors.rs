@@ -26,8 +26,9 @@ fn vectors_are_whole() {
         kinds.for_each(|kind| assert!(REPOSITORIES.contains(&kind.as_str()), "{}: {kind}", scenario.name));
         assert!(scenario.sender.as_ref().is_none_or(|sender| sender == "host"), "{}: sender", scenario.name);
         for step in &scenario.steps {
-            let is_text =
-                ["config", "request", "report"].iter().any(|name| step.arguments.get(*name).is_some_and(|it| it.is_string()));
+            let is_text = ["config", "request", "report"]
+                .iter()
+                .any(|name| step.arguments.get(*name).is_some_and(|it| it.is_string()));
             assert!(!is_text || step.raw, "{}: {} takes a text but is not raw", scenario.name, step.call);
             assert!(!step.raw || step.capture.is_empty(), "{}: a raw step captures", scenario.name);
         }

@@ -105,7 +105,8 @@ impl Delivery {
 
     /// Whether a step is for a function of your program and may have to wait for the one before it.
     pub fn waits_for_program(&self) -> bool {
-        let follows = self.steps.iter().skip(1).filter_map(|step| self.sender(step)).any(|sender| sender.kind == "host");
+        let follows =
+            self.steps.iter().skip(1).filter_map(|step| self.sender(step)).any(|sender| sender.kind == "host");
         follows && self.steps.iter().any(|step| self.condition(step).is_some())
     }
 
