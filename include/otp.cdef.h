@@ -73,9 +73,7 @@ otp_result otp_report(otp_service *service,
                       char *reply,
                       size_t reply_size);
 otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
-otp_result otp_metrics(otp_service *service,
-                       char *reply,
-                       size_t reply_size);
+otp_result otp_metrics(otp_service *service, char *reply, size_t reply_size);
 otp_result otp_copy(otp_service *service,
                     const char *repository,
                     const char *options,

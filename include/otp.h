@@ -93,7 +93,8 @@
  * Log events. An otp_log_fn gets one JSON object. `time`: RFC 3339, UTC, with milliseconds. `level`: 1 error, 2
  * warning, 3 info, 4 debug. `event`: what was done, such as "create" or "verify". `result`: a name. `record`: a
  * pseudonym of the token, from which nobody gets back to it. `client`: a pseudonym of a request's `client`. `channel`
- * and `state`: of a step; an event "send" says what came of sending its message, an event "report" what a webhook said.
+ * and `state`: of a step; an event "send" says what came of sending its message, an event "report" what a webhook or
+ * otp_report() said.
  * A "send" that failed has `cause` and what is known of `httpStatus` and `vendorCode`. `size`: of an event "store", the
  * bytes of the repository's `-wal`, which cannot be reused while another program reads the database without end; the
  * event comes at 64 MiB and at each doubling, and from 256 MiB on nothing more is written. What strangers can cause is
@@ -167,8 +168,12 @@ typedef int32_t otp_result;
  * - `user_data`: as given to otp_on_send().
  * - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
  *   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `text` (what to send),
- *   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text). It holds the code:
- *   keep it out of logs.
+ *   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text), `sender` (the name of
+ *   the step's sender; absent where senders have none), `clientRef` (by which otp_report() names the message: 1 to 100
+ *   characters). It holds the code: keep it out of logs.
+ *
+ * The first step is sent by otp_create() or otp_resend(). A later one may be sent by whatever call goes on with the
+ * workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`.
  *
  * Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
  * code stays good.
@@ -493,12 +498,12 @@ void otp_close(otp_service *service);
  * - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
  * - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
  *
- * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via`, `dispatchUuid` or `messageUuid`,
- * `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
+ * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via` (what the newest step's sender is: its
+ * `type`), `sender` (its name in `senders`), `dispatchUuid` or `messageUuid`, `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
  * "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
  * least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
  * has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
- * has the members of the message as well: see otp_send_fn.
+ * has the members of the message as well, but no `clientRef`: see otp_send_fn.
  *
  * Results:
  * - OTP_OK: the code is stored, and its message is on its way.
@@ -682,9 +687,9 @@ OTP_NODISCARD otp_result otp_cancel(otp_service *service, const char *token, cha
  *
  * Reply: `token`; `state`, the first that holds of "checked", "cancelled", "locked", "expired", "pending";
  * `creationDate`, `expiryDate`, `isChecked`, `checkDate` (RFC 3339, UTC, with milliseconds); `attemptsLeft`;
- * `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `messageUuid`, `status`, `at`, `error`}.
- * It lists the steps that began, those "skipped" because there was no address, and with sender "messages" those
- * "stopped", once no further step begins.
+ * `delivery` as for otp_create(), and in it `steps`: an array of {`channel`, `sender`, `messageUuid`, `status`, `at`,
+ * `error`}. It lists the steps that began, those "skipped" because there was no address or a send limit was reached,
+ * and those "stopped", once no further step begins: not with "dispatch" and "none".
  *
  * Results:
  * - OTP_OK: whatever the state.
@@ -820,14 +825,14 @@ otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
  * absent: read it with 0 for `absent`.
  * - `calls.CALL.RESULT`: the calls that came to a result, such as `calls.create.OTP_OK`. CALL is "create", "resend"
  *   (with otp_resend_channel()), "not_sent", "verify" (with otp_verify_context()), "cancel", "status", "webhook",
- *   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not counted.
- *   Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
+ *   "report" or "run_due" (with the rounds of `background`). A call without a service or with too small a reply is not
+ *   counted. Nor are the calls for operators: otp_copy(), otp_subject(), otp_unlock(), otp_erase(), and this one.
  * - `send.SENDER.accepted`, `refused`, `failed`, `in_doubt`: what came of each message, such as
  *   `send.messages.accepted`: taken; refused by the carrier (OTP_REFUSED); certainly not sent (OTP_E_SEND); perhaps
  *   sent (OTP_E_IN_DOUBT). SENDER is a name in `senders`, or else `sender.type`. With "none" there is nothing to count.
  * - `reports.submitted`, `reports.delivered`, `reports.read`, `reports.rejected`, `reports.undeliverable`,
- *   `reports.failed`: the steps that reports moved so far. `reports.duplicate`: reports that said nothing new. `reports.unknown`: those about no
- *   delivery of this repository.
+ *   `reports.failed`: the steps that reports moved so far, by otp_webhook() and otp_report(). `reports.duplicate`:
+ *   reports that said nothing new. `reports.unknown`: those about no delivery of this repository.
  * - `store.operations`: transactions and reads of the repository. `store.microseconds`: how long they took, waiting
  *   for others included. `store.busy`: those that came to OTP_E_BUSY. `store.failed`: those that the repository
  *   failed, or a row that is damaged.
@@ -848,10 +853,7 @@ otp_result otp_run_due(otp_service *service, char *reply, size_t reply_size);
  * printf("%ld codes sent\n", (long)otp_reply_integer(reply, "calls.create.OTP_OK", 0));
  * ```
  */
-OTP_NODISCARD
-otp_result otp_metrics(otp_service *service,
-                       char *reply,
-                       size_t reply_size);
+OTP_NODISCARD otp_result otp_metrics(otp_service *service, char *reply, size_t reply_size);
 
 /**
  * Copies the whole repository, all namespaces, into another one: a backup, or a move. For operators.
@@ -967,7 +969,7 @@ OTP_NODISCARD otp_result otp_erase(otp_service *service, const char *recipient, 
  *
  * Results:
  * - OTP_OK: set.
- * - OTP_E_UNSUPPORTED: the sender is another one.
+ * - OTP_E_UNSUPPORTED: no sender is "host".
  * - OTP_E_ARGUMENT, OTP_E_STORE.
  *
  * Example:
