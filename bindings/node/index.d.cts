@@ -331,8 +331,6 @@ export interface Message {
   /** Rounded down. */
   expiresInSeconds: number;
   locale?: string;
-  /** The name of the step's sender, where senders have names. */
-  sender?: string;
 }
 
 /** A code that was created or sent again. The message is there with sender type `none` only. */

@@ -44,7 +44,7 @@ use crate::metrics::Call;
 /// "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
 /// least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
 /// has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
-/// has the members of the message as well, but no `clientRef`: see otp_send_fn.
+/// has the members of the message as well, but neither `sender` nor `clientRef`: see otp_send_fn.
 ///
 /// Results:
 /// - OTP_OK: the code is stored, and its message is on its way.

@@ -122,17 +122,19 @@ static void no_function(void) {
 }
 
 static void messages_have_members(void) {
-  char expected[256];
+  char expected[512], reference[101];
 
   open_host(HOST ", \"workflow\": [{\"channel\": \"email\", \"template\": \"mail {code}\"},"
                  " {\"channel\": \"sms\", \"from\": \"ACME\"}],"
                  " \"message\": {\"it\": \"Codice {code}\", \"en\": \"Code {code}\"}",
             1, 2);
   EXPECT(OTP_E_SEND, create("t/1", "{" PHONE ", \"locale\": \"it-CH\"}"));
+  CHECK(otp_reply_text(last, "clientRef", reference, sizeof reference) > 0);
   snprintf(expected, sizeof expected,
            "{\"token\":\"t/1\",\"channel\":\"sms\",\"to\":\"393331234567\",\"from\":\"ACME\",\"text\":\"Codice %s\","
-           "\"code\":\"%s\",\"expiresInSeconds\":300,\"locale\":\"it\"}",
-           code, code);
+           "\"code\":\"%s\",\"expiresInSeconds\":300,\"locale\":\"it\","
+           "\"clientRef\":\"%s\"}",
+           code, code, reference);
   if (!CHECK(strcmp(last, expected) == 0))
     fprintf(stderr, "  %s\n  %s\n", last, expected);
   for_sms = 1;

@@ -31,9 +31,9 @@ CASES: List[Tuple[Callable[[bytes], Any], Dict[str, Any], Any]] = [
     (
         _replies.created,
         {"expiresInSeconds": 9, "attemptsLeft": 3, "delivery": DELIVERY, "channel": "sms", "to": "39", "from": "A",
-         "text": "Code 1234", "code": "1234", "locale": "it", "sender": "two"},
+         "text": "Code 1234", "code": "1234", "locale": "it"},
         libotp.Created(9, 3, Delivery("messages", "read", "sms", "m", "d", (), "two"), "sms", "39", "A", "Code 1234",
-                       "1234", "it", "two"),
+                       "1234", "it"),
     ),
     (
         _replies.created,

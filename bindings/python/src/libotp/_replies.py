@@ -95,8 +95,6 @@ class Created(Reply):
     text: Optional[str] = field(default=None, repr=False)
     code: Optional[str] = field(default=None, repr=False)
     locale: Optional[str] = None
-    #: The name of the step's sender, where senders have names.
-    sender: Optional[str] = None
 
 
 @read_later
@@ -272,7 +270,6 @@ def _created(reply: Mapping[str, Any]) -> Dict[str, Any]:
         "text": reply.get("text"),
         "code": reply.get("code"),
         "locale": reply.get("locale"),
-        "sender": reply.get("sender"),
     }
 
 
