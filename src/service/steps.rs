@@ -80,4 +80,23 @@ impl Core {
         let timeout_ms = newest.map_or(0, |step| self.config.timeout_ms(step));
         workflow::claim(record, now, now.plus(timeout_ms + CLAIM_MARGIN_MS));
     }
+
+    /// Goes on with a record. What cannot be begun here, since it is another tenant's or for a function that is not set,
+    /// is left to others, and due at once.
+    pub(super) fn leave_due<T: Default>(
+        &self,
+        record: &mut Record,
+        now: Time,
+        go_on: impl FnOnce(&mut Record) -> Result<T>,
+    ) -> Result<T> {
+        let before = record.delivery.clone();
+        let gone_on = go_on(record);
+        match gone_on {
+            Err(error) if error.is_of_one_row() => {
+                record.delivery = Delivery { due: Some(now), ..before };
+                Ok(T::default())
+            }
+            gone_on => gone_on,
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::block::RowKey;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::record::{Delivery, Record};
+use crate::record::Record;
 use crate::reply::RunDueReply;
 use crate::repository::Transaction;
 use crate::tenant;
@@ -247,24 +247,5 @@ impl Core {
             return Ok(None);
         }
         self.leave_due(record, now, |record| self.begin_step(transaction, row, record, ways, now))
-    }
-
-    /// Goes on with a record. What cannot be begun here, since it is another tenant's or for a function that is not set,
-    /// is left to others, and due at once.
-    pub(super) fn leave_due<T: Default>(
-        &self,
-        record: &mut Record,
-        now: Time,
-        go_on: impl FnOnce(&mut Record) -> Result<T>,
-    ) -> Result<T> {
-        let before = record.delivery.clone();
-        let gone_on = go_on(record);
-        match gone_on {
-            Err(error) if error.is_of_one_row() => {
-                record.delivery = Delivery { due: Some(now), ..before };
-                Ok(T::default())
-            }
-            gone_on => gone_on,
-        }
     }
 }
