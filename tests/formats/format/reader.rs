@@ -213,14 +213,14 @@ impl Bytes<'_> {
         let count = if flags & 4 != 0 { self.integer() } else { 0 };
         let remembered = (0..count).map(|_| self.code(code.subject)).collect();
         let _deliveries = self.integer();
-        for _ in 0..self.integer() / 5 {
+        for _ in 0..self.integer() / 7 {
             if self.byte() == 0 {
                 let length = self.integer();
                 self.take(length as usize);
             }
             let status = self.byte();
             self.near(code.created);
-            for _ in 0..(status >> 4 & 1) + (status >> 5 & 1) {
+            for _ in 0..(status >> 4 & 1) + (status >> 5 & 1) + (status >> 6 & 1) {
                 let length = self.integer();
                 self.take(length as usize);
             }
