@@ -499,12 +499,13 @@ void otp_close(otp_service *service);
  * - `client`: who asks, such as an IP address, for your log: 1 to 256 bytes.
  * - `code`: a code of your own, only with `ownCodes`: 4 to 16 printable ASCII characters, not blanks and `-` alone.
  *
- * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via` (what the newest step's sender is: its
- * `type`), `sender` (its name in `senders`), `dispatchUuid` or `messageUuid`, `channel`, `state`}. A state is "sending", "accepted", "submitted", "delivered", "read", "rejected",
- * "undeliverable", "failed", "in_doubt", "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at
- * least 1; absent where waiting does not help) and `locked` ("code", "subject" or "disabled"). A message that failed
- * has what is known of `httpStatus`, `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply
- * has the members of the message as well, but neither `sender` nor `clientRef`: see otp_send_fn.
+ * Reply: `expiresInSeconds` (rounded down), `attemptsLeft`, `delivery` {`via` (what the newest step's sender is:
+ * its `type`), `sender` (its name in `senders`), `dispatchUuid` or `messageUuid`, `channel`, `state`}. A state is
+ * "sending", "accepted", "submitted", "delivered", "read", "rejected", "undeliverable", "failed", "in_doubt",
+ * "skipped" or "stopped". A refusal has `retryAfterSeconds` (rounded up, at least 1; absent where waiting does not
+ * help) and `locked` ("code", "subject" or "disabled"). A message that failed has what is known of `httpStatus`,
+ * `vendorCode`, `vendorTitle` and `retryAfterSeconds`. With sender "none" the reply has the members of the message
+ * as well, but neither `sender` nor `clientRef`: see otp_send_fn.
  *
  * Results:
  * - OTP_OK: the code is stored, and its message is on its way.
