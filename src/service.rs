@@ -14,6 +14,7 @@ mod pace;
 mod passed;
 mod people;
 mod plan;
+mod recipients;
 mod reference;
 mod replies;
 mod report;

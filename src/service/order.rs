@@ -76,22 +76,6 @@ impl Core {
         recipients
     }
 
-    /// The hash under which sends to an address are counted. The name of a channel is no part of it: an erase must
-    /// find addresses of channels that the workflow does not have any more.
-    pub(super) fn recipient(&self, kind: &AddressKind, text: &str) -> Recipient {
-        let kind = match kind {
-            AddressKind::Phone => "phone",
-            AddressKind::Messenger => "messenger",
-            AddressKind::Channel(_) => "address",
-        };
-        self.keys.index(kind, &self.config.namespace, text)
-    }
-
-    /// The same for the messages by one channel alone.
-    pub(super) fn recipient_by(&self, channel: &str, recipient: &Recipient) -> Recipient {
-        self.keys.index("recipient by channel", &self.config.namespace, &format!("{channel} {recipient}"))
-    }
-
     /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.
     fn subject(&self, token: &str, request: &Request) -> Subject {
         if let Some(subject) = &request.subject {
