@@ -85,13 +85,15 @@ const BOTH: &[Via] = &[Via::Dispatch, Via::Messages];
 
 impl Known {
     /// Vonage, Messages API: Messenger takes 640 characters, SMS and Viber 1000 (RCS 3072, WhatsApp 4096, more than any
-    /// text has here). Dispatch is older than RCS.
-    const ALL: [Known; 5] = [
+    /// text has here). Dispatch is older than RCS. Vonage makes no calls
+    /// here.
+    const ALL: [Known; 6] = [
         Known::new("messenger", Goes::ToMessenger, Some(640)),
         Known { is_read: false, ..Known::new("sms", Goes::ToPhone, Some(1000)) },
         Known::new("whatsapp", Goes::ToPhone, None),
         Known { dispatch_name: "viber_service_msg", ..Known::new("viber_service", Goes::ToPhone, Some(1000)) },
         Known { carriers: &[Via::Messages], ..Known::new("rcs", Goes::ToPhone, None) },
+        Known { is_read: false, carriers: &[], ..Known::new("voice", Goes::ToPhone, None) },
     ];
 
     const fn new(name: &'static str, address: Goes, most_characters: Option<usize>) -> Self {

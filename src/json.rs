@@ -1,7 +1,7 @@
 //! JSON as a tree that keeps what others lose: repeated members, the order of members, whole numbers. Its texts are
 //! wiped on drop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -91,6 +91,39 @@ impl Value {
             Value::List(items) => items.get(name.parse::<usize>().ok()?),
             _ => None,
         })
+    }
+}
+
+impl Value {
+    /// A number, true, false or null as JSON writes it; none of anything else.
+    pub fn scalar(&self) -> Option<String> {
+        match self {
+            Value::Null => Some("null".to_owned()),
+            Value::Flag(flag) => Some(flag.to_string()),
+            Value::Integer(integer) => Some(integer.to_string()),
+            Value::Number(number) => serde_json::to_string(number).ok(),
+            Value::Text(_) | Value::List(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// The same, or a text in quotes.
+    pub fn scalar_or_text(&self) -> Option<String> {
+        match self {
+            Value::Text(text) => serde_json::to_string(text.as_str()).ok(),
+            other => other.scalar(),
+        }
+    }
+
+    /// Whether an object in it has a member twice.
+    pub fn repeats(&self) -> bool {
+        match self {
+            Value::Object(members) => {
+                let mut names = BTreeSet::new();
+                members.iter().any(|(name, value)| !names.insert(name.as_str()) || value.repeats())
+            }
+            Value::List(items) => items.iter().any(Value::repeats),
+            _ => false,
+        }
     }
 }
 

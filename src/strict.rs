@@ -136,6 +136,21 @@ impl Node {
         matches!(self.value, Value::Object(_))
     }
 
+    /// Whether the value is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
+    /// A number, true, false or null as JSON writes it.
+    pub fn scalar(&self) -> Option<String> {
+        self.value.scalar()
+    }
+
+    /// The same, or a text in quotes.
+    pub fn scalar_or_text(&self) -> Option<String> {
+        self.value.scalar_or_text()
+    }
+
     /// The value as a text without NUL, which no C string can hold.
     pub fn text(&self) -> Result<&str> {
         match &self.value {

@@ -104,6 +104,11 @@ export interface Config {
    */
   defaultCountry?: string;
   sender?: Sender;
+  /**
+   * Several senders by name, instead of `sender`: {"NAME": {"type": ...}}. A name is a lower-case letter, then
+   * letters, digits or _, 16 in all. "dispatch" and "none" stand alone. 1 to 8; default none.
+   */
+  senders?: Record<string, Sender>;
   workflow?: Step[];
   /**
    * Whether a thread of the service does what otp_run_due() does: see "Threads". Default false.
@@ -184,10 +189,10 @@ export interface SubjectFailures {
 export interface Sender {
   /**
    * Who delivers. "console" prints to standard error, for development. "host" calls the function of otp_on_send().
-   * "none" puts the message into the reply, for you to send. "messages" and "dispatch" are the carrier Vonage.
-   * Default "console" without `sender`; needed in it.
+   * "none" puts the message into the reply, for you to send. "messages" and "dispatch" are the carrier Vonage,
+   * "http" is any other, by a request that you describe. Default "console" without `sender`; needed in it.
    */
-  type?: "console" | "host" | "none" | "messages" | "dispatch";
+  type?: "console" | "host" | "none" | "messages" | "dispatch" | "http";
   /**
    * The carrier's application, for requests with a signed token. 1 to 256 visible ASCII characters; default none.
    */
@@ -217,16 +222,80 @@ export interface Sender {
    * The time for all requests of one call. 1 to 120; default 10.
    */
   timeoutSeconds?: number;
+  /**
+   * With "http": where requests go. Scheme, host and port are literal; path and query may have placeholders.
+   * http:// is for loopback alone, decided after the look-up. No redirect is followed, no proxy used. Default none;
+   * needed with "http".
+   */
+  url?: string;
+  /**
+   * With "http". "GET" has no body: it needs `query`. Default "POST".
+   */
+  method?: "POST" | "PUT" | "GET";
+  /**
+   * With "http": further headers. Their values are literal: {{ and }} are braces, and a placeholder is refused. Up
+   * to 16 of printable ASCII; default none.
+   */
+  headers?: Record<string, string>;
+  /**
+   * With "http": name and password of the account. Not together with `bearer`. Default none.
+   */
+  basic?: { user: string; password: string };
+  /**
+   * With "http": the token of the account. 1 to 4096 visible ASCII characters; default none.
+   */
+  bearer?: string;
+  /**
+   * With "http": the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {channel}, {locale}
+   * ("en" where none was asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME},
+   * each encoded for its place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text. {text} or {code}
+   * must be there. Default none; one of `json`, `form` and `query` is needed with "http".
+   */
+  json?: unknown;
+  /**
+   * With "http": the body as a form: names with texts as in `json`, numbers, true, false, {"$json": tree}, or lists
+   * of these. Default none.
+   */
+  form?: Record<string, unknown>;
+  /**
+   * With "http": the same in the URL, without a body. A code in it is a warning: servers and proxies write URLs
+   * into logs. Default none.
+   */
+  query?: Record<string, unknown>;
+  /**
+   * With "http": answers that say that the message was taken: statuses, of 200 to 299, and {"path": [values]}, such
+   * as {"messages.0.status": ["0"]}. Paths decide before statuses; an answer that says two things, or none, leaves
+   * the message in doubt. Default 200 to 299.
+   */
+  accepted?: (number | Record<string, unknown[]>)[];
+  /**
+   * With "http": the same for a message that was certainly not taken, and that another try may bring: up to 3 tries
+   * within the time. Default none.
+   */
+  notTaken?: (number | Record<string, unknown[]>)[];
+  /**
+   * With "http": the same for one that is certainly not going to be taken: the next step begins. Default none.
+   */
+  refused?: (number | Record<string, unknown[]>)[];
+  /**
+   * With "http": the path in a good answer to the message's identifier, by which otp_report() finds it too. Default
+   * none.
+   */
+  messageId?: string;
 }
 
 /** A step of the workflow. */
 export interface Step {
   /**
-   * The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or, with "messages",
-   * "rcs". 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms"; needed in a
-   * step.
+   * The channel of a step. With Vonage "messenger", "sms", "whatsapp", "viber_service" or, with "messages", "rcs".
+   * "voice" is a call, with any sender but Vonage. 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default
+   * "messenger", then "sms"; needed in a step.
    */
   channel: string;
+  /**
+   * The name of the step's sender, where there are several. Default the only one.
+   */
+  sender?: string;
   /**
    * The sender's address. With a carrier a step without one is left out, with a warning. 1 to 64 bytes; default
    * "NEXMO" for SMS with a carrier, else none.
@@ -237,9 +306,10 @@ export interface Step {
    */
   expiryTime?: number;
   /**
-   * What makes the next step needless. Default "read"; "delivered" for SMS.
+   * What makes the next step needless. "verified" needs no report, and works with every sender but "dispatch".
+   * Default with Vonage "read", "delivered" for SMS; else none.
    */
-  conditionStatus?: "read" | "delivered";
+  conditionStatus?: "read" | "delivered" | "verified";
   /**
    * A text of the step's own; for WhatsApp through a carrier also the name of an approved template. Default
    * `message`.

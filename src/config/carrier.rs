@@ -1,6 +1,6 @@
 //! The carrier's options of `sender`: credentials and where requests go.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use zeroize::Zeroizing;
 
@@ -8,6 +8,7 @@ use super::private_key::PrivateKey;
 use super::secret;
 use super::storage::absolute;
 use crate::error::Result;
+use crate::names;
 use crate::strict::{Object, is_host_name, is_visible_ascii};
 
 const DEFAULT_BASE_URL: &str = "https://api.nexmo.com";
@@ -116,23 +117,30 @@ fn is_base_url(url: &str) -> bool {
     if !is_visible_ascii(rest) || rest.contains(['?', '#', '\\']) {
         return false;
     }
-    let Some((host, is_loopback)) = split_host(authority) else { return false };
-    let port_is_valid = match authority.strip_prefix(host) {
-        Some("") => true,
-        Some(port) => port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)),
-        None => false,
-    };
-    port_is_valid && (scheme == "https" || (scheme == "http" && is_loopback))
+    let Some(host) = split_authority(authority) else { return false };
+    let is_loopback = host == "localhost" || names::address(host).is_some_and(|address| address.is_loopback());
+    scheme == "https" || (scheme == "http" && is_loopback)
 }
 
-/// The host before an optional port, brackets included, and whether it is this machine.
-fn split_host(authority: &str) -> Option<(&str, bool)> {
+/// The host of `HOST` or `HOST:PORT`, brackets included.
+pub fn split_authority(authority: &str) -> Option<&str> {
+    let host = split_host(authority)?;
+    let port_is_valid = match authority.strip_prefix(host)? {
+        "" => true,
+        // A sign is no part of a port, whatever a number may begin with.
+        port => port.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }),
+    };
+    port_is_valid.then_some(host)
+}
+
+/// The host before an optional port, brackets included.
+fn split_host(authority: &str) -> Option<&str> {
     if authority.starts_with('[') {
         let (bracketed, _) = authority.split_at_checked(authority.find(']')? + 1)?;
-        let address: Ipv6Addr = bracketed.trim_matches(['[', ']']).parse().ok()?;
-        return Some((bracketed, address.is_loopback()));
+        let address: &str = bracketed.strip_prefix('[')?.strip_suffix(']')?;
+        return address.parse::<Ipv6Addr>().is_ok().then_some(bracketed);
     }
-    let host = authority.split(':').next().filter(|host| is_host_name(host))?;
-    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    Some((host, is_loopback))
+    authority.split(':').next().filter(|host| is_host_name(host))
 }

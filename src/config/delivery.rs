@@ -36,6 +36,12 @@ pub fn read_workflow(
     let left_out: Vec<_> = steps.extract_if(.., |step| step.from.is_none() && reader.needs_from(step)).collect();
     let left_out = left_out.iter().map(|step| format!("workflow: step {} is left out: it has no from", step.channel));
     reader.warnings.extend(left_out);
+    for (place, step) in steps.iter().enumerate().filter(|(_, step)| step.from.is_none()) {
+        if senders.get(step.sender).and_then(|sender| sender.http.as_ref()).is_some_and(|http| http.needs_from()) {
+            return Err(root
+                .error("workflow", &format!("step {} has no from, and its sender's request has {{from}}", place + 1)));
+        }
+    }
     if steps.is_empty() { Err(root.error("workflow", "no step has a from")) } else { Ok(steps) }
 }
 
@@ -136,6 +142,11 @@ impl Reader<'_> {
         }
         if via == Via::Console && condition != Condition::Verified {
             self.warnings.push(node.error("sender console brings no receipts").detail().to_owned());
+        }
+        let http = self.senders.get(step.sender).and_then(|sender| sender.http.as_ref());
+        if condition != Condition::Verified && http.is_some_and(|http| !http.can_be_reported()) {
+            let warning = "no report finds a message: the sender has neither messageId nor {ref}";
+            self.warnings.push(node.error(warning).detail().to_owned());
         }
         step.condition = Some(condition).filter(|_| via != Via::None);
         Ok(())

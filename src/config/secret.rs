@@ -57,6 +57,12 @@ pub fn resolve(node: Node) -> Result<Node> {
     Ok(node.with_text(secret))
 }
 
+/// The same, and whether it was read from elsewhere: then it is no template.
+pub fn resolve_noting(node: Node) -> Result<(Node, bool)> {
+    let is_elsewhere = node.text().is_ok_and(|text| text.starts_with("file:") || text.starts_with("env:"));
+    Ok((resolve(node)?, is_elsewhere))
+}
+
 fn read_file(node: &Node, path: &str) -> Result<Zeroizing<String>> {
     let bytes = files::read_given(Path::new(path), MAX_SECRET_BYTES).map_err(|failure| {
         let cause =

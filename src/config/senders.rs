@@ -1,6 +1,9 @@
 //! `sender` and `senders`: who delivers.
 
+use std::sync::Arc;
+
 use super::carrier::CarrierConfig;
+use super::http::HttpConfig;
 use crate::channel::is_sender_name;
 use crate::clock::SECOND_MS;
 use crate::error::Result;
@@ -8,7 +11,7 @@ use crate::limits::{MOST_SENDERS, SENDER_NAME_BYTES};
 use crate::record::Via;
 use crate::strict::{Node, Object};
 
-const KINDS: [Via; 5] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages];
+const KINDS: [Via; 6] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages, Via::Http];
 
 const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
 
@@ -22,6 +25,8 @@ pub struct SenderConfig {
     pub timeout_ms: u64,
     /// With a carrier, until it is opened: how it is reached.
     pub access: Option<Access>,
+    /// With `http`: what its requests hold, by which messages are checked before anything is stored.
+    pub http: Option<Arc<HttpConfig>>,
 }
 
 /// How a carrier is reached.
@@ -32,13 +37,17 @@ pub enum Access {
 
 impl SenderConfig {
     const fn of(via: Via) -> Self {
-        Self { name: None, via, timeout_ms: DEFAULT_TIMEOUT_MS, access: None }
+        Self { name: None, via, timeout_ms: DEFAULT_TIMEOUT_MS, access: None, http: None }
     }
 
     /// What is allowed and yet not advisable about it.
     pub fn warning(&self) -> Option<String> {
-        let Access::Vonage(carrier) = self.access.as_ref()?;
-        carrier.warning().map(|warning| format!("{}.{warning}", self.option()))
+        let warning = match (&self.http, &self.access) {
+            (Some(http), _) => http.warning(),
+            (None, Some(Access::Vonage(carrier))) => carrier.warning(),
+            (None, None) => None,
+        };
+        warning.map(|warning| format!("{}.{warning}", self.option()))
     }
 
     /// The option that has it.
@@ -100,6 +109,7 @@ fn read_sender(node: Node, name: Option<String>) -> Result<SenderConfig> {
         Via::Dispatch | Via::Messages => Some(Access::Vonage(CarrierConfig::read(&mut options)?)),
         _ => None,
     };
+    let http = if via == Via::Http { Some(Arc::new(HttpConfig::read(&mut options)?)) } else { None };
     options.finish()?;
-    Ok(SenderConfig { name, via, timeout_ms, access })
+    Ok(SenderConfig { name, via, timeout_ms, access, http })
 }

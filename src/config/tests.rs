@@ -1,4 +1,5 @@
 mod delivery;
+mod http;
 mod options;
 mod secret;
 mod typed;

@@ -89,7 +89,8 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `defaultCountry` (default none): The calling code, such as "39", with which a number without + or 00 is read.
 /// - `sender.type` (default "console" without `sender`; needed in it): Who delivers. "console" prints to standard
 ///   error, for development. "host" calls the function of otp_on_send(). "none" puts the message into the reply,
-///   for you to send. "messages" and "dispatch" are the carrier Vonage.
+///   for you to send. "messages" and "dispatch" are the carrier Vonage, "http" is any other, by a request that you
+///   describe.
 /// - `sender.applicationId` (1 to 256 visible ASCII characters; default none): The carrier's application, for
 ///   requests with a signed token.
 /// - `sender.privateKey` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
@@ -100,14 +101,43 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
 /// - `sender.baseUrl` (default `https://api.nexmo.com`): Where requests go. http:// is for this machine alone.
 /// - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
+/// - `sender.url` (default none; needed with "http"): With "http": where requests go. Scheme, host and port are
+///   literal; path and query may have placeholders. http:// is for loopback alone, decided after the look-up. No
+///   redirect is followed, no proxy used.
+/// - `sender.method` (default "POST"): With "http". "GET" has no body: it needs `query`.
+/// - `sender.headers` (up to 16 of printable ASCII; default none): With "http": further headers. Their values are
+///   literal: {{ and }} are braces, and a placeholder is refused.
+/// - `sender.basic` (default none): With "http": name and password of the account. Not together with `bearer`.
+/// - `sender.bearer` (1 to 4096 visible ASCII characters; default none): With "http": the token of the account.
+/// - `sender.json` (default none; one of `json`, `form` and `query` is needed with "http"): With "http": the body
+///   as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {channel}, {locale} ("en" where none was
+///   asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its
+///   place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text. {text} or {code} must be there.
+/// - `sender.form` (default none): With "http": the body as a form: names with texts as in `json`, numbers, true,
+///   false, {"$json": tree}, or lists of these.
+/// - `sender.query` (default none): With "http": the same in the URL, without a body. A code in it is a warning:
+///   servers and proxies write URLs into logs.
+/// - `sender.accepted` (default 200 to 299): With "http": answers that say that the message was taken: statuses, of
+///   200 to 299, and {"path": [values]}, such as {"messages.0.status": ["0"]}. Paths decide before statuses; an
+///   answer that says two things, or none, leaves the message in doubt.
+/// - `sender.notTaken` (default none): With "http": the same for a message that was certainly not taken, and that
+///   another try may bring: up to 3 tries within the time.
+/// - `sender.refused` (default none): With "http": the same for one that is certainly not going to be taken: the
+///   next step begins.
+/// - `sender.messageId` (default none): With "http": the path in a good answer to the message's identifier, by
+///   which otp_report() finds it too.
+/// - `senders` (1 to 8; default none): Several senders by name, instead of `sender`: {"NAME": {"type": ...}}. A
+///   name is a lower-case letter, then letters, digits or _, 16 in all. "dispatch" and "none" stand alone.
 /// - `workflow[].channel` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then "sms";
-///   needed in a step): The channel of a step. With a carrier "messenger", "sms", "whatsapp", "viber_service" or,
-///   with "messages", "rcs".
+///   needed in a step): The channel of a step. With Vonage "messenger", "sms", "whatsapp", "viber_service" or, with
+///   "messages", "rcs". "voice" is a call, with any sender but Vonage.
+/// - `workflow[].sender` (default the only one): The name of the step's sender, where there are several.
 /// - `workflow[].from` (1 to 64 bytes; default "NEXMO" for SMS with a carrier, else none): The sender's address.
 ///   With a carrier a step without one is left out, with a warning.
 /// - `workflow[].expiryTime` (15 to 86400; default 120): How many seconds a step waits for `conditionStatus` before
 ///   the next one begins.
-/// - `workflow[].conditionStatus` (default "read"; "delivered" for SMS): What makes the next step needless.
+/// - `workflow[].conditionStatus` (default with Vonage "read", "delivered" for SMS; else none): What makes the next
+///   step needless. "verified" needs no report, and works with every sender but "dispatch".
 /// - `workflow[].template` (default `message`): A text of the step's own; for WhatsApp through a carrier also the
 ///   name of an approved template.
 /// - `background` (default false): Whether a thread of the service does what otp_run_due() does: see "Threads".

@@ -75,6 +75,8 @@ mod tests {
             locale: None,
             sender: None,
             client_ref: None,
+            minutes: 0,
+            params: Vec::new(),
         }
     }
 

@@ -2,7 +2,9 @@
 
 pub mod console;
 pub mod host;
+pub(crate) mod http;
 pub(crate) mod vonage;
+mod wire;
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -35,6 +37,12 @@ pub struct Message {
     /// By what a report names it, where the host's function delivers: 1 to 100 characters, opaque.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ref: Option<String>,
+    /// For a sender that fills them in: the minutes that the code is good, rounded up.
+    #[serde(skip)]
+    pub(crate) minutes: u64,
+    /// For a sender that fills them in: the request's values.
+    #[serde(skip)]
+    pub(crate) params: Vec<(String, String)>,
 }
 
 /// What became of a message.

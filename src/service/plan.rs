@@ -12,7 +12,7 @@ use crate::config::StepConfig;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::record::Record;
-use crate::sender::Message;
+use crate::sender::{Message, http};
 use crate::workflow::PlannedStep;
 
 /// What the messages of a code are made of.
@@ -162,7 +162,8 @@ impl Core {
         let rendered =
             self.config.texts.render(step, envelope.locale.as_deref(), code, minutes_left, &envelope.params)?;
         let in_reply = self.config.hands_over();
-        Ok(Message {
+        let http = self.config.senders.get(step.sender).and_then(|sender| sender.http.as_ref());
+        let message = Message {
             token: token.to_owned(),
             channel: step.channel.clone(),
             to,
@@ -173,6 +174,12 @@ impl Core {
             locale: rendered.locale,
             sender: self.sender_name(step).filter(|_| !in_reply),
             client_ref: None,
-        })
+            minutes: minutes_left,
+            params: if http.is_some() { envelope.params.clone() } else { Vec::new() },
+        };
+        if let Some(http) = http {
+            http::check(http, &message, envelope.locale.as_deref())?;
+        }
+        Ok(message)
     }
 }

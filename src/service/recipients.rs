@@ -1,4 +1,4 @@
-//! Under which hashes messages count.
+//! On whom messages are counted.
 
 use super::Core;
 use crate::block::Recipient;

@@ -12,6 +12,7 @@ use crate::hooks;
 use crate::record::Via;
 use crate::sender::console::Console;
 use crate::sender::host::SendFn;
+use crate::sender::http::HttpCarrier;
 use crate::sender::vonage::{Carrier, Leg};
 use crate::sender::{Answer, Message, Sender as _};
 
@@ -21,6 +22,8 @@ pub enum OpenSender {
     Console(Console),
     /// Vonage.
     Vonage(Carrier),
+    /// Any carrier.
+    Http(HttpCarrier),
     /// The host, by its function or from the reply.
     Host,
 }
@@ -53,6 +56,9 @@ fn open_one(sender: &mut SenderConfig) -> Result<OpenSender> {
         let is_closed = cause.raw_os_error() == Some(libc::EBADF);
         if is_closed { Error::config(detail) } else { Error::store(detail) }
     };
+    if let Some(http) = &sender.http {
+        return Ok(OpenSender::Http(HttpCarrier::open(http.clone(), sender.timeout_ms)?));
+    }
     Ok(match sender.access.take() {
         Some(Access::Vonage(config)) => OpenSender::Vonage(Carrier::open(&config, sender.timeout_ms)?),
         None if sender.via == Via::Console => OpenSender::Console(Console::open().map_err(cannot)?),
@@ -100,6 +106,10 @@ impl Core {
         let Leave { deadline, may_leave } = leave;
         Ok(match self.senders.get(step.sender).ok_or_else(missing)? {
             OpenSender::Vonage(carrier) => return self.send_by_vonage(carrier, job, Leave { deadline, may_leave }),
+            OpenSender::Http(carrier) => {
+                let with = (job.locale.as_deref(), &*self.ref_of(job));
+                carrier.send(job.message()?, with, deadline, may_leave)
+            }
             _ if !may_leave() => Answer::called_off(),
             OpenSender::Console(console) => console.send(job.message()?).into(),
             OpenSender::Host => {

@@ -5,6 +5,7 @@ mod deadline;
 mod dispatch;
 mod forks;
 mod host;
+mod http;
 mod limits;
 mod messages;
 mod reports;

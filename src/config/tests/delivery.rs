@@ -76,7 +76,7 @@ fn carriers() {
     assert!(config("{}").webhook.is_none());
     for (sender, expected) in [
         ("{}", "sender.type: missing"),
-        (r#"{"type": "twilio"}"#, "sender.type: must be one of console, none, host, dispatch, messages"),
+        (r#"{"type": "twilio"}"#, "sender.type: must be one of console, none, host, dispatch, messages, http"),
         (r#"{"type": "dispatch"}"#, "sender.type: needs applicationId and privateKey, or apiKey and apiSecret"),
         (r#"{"type": "dispatch", "auth": "basic"}"#, "sender.apiKey: missing"),
         (r#"{"type": "dispatch", "apiKey": "k"}"#, "sender.apiSecret: missing"),
@@ -156,7 +156,7 @@ fn carrier(json: &str) -> CarrierConfig {
 
 /// Somebody of this kind, as the only sender.
 fn senders(via: Via) -> [SenderConfig; 1] {
-    [SenderConfig { name: None, via, timeout_ms: 10_000, access: None }]
+    [SenderConfig { name: None, via, timeout_ms: 10_000, access: None, http: None }]
 }
 
 #[test]

@@ -8,6 +8,22 @@ fn listed() -> Vec<Value> {
     serde_json::from_str(include_str!("../../../docs/options.json")).unwrap()
 }
 
+/// The options that sender `http` alone has.
+const HTTP: [&str; 12] = [
+    "url",
+    "method",
+    "headers",
+    "basic",
+    "bearer",
+    "json",
+    "form",
+    "query",
+    "accepted",
+    "notTaken",
+    "refused",
+    "messageId",
+];
+
 /// A configuration with this value of an option, and what it needs beside it.
 fn with(name: &str, value: Value) -> String {
     let mut config = match name {
@@ -19,6 +35,13 @@ fn with(name: &str, value: Value) -> String {
         wrapped = json!({ member: wrapped });
     }
     let beside = match name.split('.').next().unwrap() {
+        "sender" if HTTP.contains(&name.trim_start_matches("sender.")) => {
+            let mut beside = json!({"type": "http", "url": "https://host"});
+            if !["sender.form", "sender.query"].contains(&name) {
+                beside["json"] = json!({"t": "{text}"});
+            }
+            beside
+        }
         "sender" if name != "sender.type" => json!({"type": "messages", "apiKey": "k", "apiSecret": "s"}),
         "webhook" if name != "webhook.signatureSecret" => {
             json!({"signatureSecret": "a secret of 32 bytes and more ..."})

@@ -66,6 +66,8 @@ fn the_largest_create_with_a_message_fits() {
         locale: Some(quotes(35)),
         sender: None,
         client_ref: None,
+        minutes: 0,
+        params: Vec::new(),
     });
     let (outcome, text) = written(Ok(reply));
     assert_eq!(outcome, Outcome::Ok);

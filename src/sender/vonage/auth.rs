@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::super::wire::basic;
 use crate::clock::{SECOND_MS, Time};
 use crate::config::Auth;
 use crate::error::{Error, Result};
@@ -42,13 +41,7 @@ impl Authorization {
     /// `Config` when the key cannot be read or is no RSA key.
     pub fn new(auth: &Auth) -> Result<Self> {
         match auth {
-            Auth::Basic { api_key, api_secret } => {
-                let pair = Zeroizing::new(format!("{api_key}:{}", **api_secret));
-                let mut header = Zeroizing::new(String::with_capacity(6 + pair.len().div_ceil(3) * 4));
-                header.push_str("Basic ");
-                STANDARD.encode_string(pair.as_bytes(), &mut header);
-                Ok(Self::Basic(Arc::new(header)))
-            }
+            Auth::Basic { api_key, api_secret } => Ok(Self::Basic(Arc::new(basic(api_key, api_secret)))),
             Auth::Jwt { application_id, private_key } => {
                 let key = SigningKey::from_pem(private_key.read()?.as_bytes()).map_err(|error| {
                     let cause = error.detail().trim_start_matches("privateKey: ");

@@ -2,26 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::wire::{Again, HttpReply, line};
 use super::Answer;
-use super::http::{HttpReply, NoReply};
-use crate::limits::FOREIGN_BYTES;
 use crate::sender::SendFailure;
 use crate::strict::{self, Node, is_visible_ascii};
 use crate::typed::shown_without;
 
 /// Longest identifier of a message, and longest code, in bytes. UUIDs have 36.
 const MAX_UUID_BYTES: usize = 64;
-
-/// Whether a request may be repeated: only where the message was certainly not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// No.
-    Never,
-    /// The host could not be reached.
-    Soon,
-    /// The carrier takes no more at the moment: after so long, if it said how long.
-    Later(Option<Duration>),
-}
 
 /// What an HTTP status says about the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,17 +84,6 @@ pub fn judge(host: &str, reply: &HttpReply, uuid_member: &str, secrets: &[&str])
     }
 }
 
-/// Judges that there was no answer.
-pub fn judge_no_reply(host: &str, no_reply: NoReply) -> (Answer, Again) {
-    let failure = |cause: &str| SendFailure { detail: format!("{host}: {}", line(cause)), ..SendFailure::default() };
-    match no_reply {
-        NoReply::Unsent { cause, is_passing } => {
-            (Answer::NotTaken(failure(&cause)), if is_passing { Again::Soon } else { Again::Never })
-        }
-        NoReply::Lost { cause } => (Answer::InDoubt(failure(&cause)), Again::Never),
-    }
-}
-
 /// What is read of an answer, good or bad (RFC 7807). Members may have any type, and others may be there; where one is
 /// repeated, nothing is read.
 #[derive(Default)]
@@ -141,18 +118,6 @@ fn code(kind: Option<&str>, title: Option<&str>) -> Option<String> {
     let of_type = kind.and_then(|kind| kind.rsplit_once('#')).map(|(_, code)| code).filter(is_code);
     let of_title = title.filter(|title| title.bytes().all(|byte| byte.is_ascii_digit())).filter(is_code);
     of_type.or(of_title).map(str::to_owned)
-}
-
-/// Foreign text as one short line.
-fn line(text: &str) -> String {
-    let mut line = String::new();
-    for letter in text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
-        if line.len() + letter.len_utf8() > FOREIGN_BYTES {
-            break;
-        }
-        line.push(letter);
-    }
-    line
 }
 
 #[cfg(test)]

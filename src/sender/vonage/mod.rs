@@ -6,38 +6,20 @@
 mod auth;
 mod dispatch;
 mod errors;
-mod http;
 mod messages;
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
 use super::Answer;
-
+use super::wire::{Again, Http, HttpRequest, Method, no_reply, not_taken, persist};
 use crate::clock::Time;
 use crate::config::{CarrierConfig, Condition};
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware};
-use crate::random::random;
-use crate::sender::SendFailure;
 use auth::Authorization;
-use errors::Again;
-use http::Http;
-
-/// Most requests for one message.
-const MAX_TRIES: u32 = 3;
-
-/// Pause after the first try to reach a host that refuses; twice as long after each further one.
-const SOON: Duration = Duration::from_millis(100);
-
-/// The same where the carrier takes no more and does not say for how long. It takes 30 requests a second (Vonage).
-const LATER: Duration = Duration::from_millis(500);
-
-/// The least time that a further try must have left.
-const LEAST_TRY: Duration = Duration::from_millis(250);
 
 /// Where a request goes.
 struct Endpoint {
@@ -148,59 +130,26 @@ impl Carrier {
         };
         let begun = Instant::now();
         let deadline = post.deadline.min(begun + self.timeout);
-        let (mut tries, mut left) = (1, false);
-        let mut may_leave = || {
-            left = left || may_leave();
-            left
-        };
-        loop {
+        let Access { authorization, http } = &*self.access;
+        persist(deadline, may_leave, &mut |may_leave| {
             let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let authorization = match self.access.authorization.header(post.now.plus(elapsed)) {
+            let authorization = match authorization.header(post.now.plus(elapsed)) {
                 Ok(authorization) => authorization,
-                Err(error) => return not_taken(&error),
+                Err(error) => return (not_taken(&error), Again::Never),
             };
-            let http = &self.access.http;
-            let (answer, again) = match http.post(post.endpoint.path, &authorization, body, deadline, &mut may_leave) {
+            let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+            let request = HttpRequest { method: Method::POST, target: post.endpoint.path, headers: &headers, body };
+            match http.send(&request, deadline, may_leave) {
                 Ok(reply) => errors::judge(http.host(), &reply, post.endpoint.uuid_member, &post.secrets),
-                Err(no_reply) => errors::judge_no_reply(http.host(), no_reply),
-            };
-            let Some(pause) = pause(again, tries) else { return answer };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if tries == MAX_TRIES || pause.saturating_add(LEAST_TRY) > left {
-                return answer;
+                Err(failed) => no_reply(http.host(), failed),
             }
-            thread::sleep(pause);
-            tries += 1;
-        }
+        })
     }
-}
-
-/// How long to wait before another try, if there may be one. Half of a pause of our own choice, and a tenth of a
-/// second more than the carrier asks for, are left to chance: callers that failed together must not come back together.
-fn pause(again: Again, tries: u32) -> Option<Duration> {
-    let least = match again {
-        Again::Never => return None,
-        Again::Later(Some(pause)) => return Some(pause.saturating_add(share(Duration::from_millis(100)))),
-        Again::Soon => SOON,
-        Again::Later(None) => LATER,
-    };
-    let pause = least.saturating_mul(1 << tries.saturating_sub(1).min(16));
-    Some(pause / 2 + share(pause))
-}
-
-/// From nothing up to all of it, by chance.
-fn share(whole: Duration) -> Duration {
-    let chance = random::<1>().map_or(u8::MAX, u8::from_be_bytes);
-    whole.saturating_mul(chance.into()) / u32::from(u8::MAX)
 }
 
 /// What no error may repeat.
 fn secrets<'a>(legs: &[Leg<'a>]) -> Vec<&'a str> {
     legs.iter().flat_map(|leg| [leg.code, leg.to]).collect()
-}
-
-fn not_taken(error: &Error) -> Answer {
-    Answer::NotTaken(SendFailure { detail: error.detail().to_owned(), ..SendFailure::default() })
 }
 
 /// A body as JSON, written into room for all of it: a buffer that grew would leave copies behind.

@@ -143,18 +143,3 @@ fn waits() {
         assert_eq!((failure(answer).retry_after_seconds, actual), (told, again));
     }
 }
-
-#[test]
-fn without_an_answer() {
-    let unsent = |is_passing| NoReply::Unsent { cause: "refused".to_owned(), is_passing };
-    for (failed, expected, again) in [
-        (unsent(true), "not taken", Again::Soon),
-        (unsent(false), "not taken", Again::Never),
-        (NoReply::Lost { cause: "re\nfused".to_owned() }, "in doubt", Again::Never),
-    ] {
-        let (answer, actual) = judge_no_reply("host", failed);
-        assert_eq!((kind(&answer), actual), (expected, again));
-        let detail = failure(answer).detail;
-        assert!(detail == "host: refused" || detail == "host: re fused");
-    }
-}

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustls::RootCertStore;
 use zeroize::Zeroizing;
 
-use super::super::http::Http;
+use super::super::super::wire::Http;
 use super::super::{Carrier, Leg};
 use crate::config::{Auth, Condition};
 use crate::names::LookUp;

@@ -15,10 +15,12 @@ impl Resolver for Names {
         let found = self.find(uri.host().unwrap_or_default(), port, *timeout.after);
         let mut addresses = found.map_err(|cause| ureq::Error::Other(cause.into()))?;
         // Without TLS nothing may leave the machine, whatever the system says that localhost is.
+        let is_found = !addresses.is_empty();
         addresses.retain(|address| is_https || address.ip().is_loopback());
         addresses.truncate(MAX_ADDRESSES);
         if addresses.is_empty() {
-            return Err(ureq::Error::Other("host not found".into()));
+            let cause = if is_found { "not this machine, and http:// is for it alone" } else { "host not found" };
+            return Err(ureq::Error::Other(cause.into()));
         }
         let mut resolved = self.empty();
         addresses.into_iter().for_each(|address| resolved.push(address));

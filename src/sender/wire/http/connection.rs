@@ -4,6 +4,7 @@
 //! that never left, and a message that was certainly not sent looks like one that may have been. And it takes an end
 //! without TLS's own notice for the end of an answer.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::Arc;
@@ -15,6 +16,21 @@ use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, TcpConnector, Transport, TransportAdapter,
 };
+
+thread_local! {
+    /// Whether this thread's request has begun to leave. ureq works on the thread that calls it.
+    static HAS_SENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A request of this thread begins.
+pub fn begin() {
+    HAS_SENT.set(false);
+}
+
+/// Whether a byte of it may have left.
+pub fn has_sent() -> bool {
+    HAS_SENT.get()
+}
 
 /// Makes connections.
 pub struct HttpConnections {
@@ -94,6 +110,7 @@ impl Transport for HttpConnection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        HAS_SENT.set(true);
         match self {
             Self::Plain(transport) => transport.transmit_output(amount, timeout),
             Self::Tls { stream, buffers } => {

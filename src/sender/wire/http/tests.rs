@@ -55,7 +55,9 @@ fn posted(after: usize) -> (NoReply, bool) {
     *lock(&http.agent) = Some(Agent::with_parts(config, Broken(after), DefaultResolver::default()));
     let (mut asked, deadline) = (false, Instant::now() + Duration::from_secs(60));
     let body = vec![b' '; 3000];
-    let answer = http.post("/", "authorization", &body, deadline, &mut || {
+    let headers = [("authorization", "secret"), ("content-type", "application/json")];
+    let request = HttpRequest { method: Method::POST, target: "/", headers: &headers, body: &body };
+    let answer = http.send(&request, deadline, &mut || {
         asked = true;
         true
     });

@@ -1,4 +1,4 @@
-//! Requests to the carrier: one POST, one deadline, and the knowledge whether a message may have left.
+//! Requests to a carrier: one request, one deadline, and the knowledge whether a message may have left.
 
 mod connection;
 mod resolver;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
-use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use ureq::http::{HeaderValue, Response};
+use ureq::http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::unversioned::transport::TcpConnector;
 use ureq::{Agent, Body, SendBody};
 
 use crate::error::{Error, Result};
-use crate::fork::{self, lock};
+use crate::fork::{self, ForkAware, lock};
 use crate::names::{self, LookUp, Names};
 use connection::HttpConnections;
 
@@ -37,6 +37,18 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 
 /// The longest wait that a carrier can ask for, in seconds: an hour.
 const MAX_RETRY_AFTER: u64 = 3600;
+
+/// A request.
+pub struct HttpRequest<'a> {
+    /// POST, PUT, or GET, which has no body.
+    pub method: Method,
+    /// What follows the host: path and query.
+    pub target: &'a str,
+    /// Names and values; the length of the body is added.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body; empty where the head says all.
+    pub body: &'a [u8],
+}
 
 /// An answer.
 pub struct HttpReply {
@@ -74,14 +86,14 @@ pub struct Http {
 }
 
 impl Http {
-    /// Requests below this URL. The certificates of the host are checked against the roots that browsers trust.
+    /// Requests to this URL and below. The certificates of the host are checked against the roots that browsers trust.
     pub fn new(base_url: &str) -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         Self::with(base_url, roots, names::look_up)
     }
 
     /// The same with other roots and another look-up of names.
-    pub(super) fn with(base_url: &str, roots: RootCertStore, look_up: LookUp) -> Self {
+    pub fn with(base_url: &str, roots: RootCertStore, look_up: LookUp) -> Self {
         Self { base_url: base_url.to_owned(), roots: Arc::new(roots), look_up, agent: Mutex::default() }
     }
 
@@ -91,53 +103,64 @@ impl Http {
         rest.split('/').next().unwrap_or_default()
     }
 
-    /// Posts JSON and reads the answer, whatever its status. Asks `may_leave` once the body can go; if it may not, no
-    /// byte of it does.
+    /// Makes a request and reads the answer, whatever its status. Asks `may_leave` once the message can go; if it may
+    /// not, no byte of it does. A message is in the body, and asked for right before that; without a body it is in the
+    /// head, and asked for before a connection is looked for.
     ///
     /// # Errors
     ///
     /// No answer: whether the request may have arrived.
-    pub fn post(
+    pub fn send(
         &self,
-        path: &str,
-        authorization: &str,
-        body: &[u8],
+        request: &HttpRequest<'_>,
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
     ) -> std::result::Result<HttpReply, NoReply> {
         let unsent = |error: &Error| NoReply::Unsent { cause: error.detail().to_owned(), is_passing: false };
+        let called_off = || unsent(&Error::internal("it was called off"));
         let agent = self.agent().map_err(|error| unsent(&error))?;
-        let mut credentials =
-            HeaderValue::from_str(authorization).map_err(|_| unsent(&Error::internal("malformed credentials")))?;
-        credentials.set_sensitive(true);
+        let mut body = Guarded { body: request.body, may_leave: Some(may_leave), is_held: false };
+        let head = self.head(request).map_err(|error| unsent(&error))?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(unsent(&Error::internal("no time is left")));
         }
-        let request = agent
-            .post(format!("{}{path}", self.base_url))
-            .header(AUTHORIZATION, credentials)
-            .header(CONTENT_TYPE, "application/json")
-            .header(CONTENT_LENGTH, body.len())
-            .config()
-            .timeout_global(Some(left))
-            .build();
-        let mut body = Guarded { body, may_leave: Some(may_leave), is_held: false };
-        let answer = request.send(SendBody::from_reader(&mut body));
+        let is_in_head = request.body.is_empty();
+        if is_in_head && body.may_leave.take().is_some_and(|may_leave| !may_leave()) {
+            return Err(called_off());
+        }
+        connection::begin();
+        let answer = if request.method == Method::GET {
+            let head = agent.configure_request(head).timeout_global(Some(left)).build();
+            agent.run(head)
+        } else {
+            let whole = head.map(|()| SendBody::from_reader(&mut body));
+            let whole = agent.configure_request(whole).timeout_global(Some(left)).build();
+            agent.run(whole)
+        };
+        let is_certain = if is_in_head { !connection::has_sent() } else { body.may_leave.is_some() };
         match answer {
-            _ if body.is_held => Err(unsent(&Error::internal("it was called off"))),
+            _ if body.is_held => Err(called_off()),
             Ok(response) => Ok(read(response)),
-            // Without the body the carrier has no message to take.
-            Err(error) if body.may_leave.is_some() => {
-                Err(NoReply::Unsent { is_passing: is_passing(&error), cause: shown(&error) })
-            }
+            // Without the body, or without the head that is all, the carrier has no message to take.
+            Err(error) if is_certain => Err(NoReply::Unsent { is_passing: is_passing(&error), cause: shown(&error) }),
             Err(error) => Err(NoReply::Lost { cause: shown(&error) }),
         }
     }
 
-    /// Forgets the connections, without closing them: they belong to the parent.
-    pub fn in_child(&self) {
-        std::mem::forget(lock(&self.agent).take());
+    fn head(&self, request: &HttpRequest<'_>) -> Result<Request<()>> {
+        let uri = format!("{}{}", self.base_url, request.target);
+        let mut head = Request::builder().method(&request.method).uri(uri);
+        for (name, value) in request.headers {
+            let mut value =
+                HeaderValue::from_str(value).map_err(|_| Error::internal(format!("malformed header {name}")))?;
+            value.set_sensitive(true);
+            head = head.header(*name, value);
+        }
+        if request.method != Method::GET {
+            head = head.header(CONTENT_LENGTH, request.body.len());
+        }
+        head.body(()).map_err(|_| Error::internal("malformed request"))
     }
 
     fn agent(&self) -> Result<Agent> {
@@ -174,6 +197,15 @@ impl Http {
             .build();
         let connections = HttpConnections { tls: Arc::new(tls), tcp: TcpConnector::default() };
         Ok(Agent::with_parts(config, connections, Names::new(self.look_up)))
+    }
+}
+
+impl ForkAware for Http {
+    fn before_fork(&self) {}
+
+    /// Forgets the connections, without closing them: they belong to the parent.
+    fn in_child(&self) {
+        std::mem::forget(lock(&self.agent).take());
     }
 }
 

@@ -1,0 +1,129 @@
+//! What a request holds, as a tree: names, lists and values are literal, and placeholders stand in leaf texts.
+
+use super::secret;
+use super::template::{Placeholder, Template};
+use crate::error::Result;
+use crate::json::{self, Value};
+use crate::strict::Node;
+
+/// The member by which a tree stands as JSON in a text.
+const AS_TEXT: &str = "$json";
+
+/// A value of a request.
+pub enum Tree {
+    /// A number, true, false or null, as JSON writes it.
+    Scalar(String),
+    /// A text.
+    Text(Template),
+    /// Values.
+    List(Vec<Tree>),
+    /// Names and values.
+    Object(Vec<(String, Tree)>),
+    /// A tree as JSON, in a text.
+    Json(Box<Tree>),
+}
+
+impl Tree {
+    /// Reads a tree.
+    ///
+    /// # Errors
+    ///
+    /// A placeholder that is unknown, or stands where it could become structure.
+    pub fn read(node: Node) -> Result<Self> {
+        if node.is_object() {
+            return Self::read_members(node);
+        }
+        if node.is_list() {
+            return Ok(Self::List(node.list(0..=usize::MAX)?.into_iter().map(Self::read).collect::<Result<_>>()?));
+        }
+        match node.scalar() {
+            Some(scalar) => Ok(Self::Scalar(scalar)),
+            None => read_text(node).map(Self::Text),
+        }
+    }
+
+    fn read_members(node: Node) -> Result<Self> {
+        let mut members = node.object()?.into_members();
+        if let [(name, _)] = &members[..]
+            && name == AS_TEXT
+            && let Some((_, tree)) = members.pop()
+        {
+            return Ok(Self::Json(Box::new(Self::read(tree)?)));
+        }
+        let mut read = Vec::with_capacity(members.len());
+        for (name, node) in members {
+            check_name(&name, &node)?;
+            read.push((name, Self::read(node)?));
+        }
+        Ok(Self::Object(read))
+    }
+
+    /// Reads the fields of a form or a query.
+    ///
+    /// # Errors
+    ///
+    /// The same, and what no field can hold.
+    pub fn read_fields(node: Node) -> Result<Self> {
+        let mut fields = Vec::new();
+        for (name, node) in node.object()?.into_members() {
+            check_name(&name, &node)?;
+            let unfit = node.error("must be a text, a number, true, false, {\"$json\": …} or a list of these");
+            let tree = Self::read(node)?;
+            let is_leaf = |tree: &Self| match tree {
+                Self::Scalar(scalar) => scalar != "null",
+                Self::Text(_) | Self::Json(_) => true,
+                Self::List(_) | Self::Object(_) => false,
+            };
+            let is_fit = match &tree {
+                Self::List(items) => items.iter().all(is_leaf),
+                other => is_leaf(other),
+            };
+            if !is_fit {
+                return Err(unfit);
+            }
+            fields.push((name, tree));
+        }
+        Ok(Self::Object(fields))
+    }
+
+    /// Whether such a placeholder stands in it.
+    pub fn has(&self, wanted: &dyn Fn(&Placeholder) -> bool) -> bool {
+        match self {
+            Self::Scalar(_) => false,
+            Self::Text(template) => template.has(wanted),
+            Self::List(items) => items.iter().any(|item| item.has(wanted)),
+            Self::Object(members) => members.iter().any(|(_, member)| member.has(wanted)),
+            Self::Json(tree) => tree.has(wanted),
+        }
+    }
+}
+
+/// A name is literal: what looks like a placeholder in it was meant otherwise.
+fn check_name(name: &str, node: &Node) -> Result<()> {
+    match name {
+        AS_TEXT => Err(node.error("must be the only member of its object")),
+        _ if name.contains(['{', '}']) => Err(node.error("no brace may stand in a name")),
+        _ => Ok(()),
+    }
+}
+
+fn read_text(node: Node) -> Result<Template> {
+    let (node, is_secret) = secret::resolve_noting(node)?;
+    let text = node.text()?;
+    if is_secret {
+        return Ok(Template::of(text.to_owned().into()));
+    }
+    let template = Template::parse(text).map_err(|cause| node.error(cause))?;
+    if template.has(&|_| true) && is_json(&template) {
+        return Err(node.error("a placeholder in JSON that is a text: write {\"$json\": …} with the tree itself"));
+    }
+    Ok(template)
+}
+
+/// Whether a text is JSON by itself, whatever is filled in: an object, a list or a text in quotes. There a value could
+/// become structure.
+fn is_json(template: &Template) -> bool {
+    let parse = |value: &str| template.filled(Some(value)).and_then(|text| json::parse(&text).ok());
+    matches!(parse("1"), Some(Value::Object(_) | Value::List(_) | Value::Text(_)))
+        || matches!(parse("\"1\""), Some(Value::Object(_) | Value::List(_)))
+}

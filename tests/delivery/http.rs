@@ -1,0 +1,6 @@
+//! Sender `http`: what carriers receive, and workflows over several of them.
+
+mod injection;
+mod recipes;
+mod server;
+mod story;
