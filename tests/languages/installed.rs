@@ -132,8 +132,8 @@ fn no_name_but_ours_is_in_the_libraries() {
 #[test]
 fn what_belongs_to_it_is_there() {
     let Some(prefix) = installed() else { return };
-    let documents =
-        ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "docs/options.md"].map(|name| format!("doc/libotp/{name}"));
+    let documents = ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "docs/options.md"]
+        .map(|name| format!("doc/libotp/{name}"));
     let wrappers =
         ["go/otp.go", "java/foreign/Otp.java", "java/README.md", "ruby/README.md"].map(|name| format!("libotp/{name}"));
     for name in documents.iter().chain(&wrappers) {
