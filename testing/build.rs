@@ -1,13 +1,14 @@
 //! Says, before anything is built, what the tests will need and how long they take.
 
 /// The programs that tests start, and whose they are where the name does not tell.
-const TOOLS: [&str; 22] = [
+const TOOLS: [&str; 24] = [
     "cc",
     "c++",
     "chromium",
     "cmake",
     "dpkg-deb",
     "ecj",
+    "fish",
     "go",
     "groff",
     "java",
@@ -24,6 +25,7 @@ const TOOLS: [&str; 22] = [
     "ruby",
     "strace",
     "valgrind",
+    "zsh",
 ];
 
 fn main() {

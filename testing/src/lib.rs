@@ -4,6 +4,7 @@ pub mod carrier;
 pub mod compiler;
 pub mod crew;
 pub mod forked;
+pub mod links;
 pub mod mutate;
 pub mod place;
 pub mod postgres;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use testing::compiler::succeed;
-use testing::{Folder, scratch, tool};
+use testing::{Folder, links, scratch, tool};
 
 use crate::release::{dist, is_the_command, triple};
 
@@ -132,13 +132,17 @@ fn no_name_but_ours_is_in_the_libraries() {
 #[test]
 fn what_belongs_to_it_is_there() {
     let Some(prefix) = installed() else { return };
-    let documents =
-        ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "options.md"].map(|name| format!("doc/libotp/{name}"));
+    let documents = ["LICENSES-OF-PARTS.txt", "LICENSE-MIT", "README.md", "docs/options.md"]
+        .map(|name| format!("doc/libotp/{name}"));
     let wrappers =
         ["go/otp.go", "java/foreign/Otp.java", "java/README.md", "ruby/README.md"].map(|name| format!("libotp/{name}"));
     for name in documents.iter().chain(&wrappers) {
         assert!(prefix.join("share").join(name).exists(), "{name}");
     }
+    let pages = succeed(Command::new("find").arg(prefix.join("share")).args(["-name", "*.md"]));
+    let links = pages.lines().map(|page| links::to_files(Path::new(page)));
+    let (counts, dead): (Vec<_>, Vec<_>) = links.unzip();
+    assert!(counts.iter().sum::<usize>() > 100 && dead.concat().is_empty(), "{:#?}", dead.concat());
     is_the_command(&prefix.join("bin/otp"));
     for name in ["bash-completion/completions/otp", "zsh/site-functions/_otp", "fish/vendor_completions.d/otp.fish"] {
         let completion = std::fs::read_to_string(prefix.join("share").join(name)).unwrap();

@@ -166,6 +166,8 @@ fn published_packages_install_without_scripts() {
     let mut npm = workspace.command(project.path(), "npm");
     npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]).args(&archives);
     succeeded("npm install", &run(&mut npm));
+    let (links, dead) = testing::links::to_files(&project.path().join("node_modules/libotp/README.md"));
+    assert!(links > 0 && dead.is_empty(), "of {links} links: {dead:?}");
     runs_the_readme(&workspace, &project, &readme_program(&folder));
 }
 

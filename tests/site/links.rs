@@ -100,11 +100,21 @@ fn nothing_is_loaded_from_elsewhere() {
 /// Sources read well where they are written, too: each link of `docs` and README leads to a file there.
 #[test]
 fn links_hold_on_a_forge() {
-    let link = Regex::new(r"\]\(([^)#\s]+)(#[^)]*)?\)").unwrap();
-    for (page, text) in crate::markdown::sources() {
-        for found in link.captures_iter(&crate::markdown::without_code(&text)) {
-            let file = page.parent().unwrap().join(&found[1]);
-            assert!(is_elsewhere(&found[1]) || file.exists(), "{}: {}", page.display(), &found[1]);
-        }
+    let (mut count, mut dead) = (0, Vec::new());
+    for (page, _) in crate::markdown::sources() {
+        let (links, lost) = testing::links::to_files(&page);
+        count += links;
+        dead.extend(lost);
     }
+    assert!(count > 100 && dead.is_empty(), "of {count} links: {dead:#?}");
+}
+
+/// A link that leads nowhere is noticed, and one within code is none.
+#[test]
+fn a_dead_link_is_noticed() {
+    let folder = testing::Folder::another("links");
+    let page = folder.path().join("page.md");
+    let text = "[self](page.md#here), [gone](gone.md), [there](https://example.com), [here](#here)\n```\n[a](b)\n```\n";
+    std::fs::write(&page, text).unwrap();
+    assert_eq!(testing::links::to_files(&page), (2, vec![format!("{}: gone.md", page.display())]));
 }

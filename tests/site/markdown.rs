@@ -30,16 +30,6 @@ pub fn sources() -> Vec<(PathBuf, String)> {
     pages.into_iter().map(|page| (page.clone(), std::fs::read_to_string(page).unwrap())).collect()
 }
 
-pub fn without_code(text: &str) -> String {
-    let mut is_code = false;
-    let is_text = |line: &&str| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        !is_code && !is_fence
-    };
-    text.lines().filter(is_text).collect::<Vec<_>>().join("\n")
-}
-
 fn mark(line: &str) -> Option<Mark> {
     let comment = line.trim().strip_prefix("<!-- ")?.strip_suffix(" -->")?;
     let (kind, reason) = comment.split_once(": ")?;

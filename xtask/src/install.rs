@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Fault, Plan, describe, library, man, read, root, run};
+use crate::{Fault, Plan, describe, library, links, man, read, root, run};
 
 /// Headers, of C, for what reads C at run time, and of C++.
 const HEADERS: [&str; 3] = ["otp.h", "otp.cdef.h", "otp.hpp"];
@@ -61,13 +61,14 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
     for page in man::pages(&header, &version)? {
         tree.write(&manual.join(format!("{}.3", page.name)), &page.text)?;
     }
-    let documents = tree.folder(Path::new("share/doc/libotp"))?;
-    for name in LICENCES.into_iter().chain(["README.md", "docs/options.md"]) {
-        let to = documents.join(Path::new(name).file_name().unwrap_or_default());
-        tree.write(&to, &read(&root().join(name))?)?;
+    let documents = Path::new("share/doc/libotp");
+    // As in the workspace, so that their links hold.
+    for path in links::reached("README.md")?.into_iter().chain(LICENCES.map(PathBuf::from)) {
+        let to = tree.folder(&documents.join(path.parent().unwrap_or(&path)))?;
+        tree.write(&to.join(path.file_name().unwrap_or_default()), &read(&root().join(&path))?)?;
     }
     if let Some(licences) = &plan.licences {
-        tree.write(&documents.join("LICENSES-OF-PARTS.txt"), licences)?;
+        tree.write(&tree.folder(documents)?.join("LICENSES-OF-PARTS.txt"), licences)?;
     }
     for wrapper in WRAPPERS.map(Path::new) {
         let language = wrapper.iter().next().unwrap_or_default();

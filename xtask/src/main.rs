@@ -7,6 +7,7 @@ mod describe;
 mod header;
 mod install;
 mod library;
+mod links;
 mod man;
 mod packages;
 mod plots;
@@ -25,8 +26,8 @@ const USAGE: &str = "\
 cargo xtask install [--prefix FOLDER] [--libdir FOLDER] [--destdir FOLDER] [--plain] [--glibc VERSION]
 
 Builds libotp and installs it: the shared and the static library, headers, a
-file for pkg-config, a package for CMake, and manual pages. So is otp, the
-operator's command, with completions for bash, zsh and fish.
+file for pkg-config, a package for CMake, manual pages, and the documentation.
+So is otp, the operator's command, with completions for bash, zsh and fish.
 
   --prefix FOLDER   where it will be used; /usr/local unless given
   --libdir FOLDER   for libraries, within the prefix; lib unless given

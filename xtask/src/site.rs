@@ -1,13 +1,11 @@
 //! The documentation as pages that need neither a network nor a server: `docs`, the READMEs of the wrappers, and the
 //! reference of the interfaces.
 
-mod links;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Fault, library, read, reference, root, run, tools, write};
+use crate::{Fault, library, links, read, reference, root, run, tools, write};
 
 /// Where the Rust reference is put, within the site.
 const RUST: &str = "reference/rust";

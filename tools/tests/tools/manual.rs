@@ -20,6 +20,21 @@ fn the_manual_is_there() {
     site.run(&["--version"]).is_done(concat!("otp ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// The page for operators lists what the manual does.
+#[test]
+fn the_page_has_the_table_of_the_manual() {
+    let all = Site::new("sqlite").run(&["--help"]).out;
+    let listed = all.split("commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let row = |line: &str| {
+        let (usage, summary) = line.trim().split_once("  ").unwrap();
+        format!("| `otp {usage}` | {} |", summary.trim())
+    };
+    let wanted: Vec<_> = listed.lines().map(row).collect();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md")).unwrap();
+    let found: Vec<_> = page.lines().filter(|line| line.starts_with("| `otp ")).collect();
+    assert!(wanted.len() > 10 && found == wanted, "docs/command.md: the table is not\n{}", wanted.join("\n"));
+}
+
 #[test]
 fn wrong_usage_is_told() {
     let site = Site::new("sqlite");

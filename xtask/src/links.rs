@@ -1,8 +1,9 @@
 //! Links of Markdown that is read where it is written, made to hold where the site has the page.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Fault, root};
+use crate::{Fault, read, root};
 
 /// Where the site has a file of the workspace: `docs` is its root, wrappers have their READMEs in `languages`, and other
 /// files are text to be looked at.
@@ -44,6 +45,17 @@ pub fn moved(page: &Path, text: &str) -> Result<(String, Vec<PathBuf>), Fault> {
         }
     }
     Ok((out, targets))
+}
+
+/// A page of the workspace, and all files that it and the pages among them lead to.
+pub fn reached(page: &str) -> Result<BTreeSet<PathBuf>, Fault> {
+    let (mut todo, mut done) = (vec![PathBuf::from(page)], BTreeSet::new());
+    while let Some(path) = todo.pop() {
+        if done.insert(path.clone()) && path.extension().is_some_and(|ending| ending == "md") {
+            todo.extend(moved(&path, &read(&root().join(&path))?)?.1);
+        }
+    }
+    Ok(done)
 }
 
 /// The file of the workspace to which a link leads, and the place in it. None: elsewhere, or within the page.
