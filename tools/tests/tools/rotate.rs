@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testing::place::{KEY, Place};
 
 use super::command::{NUMBER, Said, Site, said};
+use super::ground::{GROUNDS, Ground, OWN};
 
 /// A site with a configuration for each step.
 struct Rotation {
@@ -188,6 +189,52 @@ fn a_step_that_was_passed_over_is_told_of() {
         let said = it.rotate(&alone);
         said.failed(3, "key: is not the one of this repository").failed(3, "so put that back");
     });
+}
+
+#[test]
+fn commands_that_look_leave_the_own_row_as_it_is() {
+    for kind in GROUNDS {
+        let Some(ground) = Ground::new(kind) else { continue };
+        ground.fill();
+        let other = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+        let (announced, switched) =
+            (json!({"previousKeys": [other]}), json!({"key": other, "previousKeys": [testing::place::KEY]}));
+        let look = |members: &Value, when: &str| {
+            let (config, before) = (ground.config(members.clone()), ground.bytes(OWN));
+            for command in [
+                &["status", "used"][..],
+                &["subject", NUMBER],
+                &["unlock", NUMBER],
+                &["cancel", "nobody"],
+                &["due"],
+                &["metrics"],
+                &["open"],
+                &["check"],
+                &["rotate"],
+                &["send-test", NUMBER],
+                &["copy", &format!("json:{when}-{}", members["key"].is_null())],
+                &["erase", "+39 333 000 0000", "--yes"],
+            ] {
+                let said = ground.site.run(&[command, &["--config", &config]].concat());
+                assert!(said.code <= 1, "{kind}: {command:?}: {said:?}");
+                assert_eq!(ground.bytes(OWN), before, "{kind}: {command:?}");
+                drop(ground.service());
+            }
+        };
+        look(&announced, "before");
+        look(&switched, "before");
+        let said = ground.site.run(&["rotate", "--config", &ground.config(announced.clone())]);
+        said.is_done("no process has been opened with it yet");
+        // Nor does one with a stale configuration move the seal back.
+        drop(open(&ground.config(announced.clone())));
+        look(&switched, "announced");
+        let service = open(&ground.config(switched));
+        let before = ground.bytes(OWN);
+        let said = ground.site.run(&["status", "guessed", "--config", &ground.config(announced)]);
+        said.is_done("state: checked");
+        assert_eq!(ground.bytes(OWN), before, "{kind}");
+        assert_eq!(service.status("used").unwrap().outcome, Outcome::Ok);
+    }
 }
 
 #[test]
