@@ -33,6 +33,10 @@ pub use look::{Looked, make_file};
 /// What is wrong where the repository's own row says nothing.
 const OWN_DAMAGED: &str = "its own row is damaged: restore a backup";
 
+/// Ours is made with its repository: one that is there alone may have outlived it.
+const BEGUN_ANEW: &str =
+    "repository: begun anew, with a key file that was there before: if there was a repository, it is gone";
+
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
 
@@ -319,6 +323,9 @@ fn load(source: &KeySource, new_repository: bool, warnings: &mut Vec<String>) ->
         if new_repository {
             // Who made it may have failed to bring its name to the disk.
             files::sync_folder(files::parent(&file.path)).map_err(of_key_file)?;
+            if !file.is_named {
+                warnings.push(BEGUN_ANEW.to_owned());
+            }
         }
         return Ok(key);
     }

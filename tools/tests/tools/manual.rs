@@ -20,6 +20,38 @@ fn the_manual_is_there() {
     site.run(&["--version"]).is_done(concat!("otp ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// Text as it reads, whatever it is set in.
+fn read(text: &str) -> String {
+    let plain = text.to_lowercase().replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\");
+    plain.replace(':', "").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_line_of_the_manual_is_in_the_page() {
+    let site = Site::new("sqlite");
+    let page = site.run(&["man"]).out;
+    let told = page.lines().filter_map(|line| match line.strip_prefix('.') {
+        Some(request) => request.split_once(' ').map(|(_, text)| text),
+        None => Some(line),
+    });
+    let told = read(&told.collect::<Vec<_>>().join("\n"));
+    let all = site.run(&["--help"]).out;
+    let listed = all.split("commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = listed.lines().map(|line| line.split_whitespace().next().unwrap());
+    let texts = names.map(|name| site.run(&["help", name]).out).chain([all.split_once(listed).unwrap().1.to_owned()]);
+    let mut lines = 0;
+    for text in texts {
+        for line in text.lines().filter(|line| !line.starts_with("usage: ")) {
+            assert!(told.contains(&read(line)), "not in the page: {line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 100, "{lines}");
+    // What belongs to a command is no section.
+    assert_eq!(page.matches(".SH EXIT STATUS").count(), 1, "{page}");
+    assert!(!page.contains(".SH CALLS") && page.contains(".B sends\n") && page.contains(".B 2\nswitch: "), "{page}");
+}
+
 #[test]
 fn wrong_usage_is_told() {
     let site = Site::new("sqlite");
