@@ -29,6 +29,13 @@ a copy only where no folder and no symbolic link on the way is somebody else's.
           failed is done again by the same command
   --yes   do not ask
 
+A backup is put back in four steps:
+  1  stop all services
+  2  move the old files away (of sqlite: also those with -wal, -shm and -lock), or empty the database; the key stays
+  3  otp copy sqlite:ORIGINAL --config BACKUP, where BACKUP is the configuration with the backup as its repository, and
+     with keyFile or key as it was; as the user that the services run as, or give the files to that user
+  4  start the services; otp check tells whether all is whole
+
 example:
   otp copy sqlite:/backup/otp.db --config /etc/app/otp.json
 ",

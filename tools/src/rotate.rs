@@ -31,9 +31,9 @@ changes neither the repository nor the configuration: you do, and ask again afte
 Between two steps all may stay as it is for as long as you like, and step 1 and 2 can be taken back by putting the
 configuration before them back. It cannot see processes: that every one was restarted, on every host, is yours to know.
 A process that was passed over in step 1 is locked out by step 2; one that was passed over in step 2 goes on to make
-codes under the old key, and after step 3 the others cannot verify them. No command of otp but serve counts as a process: under
-whatever configuration it opens the repository, it lists no key and leaves it sealed as it is. otp due --every has to be
-restarted as the services are.
+codes under the old key, and after step 3 the others cannot verify them. No command of otp but serve counts as a
+process: it lists no key and leaves the repository sealed as it is, whatever its configuration. Restart otp due --every
+when the services are restarted.
 
   --new-key FILE  make a new key in FILE, which must not be there; it is never shown. FILE is for its owner alone.
                   Bring it to every host before step 1

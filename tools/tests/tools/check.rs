@@ -322,7 +322,9 @@ fn copies_that_are_not_finished_or_were_moved_are_told_of() {
 /// Whatever is called, it says the same, and does nothing.
 #[test]
 fn a_repository_without_its_own_row_is_refused_by_all() {
-    each(|ground| {
+    // A folder with other files is refused before anything is read.
+    for kind in GROUNDS.into_iter().filter(|kind| *kind != "json") {
+        let Some(ground) = Ground::new(kind) else { continue };
         ground.fill();
         ground.remove(OWN);
         let rows = ground.rows();
@@ -332,5 +334,5 @@ fn a_repository_without_its_own_row_is_refused_by_all() {
         }
         is_damaged(&ground.site.run(&["check"]), text);
         assert_eq!(ground.rows(), rows);
-    });
+    }
 }

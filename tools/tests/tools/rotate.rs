@@ -109,6 +109,8 @@ fn a_whole_rotation_beside_services_at_work() {
         let third = open(&switched);
         let (two, three) = (create(&second, "two"), create(&third, "three"));
         assert_eq!((verified(&third, "two", &two), verified(&second, "three", &three)), (Outcome::Ok, Outcome::Ok));
+        // Times have milliseconds, and this code is the younger one.
+        std::thread::sleep(std::time::Duration::from_millis(2));
         let live = create(&second, "live");
         let said = it.rotate(&switched);
         locks_out(&said, "step 3 of 3, retire: rows still need an earlier key\na process was passed over in step 2: ");
