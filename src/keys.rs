@@ -27,7 +27,15 @@ use crate::random::random;
 use crate::record::{Code, Secret};
 use crate::repository::{Commit, META, Meta, MetaState, Repository, Row, transact};
 use crate::tenant::Tenant;
+use look::own_row;
 pub use look::{Looked, make_file};
+
+/// What is wrong where the repository's own row says nothing.
+const OWN_DAMAGED: &str = "its own row is damaged: restore a backup";
+
+/// Ours is made with its repository: one that is there alone may have outlived it.
+const BEGUN_ANEW: &str =
+    "repository: begun anew, with a key file that was there before: if there was a repository, it is gone";
 
 /// Most bytes of a key file: a long key in Base64.
 const KEY_FILE_LIMIT: usize = 4096;
@@ -116,6 +124,8 @@ pub struct KeyRing {
     is_moved: bool,
     /// Whether the key is anybody's beyond this process.
     is_kept: bool,
+    /// Whether the repository lists every key of the configuration.
+    all_listed: bool,
 }
 
 impl KeyRing {
@@ -217,11 +227,8 @@ impl KeyRing {
         previous: Vec<Zeroizing<Vec<u8>>>,
         warnings: &mut Vec<String>,
     ) -> Result<Arc<KeyRing>> {
-        if let Some(meta) = look_first(repository)? {
-            let current = Key::derive(&load(&source, false, warnings)?)?;
-            let previous = previous.iter().map(|key| Key::derive(key)).collect::<Result<Vec<_>>>()?;
-            warnings.push("repository: was moved (otp_copy): every call is refused but otp_copy with move".to_owned());
-            return Ok(Arc::new(Self { is_moved: true, ..Self::join(meta, current, previous)?.0 }));
+        if let Some(meta) = own_row(repository)?.filter(|meta| meta.state.is_moved()) {
+            return Self::keep(meta, &source, &previous, warnings).map(Arc::new);
         }
         let is_kept = !matches!(source, KeySource::None);
         let commit = Commit { synced: true, sweep: None };
@@ -230,7 +237,7 @@ impl KeyRing {
             let known = match transaction.get(&META)? {
                 Some(Row::Meta(meta)) if meta.state == MetaState::Whole => Some(meta),
                 Some(Row::Meta(_)) => return Err(unfinished(&place)),
-                Some(_) => return Err(Error::damaged("the row that describes it is damaged")),
+                Some(_) => return Err(Error::damaged(OWN_DAMAGED)),
                 None => None,
             };
             let mut warnings = Vec::new();
@@ -258,12 +265,7 @@ impl KeyRing {
 
     /// The ring of a repository that exists.
     fn join(meta: Meta, current: Key, previous: Vec<Key>) -> Result<(Self, Meta)> {
-        let sealer = meta.keys.get(usize::from(meta.sealed_by.0));
-        let key = std::iter::once(&current).chain(&previous).find(|key| Some(&key.id) == sealer);
-        let index_key = key.and_then(|key| key.unseal_fresh(META.bytes(), &meta.index_key));
-        let Some(index_key) = index_key else {
-            return Err(Error::config("key: is not the one of this repository (key, keyFile, previousKeys)"));
-        };
+        let index_key = unsealed(&meta, std::iter::once(&current).chain(&previous))?;
         Self::assemble(meta, current, previous, &index_key)
     }
 
@@ -290,29 +292,18 @@ impl KeyRing {
         let current = current.ok_or_else(|| Error::config("key: the repository has met more than 255"))?;
         meta.sealed_by = KeySlot(current);
         let (current, index) = (meta.sealed_by, MacKey::new(index_key));
-        Ok((Self { slots, current, index, is_moved: false, is_kept: true }, meta))
+        Ok((Self { slots, current, index, is_moved: false, is_kept: true, all_listed: true }, meta))
     }
 }
 
-/// What a repository says of itself that was moved, which nobody writes to any more. One that has rows and says nothing
-/// of itself is refused: it is no new one.
-fn look_first(repository: &dyn Repository) -> Result<Option<Meta>> {
-    let own = || repository.read(&META);
-    match own()? {
-        Some(Row::Meta(meta)) if meta.state.is_moved() => Ok(Some(meta)),
-        Some(_) => Ok(None),
-        None => {
-            let mut has_rows = false;
-            for page in repository.scan_for_copy() {
-                has_rows = !page?.is_empty();
-                if has_rows {
-                    break;
-                }
-            }
-            // Another opener may have made it meanwhile.
-            if has_rows && own()?.is_none() { Err(unfinished(repository.place())) } else { Ok(None) }
-        }
-    }
+/// The repository's index key, by whichever of these keys seals it.
+fn unsealed<'a>(meta: &Meta, mut keys: impl Iterator<Item = &'a Key>) -> Result<Zeroizing<Vec<u8>>> {
+    let sealer = meta.keys.get(usize::from(meta.sealed_by.0));
+    let Some(key) = keys.find(|key| Some(&key.id) == sealer) else {
+        return Err(Error::config("key: is not the one of this repository (key, keyFile, previousKeys)"));
+    };
+    // Nobody needs to look for another key: this is the one, and what it sealed was changed.
+    key.unseal_fresh(META.bytes(), &meta.index_key).ok_or_else(|| Error::damaged(OWN_DAMAGED))
 }
 
 #[cold]
@@ -332,6 +323,9 @@ fn load(source: &KeySource, new_repository: bool, warnings: &mut Vec<String>) ->
         if new_repository {
             // Who made it may have failed to bring its name to the disk.
             files::sync_folder(files::parent(&file.path)).map_err(of_key_file)?;
+            if !file.is_named {
+                warnings.push(BEGUN_ANEW.to_owned());
+            }
         }
         return Ok(key);
     }

@@ -266,6 +266,9 @@ pub struct CopyReply {
     pub rows: u64,
     /// Rows that are damaged, and were not copied.
     pub skipped: u64,
+    /// Whether live codes went along: in a move, unless it went elsewhere before. For Rust alone.
+    #[serde(skip)]
+    pub keeps_live: bool,
 }
 
 /// What all answers have in common.

@@ -43,7 +43,7 @@ use crate::metrics::{Call, Metrics, MetricsReply};
 use crate::outcome::Outcome;
 use crate::record::Via;
 use crate::reply::Reply;
-use crate::repository::{self, Commit, META, Repository};
+use crate::repository::{self, Commit, Repository};
 use crate::request::check_name;
 use crate::sender::host::SendFn;
 use crate::tenant::Tenant;
@@ -118,6 +118,7 @@ impl Service {
 
     /// Opens a service as [`Service::open`] does, and `None` where it would begin a repository: for operators, who rather
     /// mistyped its name. A file, a folder or a database that is not there at all may be made, without anything in it.
+    /// It is no process of a rotation: the repository stays sealed as it is, and lists no key because of it.
     ///
     /// # Errors
     ///
@@ -134,18 +135,28 @@ impl Service {
         // Last, since it may make files: a service that cannot be opened leaves none.
         let mut warnings = std::mem::take(&mut config.warnings);
         let repository = repository::open(&config.repository, config.durability, &mut warnings)?;
-        if !begins && repository.read(&META)?.is_none() {
-            return Ok(None);
-        }
         let previous = std::mem::take(&mut config.previous_keys);
         let source = std::mem::replace(&mut config.key, KeySource::None);
-        let keys = KeyRing::open(&*repository, source, previous, &mut warnings)?;
+        let keys = match begins {
+            true => KeyRing::open(&*repository, source, previous, &mut warnings)?,
+            false => match KeyRing::open_existing(&*repository, &source, &previous, &mut warnings)? {
+                Some(keys) => keys,
+                None => return Ok(None),
+            },
+        };
         let (alarm, memory) = (Alarm::default(), passed::UpkeepMemory::default());
         let metrics = Arc::<Metrics>::default();
         let repository = repository::metered(repository, metrics.clone());
         let moved = AtomicBool::new(keys.is_moved());
         let core = Arc::new(Core { config, keys, repository, senders, verifier, alarm, metrics, memory, moved });
         Ok(Some((Self { driver, core, hooks: Arc::default() }, warnings)))
+    }
+
+    /// Whether the repository listed every key of the configuration when this was opened. A service of
+    /// [`Service::open_existing`] does without a key that was not listed yet: open it again once a process has it.
+    #[must_use]
+    pub fn has_all_keys(&self) -> bool {
+        self.core.keys.all_listed()
     }
 
     /// Sets the function that delivers with sender `host`, or removes it.

@@ -171,6 +171,7 @@ pub extern "C" fn otp_abi_version() -> u32 {
 ///
 /// Reply: `warnings`, an array of texts. They name what is allowed and not advisable, such as a key that lies beside
 /// its database, and what cannot work as it is written, such as timed steps that nothing drives.
+/// A repository that is begun with a key file which was there before is named too: one that was there is gone.
 ///
 /// Results:
 /// - OTP_OK: `*service` is open.

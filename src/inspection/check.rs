@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::judge::{Finding, Remedy, Seal, is_timer};
+use super::judge::{Finding, Remedy, Seal, is_timer, slots};
 use super::{Inspection, Own, cause, now};
 use crate::block::RowKey;
 use crate::clock::Time;
@@ -14,6 +14,10 @@ use crate::workflow;
 
 /// What it means that the repository's own row is damaged.
 const NOBODY: &str = "no service can open the repository, so restore a backup";
+
+/// What it means that it is gone, and others are not.
+pub(super) const OWN_MISSING: &str =
+    "its own row is missing, and other rows are there: leave them as they are, and restore a backup";
 
 /// What a check came to, beside what it told of single rows.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -33,7 +37,7 @@ pub struct CheckReply {
     pub strays: u64,
     /// Live codes whose sealed part was not opened: those of other namespaces, and all without the key.
     pub unopened: u64,
-    /// Live codes whose key is not among those of the configuration.
+    /// Records that need a key which is not among those of the configuration: calls on them fail.
     pub without_their_key: u64,
     /// What is wrong beside single rows, a line each.
     pub faults: Vec<String>,
@@ -124,9 +128,10 @@ impl Check<'_> {
             }
         }
         if self.reply.rows > 0 && matches!(self.inspection.own, Own::Missing) {
-            self.reply.faults.push("the repository's own row is missing, and there are others".to_owned());
+            self.reply.faults.push(OWN_MISSING.to_owned());
         } else if matches!(self.inspection.own, Own::Missing) {
-            self.reply.notes.push("it is empty: no service has begun it".to_owned());
+            let fault = "it is empty: nothing was ever stored, or its copy never finished";
+            self.reply.faults.push(fault.to_owned());
         }
         Ok(())
     }
@@ -152,13 +157,13 @@ impl Check<'_> {
             return Ok(());
         }
         if let Row::Record(record) = &row
-            && record.is_live(time)
+            && !record.is_absent(time)
         {
-            match self.inspection.lens.seal(&key, record) {
-                Ok(Seal::Closed) => self.reply.unopened += 1,
-                Ok(Seal::KeyMissing) => self.reply.without_their_key += 1,
-                _ => {}
-            }
+            let ring = self.inspection.lens.ring.as_ref();
+            let is_missing = ring.is_some_and(|ring| slots(record).any(|slot| !ring.has(slot)));
+            self.reply.without_their_key += u64::from(is_missing);
+            let is_closed = record.is_live(time) && matches!(self.inspection.lens.seal(&key, record), Ok(Seal::Closed));
+            self.reply.unopened += u64::from(is_closed);
         }
         // One that was moved tells of no row but all.
         if self.inspection.is_moved() { Ok(()) } else { self.neighbours(repository, key, &row, time) }

@@ -21,6 +21,11 @@ pub enum Phase {
     /// The present key is listed, and the repository is still sealed under another one: no process has been opened with
     /// this configuration yet, or one with the configuration before it came later.
     Switching,
+    /// The repository is sealed under a key that was met after the present one: other processes have switched, and this
+    /// configuration is of the step before.
+    Behind,
+    /// Rows need a key that the configuration does not have.
+    Lacking,
     /// The present key was never announced to the processes that are at work.
     Unannounced,
     /// The present key seals the repository, and rows need earlier ones.
@@ -46,6 +51,9 @@ pub struct KeyStanding {
     /// Until when rows need it, as they are now: RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needed_until: Option<String>,
+    /// When the oldest code that is still there was made with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_code: Option<String>,
     /// When the newest code was made with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_code: Option<String>,
@@ -63,9 +71,15 @@ pub struct RotationReply {
     pub keys: Vec<KeyStanding>,
     /// Records that need a key which the configuration does not have: calls about them fail.
     pub without_their_key: u64,
+    /// Whether an earlier key has a code that is younger than one of the present key, which seals the repository: a process
+    /// was not restarted in step 2 by then.
+    pub passed_over: bool,
     /// Rows that are damaged: what they need nobody can tell.
     pub unreadable: u64,
 }
+
+/// What is said of an own row that says nothing.
+const OWN_DAMAGED: &str = "its own row is damaged: restore a backup";
 
 /// What a key is needed for.
 #[derive(Clone, Default)]
@@ -73,6 +87,7 @@ struct Need {
     live: u64,
     remembered: u64,
     until: Option<Time>,
+    oldest: Option<Time>,
     newest: Option<Time>,
 }
 
@@ -84,8 +99,10 @@ impl Need {
         }
         self.until = self.until.max(Some(record.kept_until()));
         let codes = std::iter::once(&record.code).chain(&record.remembered);
-        let newest = codes.filter(|code: &&Code| code.slot == slot).map(|code| code.created).max();
-        self.newest = self.newest.max(newest);
+        for created in codes.filter(|code: &&Code| code.slot == slot).map(|code| code.created) {
+            self.oldest = Some(self.oldest.map_or(created, |oldest| oldest.min(created)));
+            self.newest = self.newest.max(Some(created));
+        }
     }
 
     fn is_none(&self) -> bool {
@@ -106,12 +123,13 @@ impl Inspection {
             Own::There(meta) if meta.state == MetaState::Whole => meta,
             Own::There(meta) if meta.state.is_moved() => return refused("it was moved: rotate where it went"),
             Own::There(_) => return refused("it is an unfinished copy"),
+            Own::Missing if self.has_rows()? => return refused(super::check::OWN_MISSING),
             Own::Missing => return refused("it is empty: no service has begun it"),
-            Own::Damaged(cause) => return refused(cause),
+            Own::Damaged(_) => return refused(OWN_DAMAGED),
         };
         let slots = self.slots.as_ref().ok_or_else(|| Error::config("key: is needed to tell how it stands"))?;
         if self.lens.ring.is_none() {
-            return refused("its own row is damaged: see otp check");
+            return refused(OWN_DAMAGED);
         }
         let (needs, unreadable) = self.needs(now(repository)?)?;
         let need = |slot: KeySlot| needs.get(usize::from(slot.0)).cloned().unwrap_or_default();
@@ -125,7 +143,25 @@ impl Inspection {
             .enumerate()
             .filter(|(slot, _)| !slots.iter().flatten().any(|known| usize::from(known.0) == *slot));
         let without_their_key = others.map(|(_, need)| need.live + need.remembered).sum();
-        Ok(RotationReply { phase: phase(&keys), keys, without_their_key, unreadable })
+        let first = current.and_then(|current| need(current).oldest);
+        let is_younger = |slot: &KeySlot| first.is_some_and(|first| need(*slot).newest > Some(first));
+        let earlier = slots.iter().flatten().filter(|slot| current.is_some_and(|current| slot.0 < current.0));
+        let passed_over = keys.first().is_some_and(|present| present.seals) && earlier.clone().any(is_younger);
+        let phase = match phase(&keys) {
+            Phase::Unannounced => Phase::Unannounced,
+            _ if without_their_key > 0 => Phase::Lacking,
+            phase => phase,
+        };
+        Ok(RotationReply { phase, keys, without_their_key, passed_over, unreadable })
+    }
+
+    fn has_rows(&self) -> Result<bool> {
+        for page in self.repository()?.scan_for_copy() {
+            if !page?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What each key is needed for, by slot, over all namespaces; and how many rows cannot be read.
@@ -170,6 +206,7 @@ fn standing(meta: &Meta, current: Option<KeySlot>, slot: Option<KeySlot>, need: 
         live: need.live,
         remembered: need.remembered,
         needed_until: need.until.map(|time| time.to_string()),
+        oldest_code: need.oldest.map(|time| time.to_string()),
         newest_code: need.newest.map(|time| time.to_string()),
         may_go: is_current || need.is_none() && !seals,
     }
@@ -179,6 +216,7 @@ fn phase(keys: &[KeyStanding]) -> Phase {
     let Some((current, previous)) = keys.split_first() else { return Phase::Rest };
     match (current.seals, current.listed) {
         (false, false) => Phase::Unannounced,
+        (false, true) if previous.iter().any(|key| key.seals && key.comes) => Phase::Behind,
         (false, true) => Phase::Switching,
         (true, _) if previous.iter().any(|key| key.comes) => Phase::Announced,
         (true, _) if previous.is_empty() => Phase::Rest,

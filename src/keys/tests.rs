@@ -57,6 +57,42 @@ fn rotation_keeps_hashes_and_old_records() {
 }
 
 #[test]
+fn an_own_row_that_is_damaged_is_no_wrong_key() {
+    let repository = memory();
+    drop(given(&*repository, 1, &[]).unwrap());
+    let commit = Commit { synced: true, sweep: None };
+    transact(&*repository, commit, |transaction| {
+        let Some(Row::Meta(mut meta)) = transaction.get(&META)? else { panic!("it is there") };
+        meta.index_key[20] ^= 1;
+        transaction.put(&META, Row::Meta(meta));
+        Ok(())
+    })
+    .unwrap();
+    let told = given(&*repository, 1, &[]).err().unwrap();
+    assert!(told.outcome() == Outcome::Store && told.detail().contains(OWN_DAMAGED), "{told}");
+    let look = |byte| KeyRing::open_existing(&*repository, &KeySource::Given(key(byte)), &[], &mut Vec::new());
+    assert!(look(1).err().unwrap().detail().contains(OWN_DAMAGED));
+    assert_eq!(look(2).err().unwrap().outcome(), Outcome::Config, "another key is another key");
+}
+
+#[test]
+fn keys_that_are_not_listed_get_no_slot_from_who_looks() {
+    let repository = memory();
+    let service = given(&*repository, 1, &[]).unwrap();
+    let look = |current, previous: &[u8]| {
+        let previous: Vec<_> = previous.iter().map(|byte| key(*byte)).collect();
+        let source = KeySource::Given(key(current));
+        KeyRing::open_existing(&*repository, &source, &previous, &mut Vec::new()).unwrap().unwrap()
+    };
+    let looks = look(2, &[1]);
+    assert_eq!((looks.current(), looks.all_listed()), (service.current(), false), "it makes codes that all can read");
+    // Another key gets the slot that it would have taken.
+    let third = given(&*repository, 3, &[1]).unwrap();
+    assert!(looks.slot(third.current()).is_err() && look(2, &[3]).slot(service.current()).is_err());
+    assert!(look(1, &[3]).all_listed());
+}
+
+#[test]
 fn a_rolling_deployment_works_in_either_order() {
     let repository = memory();
     let old = given(&*repository, 1, &[2]).unwrap();
@@ -132,7 +168,12 @@ fn a_key_file_is_made_with_the_repository_and_never_again() {
     }
     std::fs::write(&path, &text).unwrap();
     assert!(from_file(&*repository).is_ok());
-    assert!(from_file(&*memory()).is_ok(), "a key file beside a new repository is used");
+    let mut warnings = Vec::new();
+    let begun = KeyRing::open(&*memory(), source.clone(), vec![], &mut warnings);
+    assert!(begun.is_ok(), "a key file beside a new repository is used");
+    assert_eq!(warnings, [BEGUN_ANEW], "and said to have been there");
+    warnings.clear();
+    assert!(KeyRing::open(&*repository, source.clone(), vec![], &mut warnings).is_ok() && warnings.is_empty());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(outcome(from_file(&*repository)), Outcome::Config);
 }

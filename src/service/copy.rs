@@ -60,7 +60,7 @@ impl Service {
             copy.add(page?)?;
         }
         copy.end()?;
-        Ok(copy.done)
+        Ok(CopyReply { keeps_live: copy.keeps_live, ..copy.done })
     }
 }
 
@@ -134,6 +134,9 @@ impl Copy<'_> {
                     MetaState::Unfinished { copy, .. } if keys.is_of(&meta) => copy,
                     MetaState::Unfinished { .. } => {
                         return Err(Error::argument("repository: holds an unfinished copy of another one"));
+                    }
+                    MetaState::Whole if keys.is_of(&meta) => {
+                        return Err(Error::argument("repository: is not empty: it holds a whole copy of this one"));
                     }
                     _ => return Err(Error::argument("repository: is not empty")),
                 },

@@ -347,8 +347,29 @@ fn state(answer: &Answer) -> DeliveryState {
     }
 }
 
+/// What a step keeps of a failure.
 fn short_error(failure: &SendFailure) -> String {
-    let mut error = failure.detail.clone();
+    // The carrier's words for its code: who asks why nothing arrived should not have to look it up.
+    let title = failure.vendor_title.as_ref().map(|title| format!(": {title}")).unwrap_or_default();
+    let mut error = format!("{}{title}", failure.detail);
     error.truncate(error.floor_char_boundary(STEP_ERROR_BYTES));
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STEP_ERROR_BYTES, SendFailure, short_error};
+
+    #[test]
+    fn a_step_tells_the_carriers_title_within_its_bound() {
+        let failure = |title: Option<String>| SendFailure {
+            detail: "host: status 402: code 402".to_owned(),
+            vendor_title: title,
+            ..SendFailure::default()
+        };
+        assert_eq!(short_error(&failure(None)), "host: status 402: code 402");
+        assert_eq!(short_error(&failure(Some("Low balance".to_owned()))), "host: status 402: code 402: Low balance");
+        let long = short_error(&failure(Some("\u{e4}".repeat(STEP_ERROR_BYTES))));
+        assert!(long.len() <= STEP_ERROR_BYTES && long.len() + 1 >= STEP_ERROR_BYTES, "{long}");
+    }
 }

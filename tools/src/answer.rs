@@ -61,6 +61,8 @@ pub fn failed(fault: &Fault, is_json: bool) -> ExitCode {
         }
         Fault::Usage(detail) => (Outcome::Argument, format!("{detail}; see otp --help"), WRONG_USAGE),
         Fault::Gone(detail) => (Outcome::Store, detail.clone(), FAILED),
+        // What the library says of what was typed.
+        Fault::Failed(Outcome::Argument, detail) => (Outcome::Argument, detail.clone(), WRONG_USAGE),
         Fault::Failed(outcome, detail) => (*outcome, detail.clone(), FAILED),
     };
     if is_json {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::fault::{Fault, Result};
-use crate::{completion, manual, page};
+use crate::{completion, manual, members, page};
 
 /// A subcommand.
 pub struct Command {
@@ -144,7 +144,10 @@ impl Read {
 
 fn help(parser: &mut lexopt::Parser) -> Result<String> {
     match parser.next()? {
-        Some(Value(name)) => Ok(manual::of(manual::command(&text(name)?)?)),
+        Some(Value(name)) => match &*text(name)? {
+            "config" => Ok(members::text()),
+            name => Ok(manual::of(manual::command(name)?)),
+        },
         Some(other) => Err(other.unexpected().into()),
         None => Ok(manual::of_all()),
     }

@@ -38,7 +38,8 @@ Calls about a damaged row fail; once it is removed, they answer as if it had nev
 A fault of the database itself is not mended by that: stop the services, and restore a backup (otp copy makes one of the
 rows that can be read).
 
-exit status: 0 whole, 1 damaged, 2 wrong usage, 3 it could not be looked at, or the key is not the repository's
+exit status: 0 whole, 1 damaged, or records need a key that the configuration lacks, 2 wrong usage, 3 it could not be
+looked at, or the key is not the repository's
 
 example:
   otp check --config /etc/app/otp.json
@@ -82,7 +83,7 @@ fn run(call: &Call) -> Result<ExitCode> {
         answer::lines(&words(&check))?;
         answer::lines(&advice(call, &check))?;
     }
-    let mut left = check.damaged + check.stalled + check.faults.len() as u64;
+    let mut left = check.damaged + check.stalled + check.faults.len() as u64 + check.without_their_key;
     let mut removed = None;
     if call.options.remove {
         let done = remove(call, &inspection, &findings)?;
@@ -113,8 +114,9 @@ fn words(check: &CheckReply) -> Vec<String> {
     let mut lines: Vec<_> = check.faults.iter().map(|fault| format!("fault: {fault}")).collect();
     lines.extend(check.notes.iter().map(|note| format!("note: {note}")));
     if check.without_their_key > 0 {
-        let codes = counted(check.without_their_key, "live code needs", "live codes need");
-        lines.push(format!("note: {codes} a key that is not in this configuration: see otp rotate"));
+        let records = counted(check.without_their_key, "record needs", "records need");
+        let cause = "a key that is not in this configuration, and calls on them fail: see otp rotate";
+        lines.push(format!("warning: {records} {cause}"));
     }
     if check.unopened > 0 {
         let codes = counted(check.unopened, "live code", "live codes");

@@ -29,6 +29,13 @@ a copy only where no folder and no symbolic link on the way is somebody else's.
           failed is done again by the same command
   --yes   do not ask
 
+A backup is put back in four steps:
+  1  stop all services
+  2  move the old files away (of sqlite: also those with -wal, -shm and -lock), or empty the database; the key stays
+  3  otp copy sqlite:ORIGINAL --config BACKUP, where BACKUP is the configuration with the backup as its repository, and
+     with keyFile or key as it was; as the user that the services run as, or give the files to that user
+  4  start the services; otp check tells whether all is whole
+
 example:
   otp copy sqlite:/backup/otp.db --config /etc/app/otp.json
 ",
@@ -43,9 +50,14 @@ fn run(call: &Call) -> Result<ExitCode> {
     }
     let service = service::open(call)?;
     owner::check_target(&Place::of(&target, Stranger::Refuse)?)?;
+    let was_moved = moves && is_moved(&service);
     let copied = service.copy(&target, moves.then_some(r#"{"move": true}"#));
-    let reply = copied.map_err(|error| if moves { unfinished(&service, error) } else { error.into() })?;
-    let mut words = vec![format!("{} {}", counted(reply.rows, "row", "rows"), if moves { "moved" } else { "copied" })];
+    let reply = copied.map_err(|error| if moves { unfinished(&service, was_moved, error) } else { error.into() })?;
+    let mut words =
+        vec![format!("{} {}", counted(reply.rows, "row", "rows"), if reply.keeps_live { "moved" } else { "copied" })];
+    if moves && !reply.keeps_live {
+        words.push("it was moved elsewhere before: this is a backup, in which live codes are expired".to_owned());
+    }
     if moves {
         words.push("every call on the old repository fails from now on".to_owned());
     }
@@ -57,14 +69,19 @@ fn run(call: &Call) -> Result<ExitCode> {
 }
 
 /// Why a move failed, and what became of the source.
-fn unfinished(service: &Service, error: otp::Error) -> Fault {
-    let is_frozen = service.subject(PROBE).is_err_and(|error| error.is_move());
-    let state = if is_frozen {
+fn unfinished(service: &Service, was_moved: bool, error: otp::Error) -> Fault {
+    let state = if was_moved && error.detail().contains("is not empty") {
+        "the repository was moved already, and nothing was done"
+    } else if is_moved(service) {
         "the repository is frozen, and every call on it fails: do the same otp copy --move again"
     } else {
         "the repository is as it was"
     };
     Fault::Failed(error.outcome(), format!("{}; {state}", error.detail()))
+}
+
+fn is_moved(service: &Service) -> bool {
+    service.subject(PROBE).is_err_and(|error| error.is_move())
 }
 
 /// What is looked up: it need not exist.

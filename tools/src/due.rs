@@ -98,7 +98,12 @@ impl Rounds<'_> {
             Some(service) => service,
             None => service::open_kept(&self.configuration)?,
         };
+        let has_all_keys = service.has_all_keys();
         let done = self.service.insert(service).run_due();
+        if !has_all_keys {
+            // A process may list the key before the next round.
+            self.service = None;
+        }
         // It stays so for good.
         done.map_err(|error| if error.is_move() { Fault::Gone(error.detail().to_owned()) } else { error.into() })
     }

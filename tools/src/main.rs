@@ -13,6 +13,7 @@ mod due;
 mod fault;
 mod input;
 mod manual;
+mod members;
 mod metrics;
 mod open;
 mod owner;

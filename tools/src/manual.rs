@@ -38,6 +38,9 @@ options of every command:
   --help              this text; otp help COMMAND tells more about a command
   --version           the version
 
+otp help config lists the members of a configuration that are used most. otp man is the manual page, and otp completions
+SHELL what bash, zsh or fish completes.
+
 An argument - is read from standard input, one line, so that it does not stand in the list of processes. One that begins
 with a dash comes after --, which ends the options. A path that does not begin with / is looked for in the folder in
 which otp runs, also one in the configuration. But for the target of copy no repository is made or begun.

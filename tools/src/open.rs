@@ -22,7 +22,8 @@ pub const OPEN: Command = Command {
     manual: "\
 Opens the service as your program would, and says in words who is sent what, when, and at most how often, with all
 warnings. Nothing is sent. A repository that is not there yet is not begun, in a file or on a server, and its key is not
-made: the rest of the configuration is checked without it.
+made: the rest of the configuration is checked without it. Options are described in man libotp and docs/options.md, and
+those that are used most by otp help config.
 
 example:
   otp open --config /etc/app/otp.json

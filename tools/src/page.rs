@@ -12,35 +12,57 @@ pub fn page() -> String {
     text += ".SH COMMANDS\n";
     for command in COMMANDS {
         text += &format!(".SS {}\n", escape(&manual::usage(command)));
-        text += &body(command.manual);
+        text += &body(command.manual, false);
     }
-    text += &body(manual::TAIL);
+    text += &body(manual::TAIL, true);
     text += ".SH SEE ALSO\n.BR libotp (3)\n";
     text
 }
 
-/// What a part of the manual is made of: each is set apart by a blank line.
-fn body(part: &str) -> String {
+/// What a part of the manual is made of: each is set apart by a blank line. A heading is a line of its own before options
+/// or an example; other lines that end with a colon are text.
+fn body(part: &str, is_whole: bool) -> String {
     let mut text = String::new();
-    for block in part.trim().split("\n\n") {
+    for block in part.trim_matches('\n').split("\n\n") {
         let (first, rest) = block.split_once('\n').unwrap_or((block, ""));
         text += &match first.strip_suffix(':') {
             Some("example") => format!(".PP\nExample:\n.PP\n.RS 4\n.EX\n{}.EE\n.RE\n", unindented(rest)),
-            Some(heading) => format!(".SH {}\n{}", escape(&heading.to_uppercase()), options(rest)),
-            None if first.starts_with("  --") => options(block),
-            None => paragraph(block),
+            Some(heading) if rest.starts_with("  --") => {
+                format!(".SH {}\n{}", escape(&heading.to_uppercase()), options(rest))
+            }
+            _ if first.starts_with("  --") => options(block),
+            _ => match block.strip_prefix(manual::STATUS) {
+                // That of one command belongs to it.
+                Some(rest) if is_whole => {
+                    format!(".SH {}\n{}", manual::STATUS.trim_end_matches(": ").to_uppercase(), paragraphs(rest))
+                }
+                _ => format!(".PP\n{}", paragraphs(block)),
+            },
         };
     }
     text
 }
 
-/// Text of a paragraph. One that begins with its subject and a colon, as `exit status: …`, is a section.
-fn paragraph(block: &str) -> String {
-    let text = block.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.strip_prefix(manual::STATUS) {
-        Some(rest) => format!(".SH {}\n{}\n", manual::STATUS.trim_end_matches(": ").to_uppercase(), guarded(rest)),
-        None => format!(".PP\n{}\n", guarded(&text)),
+/// Text, and entries in it: a line that is indented by two spaces is one, which those that are indented more go on with.
+fn paragraphs(block: &str) -> String {
+    let (mut text, mut in_entry) = (String::new(), false);
+    for line in block.lines() {
+        match line.strip_prefix("  ") {
+            Some(entry) if !entry.starts_with(' ') => {
+                let (name, about) = entry.split_once("  ").unwrap_or((entry, ""));
+                text += &format!(".TP\n.B {}\n{}\n", escape(name), guarded(about.trim()));
+                in_entry = true;
+            }
+            Some(more) => text += &format!("{}\n", guarded(more.trim())),
+            None => {
+                if std::mem::take(&mut in_entry) {
+                    text += ".PP\n";
+                }
+                text += &format!("{}\n", guarded(line));
+            }
+        }
     }
+    text
 }
 
 fn options(block: &str) -> String {

@@ -31,13 +31,16 @@ changes neither the repository nor the configuration: you do, and ask again afte
 Between two steps all may stay as it is for as long as you like, and step 1 and 2 can be taken back by putting the
 configuration before them back. It cannot see processes: that every one was restarted, on every host, is yours to know.
 A process that was passed over in step 1 is locked out by step 2; one that was passed over in step 2 goes on to make
-codes under the old key, and after step 3 the others cannot verify them. Every other command of otp counts as a process:
-give it the configuration that the services have.
+codes under the old key, and after step 3 the others cannot verify them. No command of otp but serve counts as a
+process: it lists no key and leaves the repository sealed as it is, whatever its configuration. Restart otp due --every
+when the services are restarted.
 
   --new-key FILE  make a new key in FILE, which must not be there; it is never shown. FILE is for its owner alone.
                   Bring it to every host before step 1
 
-exit status: 0 told, 1 this configuration locks somebody out, 2 wrong usage, 3 failed
+exit status: 0 told; 1 somebody is locked out, or will be: the configuration is behind or ahead of the others, lacks a
+key that rows need, or a process was passed over; 2 wrong usage; 3 failed, also where the key that seals the repository
+is not in the configuration
 
 example:
   otp rotate --new-key /etc/app/otp-2.key --config /etc/app/otp.json
@@ -64,13 +67,15 @@ fn run(call: &Call) -> Result<ExitCode> {
     let names = Names::of(&configuration, &place, rotation.keys.len());
     let made = call.options.new_key.as_deref().map(|file| make_key(&rotation, file)).transpose()?;
     let next = next(&rotation, &names, made.as_deref());
-    let locks_out = rotation.phase == Phase::Unannounced || rotation.without_their_key > 0;
+    let locks_out =
+        matches!(rotation.phase, Phase::Unannounced | Phase::Behind | Phase::Lacking) || rotation.passed_over;
     if call.json {
         answer::json_reply(Outcome::Ok, &Reply { rotation, next })?;
     } else {
         let mut lines: Vec<_> = rotation.keys.iter().zip(&names.all).map(|(key, name)| standing(key, name)).collect();
         lines.extend(missing(&rotation));
         lines.push(said(rotation.phase).to_owned());
+        lines.extend(rotation.passed_over.then(passed_over));
         lines.extend(made.iter().map(|file| format!("a new key is in {file}")));
         lines.extend(next);
         answer::lines(&lines)?;
@@ -89,7 +94,12 @@ fn hinted(fault: Fault) -> Fault {
 
 /// Makes a key in a file that is not there. One that is to come already is not passed over for another.
 fn make_key(rotation: &RotationReply, file: &str) -> Result<String> {
-    if matches!(rotation.phase, Phase::Announced | Phase::Switching | Phase::Unannounced) {
+    if rotation.phase == Phase::Lacking {
+        return Err(Fault::usage(
+            "--new-key: records need a key that is not in this configuration: put that back first",
+        ));
+    }
+    if matches!(rotation.phase, Phase::Announced | Phase::Switching | Phase::Unannounced | Phase::Behind) {
         return Err(Fault::usage("--new-key: a rotation is under way, and has its key: see otp rotate without it"));
     }
     let path = std::path::absolute(file).map_err(|_| Fault::usage("--new-key: must be the path of a file"))?;
@@ -181,6 +191,7 @@ fn standing(key: &KeyStanding, name: &str) -> String {
     } else {
         said.push("no row needs it".to_owned());
     }
+    said.extend(key.oldest_code.as_ref().map(|time| format!("its oldest code is of {time}")));
     said.extend(key.newest_code.as_ref().map(|time| format!("its newest code is of {time}")));
     format!("{name}: {}", said.join("; "))
 }
@@ -189,9 +200,7 @@ fn missing(rotation: &RotationReply) -> Vec<String> {
     let mut lines = Vec::new();
     if rotation.without_their_key > 0 {
         let records = counted(rotation.without_their_key, "record needs", "records need");
-        lines.push(format!(
-            "{records} a key that is not in this configuration, and calls on them fail: put it back into previousKeys"
-        ));
+        lines.push(format!("{records} a key that is not in this configuration, and calls on them fail"));
     }
     if rotation.unreadable > 0 {
         lines.push(format!("{} damaged: see otp check", counted(rotation.unreadable, "row is", "rows are")));
@@ -207,6 +216,11 @@ fn said(phase: Phase) -> &'static str {
             "step 2 of 3, switch: the repository is still sealed under an earlier key. No process was opened with this \
              configuration yet, or one with the configuration before it was opened since"
         }
+        Phase::Behind => {
+            "this configuration is behind: others have switched, and the repository is sealed under a key that came after \
+             its present one"
+        }
+        Phase::Lacking => "a key is missing: it went from previousKeys too early, or this configuration never had it",
         Phase::Unannounced => {
             "step 1 was passed over: the present key is one that no process has been opened with. Processes at work would \
              be locked out"
@@ -235,7 +249,19 @@ fn next(rotation: &RotationReply, names: &Names, made: Option<&str>) -> Vec<Stri
                 "next: restart every process with this configuration, and leave previousKeys as it is; {again}"
             )]
         }
-        Phase::Unannounced => unannounced(previous, names, &again),
+        Phase::Behind => {
+            let mut lines = switched(previous, names, &again);
+            lines.push(
+                "only to take step 2 back on purpose, restart every process with this configuration as it is"
+                    .to_owned(),
+            );
+            lines
+        }
+        Phase::Lacking => vec![
+            "next: in the configuration of every process, put the missing key back into previousKeys".to_owned(),
+            format!("  restart every process; {again}"),
+        ],
+        Phase::Unannounced => switched(previous, names, &again).into_iter().chain(alone()).collect(),
         Phase::Retiring => {
             let mut lines: Vec<_> = previous()
                 .filter(|(key, _)| !key.may_go)
@@ -257,6 +283,12 @@ fn next(rotation: &RotationReply, names: &Names, made: Option<&str>) -> Vec<Stri
             ]
         }
     }
+}
+
+fn passed_over() -> String {
+    "a process was passed over in step 2: an earlier key's newest code is younger than the present key's oldest. \
+     Restart those that were not restarted since the time of that code"
+        .to_owned()
 }
 
 fn restarted() -> String {
@@ -281,7 +313,13 @@ fn announced<'a, I: Iterator<Item = (&'a KeyStanding, &'a String)>>(
     ]
 }
 
-fn unannounced<'a, I: Iterator<Item = (&'a KeyStanding, &'a String)>>(
+fn alone() -> Option<String> {
+    let alone = "where one process alone uses the repository, it may be restarted with this configuration as it is";
+    Some(alone.to_owned())
+}
+
+/// Has the key that seals the repository be the present one.
+fn switched<'a, I: Iterator<Item = (&'a KeyStanding, &'a String)>>(
     previous: impl Fn() -> I,
     names: &Names,
     again: &str,
@@ -291,6 +329,5 @@ fn unannounced<'a, I: Iterator<Item = (&'a KeyStanding, &'a String)>>(
         format!("next: in the configuration of every process, {}", names.make_present(sealer)),
         format!("  and in previousKeys put {} in place of {sealer}", names.present),
         format!("  restart every process; {again}"),
-        "where one process alone uses the repository, it may be restarted with this configuration as it is".to_owned(),
     ]
 }

@@ -331,7 +331,7 @@ fn an_unfinished_copy_is_opened_by_nobody_and_continued_for_its_source_alone() {
         Ok(())
     })
     .unwrap();
-    assert!(open(&url("copy"), "a").err().unwrap().detail().contains("unfinished copy"));
+    assert!(open(&url("copy"), "a").err().unwrap().detail().contains("its own row is missing"));
 }
 
 /// What was acknowledged before a backup began is in it; others go on writing.

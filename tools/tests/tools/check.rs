@@ -318,3 +318,21 @@ fn copies_that_are_not_finished_or_were_moved_are_told_of() {
         is_damaged(&said, "fault: it is an unfinished copy: call otp copy again, or empty it\n");
     }
 }
+
+/// Whatever is called, it says the same, and does nothing.
+#[test]
+fn a_repository_without_its_own_row_is_refused_by_all() {
+    // A folder with other files is refused before anything is read.
+    for kind in GROUNDS.into_iter().filter(|kind| *kind != "json") {
+        let Some(ground) = Ground::new(kind) else { continue };
+        ground.fill();
+        ground.remove(OWN);
+        let rows = ground.rows();
+        let text = "its own row is missing, and other rows are there: leave them as they are, and restore a backup";
+        for command in [&["status", "used"][..], &["open"], &["copy", "json:backup"], &["rotate"], &["due"]] {
+            ground.site.run(command).failed(3, text);
+        }
+        is_damaged(&ground.site.run(&["check"]), text);
+        assert_eq!(ground.rows(), rows);
+    }
+}

@@ -36,6 +36,76 @@ fn the_page_has_the_table_of_the_manual() {
 }
 
 #[test]
+fn members_of_a_configuration_are_listed() {
+    let site = Site::new("sqlite");
+    let options: Vec<serde_json::Value> = serde_json::from_str(include_str!("../../../docs/options.json")).unwrap();
+    let said = site.run(&["help", "config"]);
+    said.is_done("  otpLength             Digits of a code\n").is_done("default: 6\n").is_done("man libotp");
+    let names: Vec<_> = said.out.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    assert!(names.len() > 10, "{said:?}");
+    for line in names {
+        let (name, about) = line.trim().split_once(' ').unwrap();
+        let option = options.iter().find(|option| option["name"] == name).unwrap();
+        assert!(option["text"].as_str().unwrap().starts_with(about.trim()) && !about.trim().is_empty(), "{line}");
+    }
+    assert!(said.out.lines().all(|line| line.chars().count() <= 120), "{said:?}");
+}
+
+/// A backup is put back as `otp help copy` says.
+#[test]
+fn a_backup_is_restored_by_the_recipe() {
+    for (kind, name) in [("sqlite", "otp.db"), ("json", "otp")] {
+        let site = Site::new(kind);
+        let request = serde_json::json!({"phoneNumber": NUMBER}).to_string();
+        let code = site.service().create("session 1", Some(&request)).unwrap().message.unwrap().code.to_string();
+        assert_eq!(site.service().verify("session 1", &code, None).unwrap().outcome, otp::Outcome::Ok);
+        site.run(&["copy", "json:backup"]).is_done("copied\n");
+        for suffix in ["", "-wal", "-shm", "-lock"] {
+            let path = |name: &str| site.folder.path().join(format!("{name}{suffix}"));
+            let _ = std::fs::rename(path(name), path("old"));
+        }
+        let key = site.folder.path().join(format!("{name}.key"));
+        let backup = serde_json::json!({"repository": "json:backup", "keyFile": key, "sender": {"type": "none"}});
+        let target = site.folder.repository(kind);
+        site.run(&["copy", &target, "--config", &backup.to_string()]).is_done("copied\n");
+        site.run(&["status", "session 1"]).is_done("state: checked");
+        assert_eq!(site.service().verify("session 1", &code, None).unwrap().outcome, otp::Outcome::Checked);
+    }
+}
+
+/// Text as it reads, whatever it is set in.
+fn read(text: &str) -> String {
+    let plain = text.to_lowercase().replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\");
+    plain.replace(':', "").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_line_of_the_manual_is_in_the_page() {
+    let site = Site::new("sqlite");
+    let page = site.run(&["man"]).out;
+    let told = page.lines().filter_map(|line| match line.strip_prefix('.') {
+        Some(request) => request.split_once(' ').map(|(_, text)| text),
+        None => Some(line),
+    });
+    let told = read(&told.collect::<Vec<_>>().join("\n"));
+    let all = site.run(&["--help"]).out;
+    let listed = all.split("commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = listed.lines().map(|line| line.split_whitespace().next().unwrap());
+    let texts = names.map(|name| site.run(&["help", name]).out).chain([all.split_once(listed).unwrap().1.to_owned()]);
+    let mut lines = 0;
+    for text in texts {
+        for line in text.lines().filter(|line| !line.starts_with("usage: ")) {
+            assert!(told.contains(&read(line)), "not in the page: {line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 100, "{lines}");
+    // What belongs to a command is no section.
+    assert_eq!(page.matches(".SH EXIT STATUS").count(), 1, "{page}");
+    assert!(!page.contains(".SH CALLS") && page.contains(".B sends\n") && page.contains(".B 2\nswitch: "), "{page}");
+}
+
+#[test]
 fn wrong_usage_is_told() {
     let site = Site::new("sqlite");
     site.run(&[]).failed(2, "no command");

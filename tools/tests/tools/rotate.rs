@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testing::place::{KEY, Place};
 
 use super::command::{NUMBER, Said, Site, said};
+use super::ground::{GROUNDS, Ground, OWN};
 
 /// A site with a configuration for each step.
 struct Rotation {
@@ -108,10 +109,17 @@ fn a_whole_rotation_beside_services_at_work() {
         let third = open(&switched);
         let (two, three) = (create(&second, "two"), create(&third, "three"));
         assert_eq!((verified(&third, "two", &two), verified(&second, "three", &three)), (Outcome::Ok, Outcome::Ok));
+        // Times have milliseconds, and this code is the younger one.
+        std::thread::sleep(std::time::Duration::from_millis(2));
         let live = create(&second, "live");
         let said = it.rotate(&switched);
-        said.is_done("step 3 of 3, retire: rows still need an earlier key\n").is_done("needed by 1 live code and ");
-        said.is_done(&format!("next: leave \"file:{old}\" in previousKeys until 2"));
+        locks_out(&said, "step 3 of 3, retire: rows still need an earlier key\na process was passed over in step 2: ");
+        locks_out(&said, "needed by 1 live code and ");
+        locks_out(&said, &format!("next: leave \"file:{old}\" in previousKeys until 2"));
+        // What is left of step 1 is behind.
+        let said = it.rotate(&announced);
+        locks_out(&said, "this configuration is behind: others have switched");
+        locks_out(&said, &format!("next: in the configuration of every process, set key to \"file:{new}\"\n"));
         // One that was opened late has it sealed under the old key again, and nobody is locked out.
         drop(second);
         drop(open(&announced));
@@ -123,6 +131,11 @@ fn a_whole_rotation_beside_services_at_work() {
         let retired = it.config(new, &[]);
         let said = it.rotate(&retired);
         locks_out(&said, "records need a key that is not in this configuration");
+        locks_out(&said, "next: in the configuration of every process, put the missing key back into previousKeys\n");
+        assert!(!said.out.contains("no rotation") && !said.out.contains("to begin one"), "{said:?}");
+        let said = it.site.run(&["check", "--config", &retired]);
+        locks_out(&said, "warning: ");
+        locks_out(&said, "a key that is not in this configuration, and calls on them fail");
         assert_eq!(it.phase(&switched), "retiring");
         assert!(fourth.erase(NUMBER).unwrap().found);
         let said = it.rotate(&switched);
@@ -188,6 +201,52 @@ fn a_step_that_was_passed_over_is_told_of() {
         let said = it.rotate(&alone);
         said.failed(3, "key: is not the one of this repository").failed(3, "so put that back");
     });
+}
+
+#[test]
+fn commands_that_look_leave_the_own_row_as_it_is() {
+    for kind in GROUNDS {
+        let Some(ground) = Ground::new(kind) else { continue };
+        ground.fill();
+        let other = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+        let (announced, switched) =
+            (json!({"previousKeys": [other]}), json!({"key": other, "previousKeys": [testing::place::KEY]}));
+        let look = |members: &Value, when: &str| {
+            let (config, before) = (ground.config(members.clone()), ground.bytes(OWN));
+            for command in [
+                &["status", "used"][..],
+                &["subject", NUMBER],
+                &["unlock", NUMBER],
+                &["cancel", "nobody"],
+                &["due"],
+                &["metrics"],
+                &["open"],
+                &["check"],
+                &["rotate"],
+                &["send-test", NUMBER],
+                &["copy", &format!("json:{when}-{}", members["key"].is_null())],
+                &["erase", "+39 333 000 0000", "--yes"],
+            ] {
+                let said = ground.site.run(&[command, &["--config", &config]].concat());
+                assert!(said.code <= 1, "{kind}: {command:?}: {said:?}");
+                assert_eq!(ground.bytes(OWN), before, "{kind}: {command:?}");
+                drop(ground.service());
+            }
+        };
+        look(&announced, "before");
+        look(&switched, "before");
+        let said = ground.site.run(&["rotate", "--config", &ground.config(announced.clone())]);
+        said.is_done("no process has been opened with it yet");
+        // Nor does one with a stale configuration move the seal back.
+        drop(open(&ground.config(announced.clone())));
+        look(&switched, "announced");
+        let service = open(&ground.config(switched));
+        let before = ground.bytes(OWN);
+        let said = ground.site.run(&["status", "guessed", "--config", &ground.config(announced)]);
+        said.is_done("state: checked");
+        assert_eq!(ground.bytes(OWN), before, "{kind}");
+        assert_eq!(service.status("used").unwrap().outcome, Outcome::Ok);
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn works_on(kind: &str) {
     for command in [&["status", "any"][..], &["due"], &["subject", NUMBER], &["copy", "json:backup"]] {
         site.run(command).failed(3, "repository: is empty, and otp begins none");
     }
+    site.run(&["check"]).is_refused("fault: it is empty: nothing was ever stored, or its copy never finished\n");
     drop(site.service());
     site.run(&["open"]).is_done(&format!("{server}\n")).is_done("key: in the configuration\n");
     assert!(!site.run(&["open"]).out.contains(&place.repository));

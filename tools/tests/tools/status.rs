@@ -47,7 +47,7 @@ fn a_repository_that_is_not_there_is_not_made() {
 #[test]
 fn a_failure_of_the_library_is_told() {
     let site = Site::new("sqlite");
-    site.run(&["status", ""]).failed(3, "token");
+    site.run(&["status", ""]).failed(2, "token");
     std::fs::write(site.folder.path().join("otp.db"), "no database, and longer than nothing").unwrap();
     site.run(&["status", "any"]).failed(3, "otp.db");
 }
