@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::secret::is_key;
 use super::super::{Auth, Config, KeySource, PrivateKey};
-use super::{KEY, carrier_of, here};
+use super::{KEY, carrier_of, error, here};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::repository::conformance::ScratchFolder;
@@ -325,4 +325,24 @@ fn a_key_file_that_is_there_is_read_whatever_its_name() {
     let private_key = PrivateKey::File(Path::new("/nowhere/private.key").to_owned());
     let error = private_key.read().unwrap_err();
     assert_eq!(error.detail(), "sender.privateKey: there is no file \"/nowhere/private.key\"");
+}
+
+#[test]
+fn no_error_repeats_a_secret() {
+    for json in [
+        r#"{"key": "sEcReT", "x": 1}"#,
+        r#"{"sender": {"type": "sEcReT"}}"#,
+        r#"{"sender": {"type": "dispatch", "apiKey": "sEcReT", "apiSecret": "sEcReT é"}}"#,
+        r#"{"repository": "redis://user:sEcReT@"}"#,
+        r#"{"repository": "redis://user:sEcReT@h", "key": "AAAA"}"#,
+        r#"{"repository": "postgres://user:sEcReT@h?x=sEcReT", "key": "AAAA"}"#,
+        r#"{"repository": "postgres://user:sEcReT@h#", "keyFile": "k"}"#,
+        r#"{"webhook": {"signatureSecret": "sEcReT", "x": 1}}"#,
+        r#"{"key": "sEcReT" "#,
+        r#"{"key": sEcReT}"#,
+        r#"{"message": "sEcReT"}"#,
+    ] {
+        let (_, detail) = error(json);
+        assert!(!detail.contains("sEcReT") && detail.lines().count() == 1, "{detail}");
+    }
 }
