@@ -414,7 +414,7 @@ uint32_t otp_abi_version(void);
  * - `sender.query` (default none): With "http": the same in the URL, without a body. A code in it is a warning:
  *   servers and proxies write URLs into logs.
  * - `sender.accepted` (default 200 to 299): With "http": answers that say that the message was taken: statuses, of
- *   200 to 299, and {"path": [values]}, such as {"messages.0.status": ["0"]}. Paths decide before statuses; an
+ *   200 to 299, and `{"path": [values]}`, such as `{"messages.0.status": ["0"]}`. Paths decide before statuses; an
  *   answer that says two things, or none, leaves the message in doubt.
  * - `sender.notTaken` (default none): With "http": the same for a message that was certainly not taken, and that
  *   another try may bring: up to 3 tries within the time.

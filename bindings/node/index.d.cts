@@ -263,9 +263,9 @@ export interface Sender {
    */
   query?: Record<string, unknown>;
   /**
-   * With "http": answers that say that the message was taken: statuses, of 200 to 299, and {"path": [values]}, such
-   * as {"messages.0.status": ["0"]}. Paths decide before statuses; an answer that says two things, or none, leaves
-   * the message in doubt. Default 200 to 299.
+   * With "http": answers that say that the message was taken: statuses, of 200 to 299, and `{"path": [values]}`,
+   * such as `{"messages.0.status": ["0"]}`. Paths decide before statuses; an answer that says two things, or none,
+   * leaves the message in doubt. Default 200 to 299.
    */
   accepted?: (number | Record<string, unknown[]>)[];
   /**

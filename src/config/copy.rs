@@ -19,7 +19,7 @@ impl CopyConfig {
     ///
     /// # Errors
     ///
-    /// `Argument`, as [`Config::parse`] says `Config`.
+    /// `Argument`, as [`super::Config::parse`] says `Config`.
     pub fn read(repository: &str, options: Option<&str>) -> Result<Self> {
         let mut root = match options {
             Some(json) => strict::parse(json, "options", Error::argument)?.object()?,
