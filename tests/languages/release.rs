@@ -137,7 +137,7 @@ pub fn is_the_command(program: &Path) {
     assert_eq!(version, concat!("otp ", env!("CARGO_PKG_VERSION"), "\n"));
     let sections = succeed(Command::new("readelf").arg("-SW").arg(program));
     assert!(!sections.contains(".symtab") && !sections.contains(".debug"), "{sections}");
-    for url in ["redis://127.0.0.1:1", "postgres://127.0.0.1:1/otp"] {
+    for url in ["redis://127.0.0.1:1", "postgres://otp@127.0.0.1:1/otp"] {
         let config = format!(r#"{{"repository": "{url}", "key": "{}"}}"#, testing::place::KEY);
         let output = Command::new(program).args(["status", "any", "--config", &config]).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
