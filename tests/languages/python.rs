@@ -164,5 +164,5 @@ pub fn is_built_as_here(environment: &Path) {
     let bytes = std::fs::read(library.trim()).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("ZADD") && holds("libotp.commit"), "{library}: there are no servers in it");
-    assert!(holds("ENABLE_STAT4") && !holds("ENABLE_FTS5"), "{library}: SQLite is built with other flags");
+    assert!(holds("OMIT_JSON") && !holds("ENABLE_FTS5"), "{library}: SQLite is built with other flags");
 }

@@ -57,7 +57,8 @@ class Steps(Case):
 
     def test_a_receipt_that_makes_no_sense(self) -> None:
         otp = self.begun()
-        for wrong in ({}, {"status": "read"}, {"client_ref": "r", "status": "accepted"}, {"message_id": "m", "status": "read"}):
+        wrongs: list[dict[str, Any]] = [{}, {"status": "read"}, {"client_ref": "r", "status": "accepted"}]
+        for wrong in [*wrongs, {"message_id": "m", "status": "read"}]:
             with self.assertRaises(libotp.ArgumentError):
                 otp.report(**wrong)
         with self.assertRaisesRegex(TypeError, "report must be a mapping"):
