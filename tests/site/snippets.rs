@@ -156,14 +156,32 @@ fn shell() {
     }
 }
 
+/// Options whose members are anybody's.
+const FREE: [&str; 9] = [
+    "message.",
+    "sender.headers.",
+    "sender.basic.",
+    "sender.json.",
+    "sender.form.",
+    "sender.query.",
+    "sender.accepted[].",
+    "sender.notTaken[].",
+    "sender.refused[].",
+];
+
 /// Options of a configuration, also within objects and lists, are options of the library.
 fn is_configuration(place: &str, value: &Value, within: &str, known: &[String]) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 let name = format!("{within}{name}");
-                // Texts by locale, and limits, have members of their own.
-                if name.starts_with("message.") || name.starts_with("policy.sendLimits") {
+                // Texts by locale, limits, and what a request to a carrier holds have members of their own.
+                let is_free = |option: &&str| within.starts_with(*option) || name.starts_with("policy.sendLimits");
+                if FREE.iter().any(is_free) {
+                    continue;
+                }
+                if within == "senders." {
+                    is_configuration(place, value, "sender.", known);
                     continue;
                 }
                 let is_known = |option: &String| *option == name || option.starts_with(&format!("{name}."));
