@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 import signal
@@ -41,6 +42,8 @@ WRONG_BODY = "The body must be a JSON object with messengerId, phoneNumber or bo
 
 
 def main() -> None:
+    # A request that waits for a thread is no news for people.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
         port, metrics_port = port_of("PORT") or 0, port_of("METRICS_PORT")
         config = configuration()
