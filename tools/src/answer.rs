@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use otp::Outcome;
 use serde::Serialize;
 
-use crate::arguments::Call;
+use crate::command::Call;
 use crate::fault::{Fault, Result};
 
 const REFUSED: u8 = 1;

@@ -6,7 +6,7 @@ use otp::{CheckReply, Finding, Inspection, Outcome, Remedy};
 use serde::Serialize;
 
 use crate::answer::{self, counted};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::{input, service};

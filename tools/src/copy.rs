@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use otp::{Outcome, Service};
 
 use crate::answer::{self, counted};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::fault::{Fault, Result};
 use crate::owner::{self, Stranger};
 use crate::place::Place;
@@ -49,7 +49,9 @@ fn run(call: &Call) -> Result<ExitCode> {
         input::confirm(call, "Freeze this repository for good, and go on in the other one?")?;
     }
     let service = service::open(call)?;
-    owner::check_target(&Place::of(&target, Stranger::Refuse)?)?;
+    if let Some(path) = Place::of(&target, Stranger::Refuse)?.path() {
+        owner::check_target(path)?;
+    }
     let was_moved = moves && is_moved(&service);
     let copied = service.copy(&target, moves.then_some(r#"{"move": true}"#));
     let reply = copied.map_err(|error| if moves { unfinished(&service, was_moved, error) } else { error.into() })?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use otp::{Outcome, RunDueReply, Service};
 
 use crate::answer::{self, counted};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::service;

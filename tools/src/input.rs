@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use crate::arguments::Call;
+use crate::command::Call;
 use crate::fault::{Fault, Result};
 
 /// Longest line that is read: more than any argument has.

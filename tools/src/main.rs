@@ -6,6 +6,7 @@ mod answer;
 mod arguments;
 mod cancel;
 mod check;
+mod command;
 mod completion;
 mod configuration;
 mod copy;

@@ -1,6 +1,6 @@
 //! All subcommands and the manual, which is what `--help` shows.
 
-use crate::arguments::Command;
+use crate::command::Command;
 use crate::fault::{Fault, Result};
 use crate::{cancel, check, copy, due, metrics, open, people, rotate, send_test, serve, status};
 

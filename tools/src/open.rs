@@ -6,7 +6,7 @@ use otp::{Outcome, Service};
 use serde::Serialize;
 
 use crate::answer;
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::Result;
 use crate::owner;

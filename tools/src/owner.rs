@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::fault::{Fault, Result};
-use crate::place::{Place, parent};
 use crate::sys;
 
 const ROOT: u32 = 0;
@@ -132,10 +131,14 @@ fn become_user(metadata: &Metadata) -> std::result::Result<(), String> {
     sys::become_user(uid, gid).map_err(|cause| format!("cannot become {}: {cause}", called(uid)))
 }
 
+/// The folder that an absolute path is in.
+pub fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
 /// Refuses to make a copy where somebody else decides what is there. Root goes by no folder and no symbolic link of
 /// others; anybody else makes a folder only in one of their own or of root's, as the library makes a file.
-pub fn check_target(place: &Place) -> Result<()> {
-    let Some(path) = place.path() else { return Ok(()) };
+pub fn check_target(path: &Path) -> Result<()> {
     let own = sys::effective_uid();
     if own == ROOT {
         return check_path(path, 0);

@@ -1,6 +1,6 @@
 //! The manual page and the completions of shells, made from the manual that `--help` shows.
 
-use crate::arguments::Command;
+use crate::command::Command;
 use crate::manual::{self, COMMANDS};
 
 /// `otp.1`, in the language of man.

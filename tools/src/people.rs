@@ -7,7 +7,7 @@ use otp::{FoundReply, Locked, Outcome, SubjectReply};
 use serde::Serialize;
 
 use crate::answer::{self, counted};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::fault::Result;
 use crate::{input, service};
 

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Result};
-use crate::owner::{self, Stranger, Unread};
+use crate::owner::{self, Stranger, Unread, parent};
 
 /// Where a repository is.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,9 +95,4 @@ impl Place {
     fn named(&self) -> String {
         self.path().map_or_else(String::new, |path| format!(" {path:?}"))
     }
-}
-
-/// The folder that an absolute path is in.
-pub fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::{self, counted};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::place::Place;

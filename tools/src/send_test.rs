@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer;
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::steps::Delivery;

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use otp::Outcome;
 use otp_service::{LOOPBACK, Settings, run_to_the_end};
 
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::owner;
-use crate::place::{Place, parent};
+use crate::place::Place;
 
 /// Where it listens unless it is told.
 const PORT: u16 = 3000;
@@ -43,7 +43,7 @@ fn run(call: &Call) -> Result<ExitCode> {
     match configuration.place()? {
         Place::Elsewhere(kind) if !kind.is_empty() => owner::refuse_foreign_server()?,
         Place::File(path) | Place::Folder(path) if !owner::become_owner(&path)? => {
-            owner::become_owner_of_new(parent(&path))?;
+            owner::become_owner_of_new(owner::parent(&path))?;
         }
         _ => {}
     }

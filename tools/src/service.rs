@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use otp::Service;
 use serde_json::Value;
 
-use crate::arguments::Call;
+use crate::command::Call;
 use crate::configuration::Configuration;
 use crate::fault::{Fault, Result};
 use crate::owner;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use otp::{DeliveryReply, Status};
 
 use crate::answer::{self, word};
-use crate::arguments::{Call, Command};
+use crate::command::{Call, Command};
 use crate::fault::Result;
 use crate::{input, service};
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::library::{self, Recipe};
-use crate::{Fault, read, root, run};
+use crate::{Fault, cargo, read, root, run};
 
 /// A crate that is part of the library.
 struct Part {
@@ -38,7 +38,7 @@ impl Bill {
     /// Of a package of the workspace: the library, or the command, which has it in it.
     pub fn of(recipe: &Recipe, own: &str) -> Result<Self, Fault> {
         let target = library::target()?;
-        let mut cargo = Command::new(library::cargo());
+        let mut cargo = Command::new(cargo());
         cargo.current_dir(root()).args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &target]);
         let told = run(cargo.args(recipe.features()))?;
         let told: Value = serde_json::from_str(&told).map_err(|cause| format!("cargo metadata: {cause}"))?;
@@ -148,7 +148,7 @@ fn component(part: &Part) -> Value {
 
 /// The names and versions of what is built into the library.
 fn used(recipe: &Recipe, package: &str, target: &str) -> Result<BTreeSet<(String, String)>, Fault> {
-    let mut cargo = Command::new(library::cargo());
+    let mut cargo = Command::new(cargo());
     cargo.current_dir(root()).args([
         "tree",
         "--locked",

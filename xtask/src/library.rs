@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Fault, read, root, run, tools};
+use crate::{Fault, cargo, read, root, run, target_folder, tools};
 
 /// How it is built.
 #[derive(Clone, Default)]
@@ -54,23 +54,11 @@ fn flags() -> String {
     all.collect::<Vec<_>>().join("\u{1f}")
 }
 
-/// The program that runs this one.
-pub fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
 /// For which machine the compiler builds.
 pub fn target() -> Result<String, Fault> {
     let told = run(Command::new("rustc").arg("-vV"))?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or("rustc -vV: no host".to_owned())
-}
-
-/// Another one than that of the workspace's own builds, or what they made would be replaced.
-pub fn target_folder() -> PathBuf {
-    // From wherever a program is run that is told of it.
-    let given = std::env::var_os("CARGO_TARGET_DIR").and_then(|folder| std::path::absolute(folder).ok());
-    given.unwrap_or_else(|| root().join("target/xtask"))
 }
 
 impl Recipe {

@@ -176,6 +176,18 @@ pub fn root() -> &'static Path {
     own.parent().unwrap_or(own)
 }
 
+/// The program that runs this one.
+pub fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Another one than that of the workspace's own builds, or what they made would be replaced.
+pub fn target_folder() -> PathBuf {
+    // From wherever a program is run that is told of it.
+    let given = std::env::var_os("CARGO_TARGET_DIR").and_then(|folder| std::path::absolute(folder).ok());
+    given.unwrap_or_else(|| root().join("target/xtask"))
+}
+
 pub fn read(path: &Path) -> Result<String, Fault> {
     std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))
 }

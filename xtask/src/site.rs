@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Fault, library, links, read, reference, root, run, tools, write};
+use crate::{Fault, cargo, links, read, reference, root, run, tools, write};
 
 /// Where the Rust reference is put, within the site.
 const RUST: &str = "reference/rust";
@@ -81,7 +81,7 @@ fn add_reference(source: &Path) -> Result<(), Fault> {
 fn rust() -> Result<PathBuf, Fault> {
     let made = folder().join("doc");
     empty(&made)?;
-    let mut cargo = Command::new(library::cargo());
+    let mut cargo = Command::new(cargo());
     cargo.current_dir(root()).args(["doc", "--package", "libotp", "--lib", "--no-deps", "--all-features", "--locked"]);
     run(&mut cargo)?;
     Ok(made)

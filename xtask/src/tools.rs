@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Fault, library, read, run, write};
+use crate::{Fault, cargo, read, run, target_folder, write};
 
 /// What makes and checks the packages for Python, and a compiler and linker for an older glibc.
 const TOOLS: [&str; 3] = ["hatchling>=1.27,<2", "twine>=6,<8", "cargo-zigbuild==0.24.1"];
@@ -14,7 +14,7 @@ const MDBOOK: &str = "0.5.4";
 
 /// The folder that they are in. They are installed once.
 pub fn programs() -> Result<PathBuf, Fault> {
-    let environment = library::target_folder().join("python");
+    let environment = target_folder().join("python");
     let (programs, complete) = (environment.join("bin"), environment.join("complete"));
     if read(&complete).is_ok_and(|names| names == TOOLS.join(" ")) {
         return Ok(programs);
@@ -35,12 +35,12 @@ pub fn path() -> Result<OsString, Fault> {
 /// mdBook, which is built once. It makes pages in a moment however little its build is optimised, and nobody here needs
 /// its server.
 pub fn mdbook() -> Result<PathBuf, Fault> {
-    let folder = library::target_folder().join("mdbook");
+    let folder = target_folder().join("mdbook");
     let (program, complete) = (folder.join("bin/mdbook"), folder.join("complete"));
     if program.exists() && read(&complete).is_ok_and(|version| version == MDBOOK) {
         return Ok(program);
     }
-    let mut cargo = Command::new(library::cargo());
+    let mut cargo = Command::new(cargo());
     cargo.args(["install", "mdbook", "--locked", "--force", "--version"]).arg(format!("={MDBOOK}"));
     cargo.args(["--no-default-features", "--features", "search", "--root"]).arg(&folder);
     let parts = folder.join("build");
