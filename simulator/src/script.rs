@@ -214,3 +214,22 @@ fn serve_with(
     });
     server
 }
+
+/// A script that answers a request with these bytes and closes.
+#[macro_export]
+macro_rules! answer {
+    ($bytes:expr) => {
+        |peer, _| {
+            peer.request();
+            peer.send($bytes);
+        }
+    };
+}
+
+/// A script that answers every request with this status and body.
+#[macro_export]
+macro_rules! status {
+    ($status:expr, $headers:expr, $body:expr) => {
+        |peer, _| while peer.request().is_some() && peer.answer($status, $headers, $body) {}
+    };
+}

@@ -11,6 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use simulator::script::{Peer, Script, Server, serve, serve_tls};
+use simulator::{answer, status};
 
 use super::*;
 use crate::config::Config;
@@ -24,23 +25,6 @@ const AMPLE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(1500);
 
 const GOOD: &str = r#"{"id":"m-1"}"#;
-
-/// Answers a request with these bytes and closes.
-macro_rules! answer {
-    ($bytes:expr) => {
-        |peer, _| {
-            peer.request();
-            peer.send($bytes);
-        }
-    };
-}
-
-/// Answers a request with this status and body, and goes on.
-macro_rules! status {
-    ($status:expr, $headers:expr, $body:expr) => {
-        |peer, _| while peer.request().is_some() && peer.answer($status, $headers, $body) {}
-    };
-}
 
 /// Answers the first connection's requests so, and the others well.
 macro_rules! first {

@@ -4,26 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use simulator::script::{Peer, Script, accepted, serve};
+use simulator::{answer, status};
 
 use super::client::carrier;
 use super::{AMPLE, SHORT, check_told, parts, send};
-
-/// Answers a request with these bytes and closes.
-macro_rules! answer {
-    ($bytes:expr) => {
-        |peer, _| {
-            peer.request();
-            peer.send($bytes);
-        }
-    };
-}
-
-/// Answers a request with this status and body, and goes on.
-macro_rules! status {
-    ($status:expr, $headers:expr, $body:expr) => {
-        |peer, _| while peer.request().is_some() && peer.answer($status, $headers, $body) {}
-    };
-}
 
 /// A good answer, badly packed.
 const GOOD: &str = r#"{"message_uuid":"aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"}"#;
