@@ -23,6 +23,8 @@ pub struct Envelope {
     pub params: Vec<(String, String)>,
     /// The code that the host brought.
     pub code: Option<Zeroizing<String>>,
+    /// The token, where a message that nobody asks for is to name it.
+    pub token: Option<String>,
 }
 
 impl Envelope {
@@ -77,6 +79,10 @@ impl Envelope {
             flags |= 64;
             put(&mut bytes, &channels.join(","));
         }
+        if let Some(token) = &self.token {
+            flags |= 128;
+            put(&mut bytes, token);
+        }
         if let Some(first) = bytes.first_mut() {
             *first = flags;
         }
@@ -108,6 +114,9 @@ impl Envelope {
         }
         if flags & 64 != 0 {
             envelope.channels = Some(take(&mut rest)?.split(',').map(str::to_owned).collect());
+        }
+        if flags & 128 != 0 {
+            envelope.token = Some(take(&mut rest)?);
         }
         rest.is_empty().then_some(envelope)
     }
@@ -194,6 +203,7 @@ mod tests {
             locale: Some("it".into()),
             params: vec![("shop".into(), long), ("n".into(), String::new()), ("digits".into(), "0".repeat(65))],
             code: Some(Zeroizing::new("0123".into())),
+            token: Some("t".into()),
         };
         for envelope in [Envelope::default(), plain, full] {
             let bytes = envelope.encode();

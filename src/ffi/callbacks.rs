@@ -31,8 +31,8 @@ pub const OTP_LOG_DEBUG: i32 = 4;
 ///   characters). It holds the code: keep it out of logs.
 ///
 /// The first step is sent by otp_create() or otp_resend(). A later one may be sent by whatever call goes on with the
-/// workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`. Then `token` is
-/// "", since no token is kept.
+/// workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`. Its `token` is ""
+/// only if the code was created under a workflow without a later step of sender "host": no other code keeps its token.
 ///
 /// Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
 /// code stays good.

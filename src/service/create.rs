@@ -141,7 +141,7 @@ impl Core {
         if self.config.hands_over() && record.code.state == CodeState::Live && !record.is_locked() {
             // Of the newest step, which may have followed one that failed, or been asked for.
             let newest = record.delivery.steps.len().saturating_sub(1);
-            let (_, steps) = self.plan_stored(&order.token, &order.row, record, newest, now)?;
+            let (_, steps) = self.plan_stored(Some(&order.token), &order.row, record, newest, now)?;
             reply.message = steps.iter().find_map(|step| step.message.clone());
         }
         Ok(Some(reply))

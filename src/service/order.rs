@@ -10,7 +10,7 @@ use crate::block::{Client, Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::record::Idempotency;
+use crate::record::{Idempotency, Via};
 use crate::request::{Address, Request};
 
 /// A request to create a code, understood and checked.
@@ -52,15 +52,21 @@ impl Service {
         let allowed = core.allows(&request.addresses);
         let client = request.client.as_ref().map(|client| core.keys.index("client", &core.config.namespace, client));
         let Request { addresses, channels, locale, params, code, context, .. } = request;
-        let envelope = Envelope { addresses, channels, locale, params, code };
+        let mut envelope = Envelope { addresses, channels, locale, params, code, token: None };
         let placeholder = "0".repeat(usize::from(core.config.otp_length));
         let code = envelope.code.as_ref().map_or(placeholder.as_str(), |code| code.as_str());
         let left_ms = core.config.validity_ms;
         let steps = core.plan(&Contents { token, envelope: &envelope, code, left_ms, first: 0 })?;
+        envelope.token = names_token(&steps).then(|| token.to_owned());
         let context = context.map(Zeroizing::new);
         let token = token.to_owned();
         Ok(Order { token, row, subject, recipients, client, allowed, envelope, context, idempotency, steps })
     }
+}
+
+/// Whether the host's function may be given a message by a timer or a report, which know no token.
+fn names_token(steps: &Steps) -> bool {
+    steps.iter().skip(1).any(|step| step.via == Via::Host && step.message.is_some())
 }
 
 impl Core {

@@ -17,7 +17,7 @@ use crate::workflow::PlannedStep;
 
 /// What the messages of a code are made of.
 pub struct Contents<'a> {
-    /// The token; empty where the library itself goes on with a workflow.
+    /// The token; empty where the library itself goes on with a workflow and none was sealed.
     pub token: &'a str,
     /// Addresses, locale and values.
     pub envelope: &'a Envelope,
@@ -139,7 +139,7 @@ impl Core {
     /// `Config` when its key is not at hand, `Store` when it was tampered with; those of [`Core::plan`].
     pub(super) fn plan_stored(
         &self,
-        token: &str,
+        token: Option<&str>,
         row: &RowKey,
         record: &Record,
         first: usize,
@@ -147,6 +147,7 @@ impl Core {
     ) -> Result<(Envelope, Arc<Steps>)> {
         let (envelope, code) = self.open(row, record)?;
         let left_ms = record.code.expires.since(record.time(now));
+        let token = token.or(envelope.token.as_deref()).unwrap_or_default();
         let steps = self.plan(&Contents { token, envelope: &envelope, code: &code, left_ms, first })?;
         Ok((envelope, steps))
     }

@@ -117,7 +117,7 @@ impl Core {
             Asked::Open(records) => *records,
             Asked::Answered(reply) => return Ok(Decision::Answered(reply)),
         };
-        let (envelope, steps) = self.plan_stored(token, &row, &record, first.unwrap_or(0), now)?;
+        let (envelope, steps) = self.plan_stored(Some(token), &row, &record, first.unwrap_or(0), now)?;
         let asked = first.map(|first| steps.get(first).and_then(|step| step.message.as_ref()));
         if asked.is_some_and(|message| message.is_none()) {
             return Err(Error::argument("channel: the create has no address for it, or leaves it out"));
@@ -176,7 +176,7 @@ impl Core {
         };
         (step.status, step.at) = (DeliveryState::Failed, now);
         let planned = match next < self.config.workflow.len() {
-            true => Some(self.plan_stored(token, &row, &record, next, now)?),
+            true => Some(self.plan_stored(Some(token), &row, &record, next, now)?),
             false => None,
         };
         let begins = match &planned {

@@ -204,7 +204,7 @@ impl Core {
             record.delivery.call_off();
             return Ok(None);
         }
-        let (envelope, steps) = self.plan_stored("", row, record, 0, now).map_err(Error::of_one_row)?;
+        let (envelope, steps) = self.plan_stored(None, row, record, 0, now).map_err(Error::of_one_row)?;
         if !self.takes_over(record, &steps, ways)? {
             record.delivery.call_off();
             if !self.begin_next(transaction, record, &Means { steps: &steps, ways }, now)? {

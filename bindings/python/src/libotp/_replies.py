@@ -61,7 +61,7 @@ class Delivery(Reply):
 class Message:
     """What a sender has to deliver. It holds the code: keep it out of logs (its ``repr`` does)."""
 
-    #: "" in a later step that ``run_due``, ``webhook``, ``report`` or ``background`` sends: no token is kept.
+    #: "" in a later step only if the workflow had none for the host when the code was created.
     token: str = field(repr=False)
     #: Such as "sms".
     channel: str
