@@ -87,6 +87,8 @@ pub fn row_key(index: &[u8], kind: &str, namespace: &str, text: &str) -> Block {
 /// A code of a record.
 #[derive(Default)]
 pub struct Code {
+    /// With its flags.
+    pub state: u8,
     pub slot: u8,
     pub created: u64,
     pub expires: u64,
@@ -112,12 +114,22 @@ impl Code {
     }
 }
 
-/// A record, as far as it is looked at.
+/// A record. The JSON reader leaves numbers out that JSON spells as words.
 #[derive(Default)]
 pub struct Record {
+    pub flags: u8,
     pub code: Code,
+    pub answer: Option<u8>,
     pub remembered: Vec<Code>,
+    pub via: u8,
+    pub steps: Vec<Step>,
     pub sealed: Vec<u8>,
+}
+
+/// A step: the numbers of its channel and of its state, with that one's flags.
+pub struct Step {
+    pub channel: u8,
+    pub status: u8,
 }
 
 /// A record of `json:`.
@@ -127,7 +139,7 @@ pub fn json_record(text: &str) -> Record {
     let record = &file["record"];
     let remembered = record["remembered"].as_array().map(|codes| codes.iter().map(json_code).collect());
     let sealed = record["sealed"].as_str().map(hex).unwrap_or_default();
-    Record { code: json_code(&record["code"]), remembered: remembered.unwrap_or_default(), sealed }
+    Record { code: json_code(&record["code"]), remembered: remembered.unwrap_or_default(), sealed, ..Record::default() }
 }
 
 fn json_code(code: &Value) -> Code {
@@ -142,6 +154,7 @@ fn json_code(code: &Value) -> Code {
         max_attempts: number(&code["maxAttempts"]) as u8,
         subject: json_block(&code["subject"]),
         context: code.get("context").map(json_block),
+        ..Code::default()
     }
 }
 
@@ -191,40 +204,56 @@ impl Bytes<'_> {
         let max_attempts = self.byte();
         let subject = if state & 8 == 0 { usual } else { self.block() };
         let context = (state & 4 != 0).then(|| self.block());
-        Code { slot, created, expires, block, length: state >> 4, max_attempts, subject, context }
+        Code { state, slot, created, expires, block, length: state >> 4, max_attempts, subject, context }
     }
 
-    /// A record without an identifier of Dispatch and without a time at which it is due.
+    fn text(&mut self) {
+        let length = self.integer();
+        self.take(length as usize);
+    }
+
     pub fn record(mut self) -> Record {
         assert_eq!(self.byte(), 2, "a record");
         let flags = self.byte();
-        assert_eq!(flags & !(1 | 4 | 0x20), 0, "{flags}");
+        let has = |flag: u8| flags & flag != 0;
         let recipients: Vec<_> = (0..self.integer()).map(|_| self.block()).collect();
         let code = self.code(recipients.first().copied().unwrap_or_default());
         let _attempts = self.byte();
         let _seen = self.near(code.created);
         let _retention = self.integer();
-        if flags & 0x20 != 0 {
+        if has(32) {
             self.near(code.created);
         }
-        if flags & 1 != 0 {
-            self.take(16 + 16 + 1);
-        }
-        let count = if flags & 4 != 0 { self.integer() } else { 0 };
+        let answer = has(1).then(|| {
+            self.take(16 + 16);
+            self.byte()
+        });
+        let count = if has(4) { self.integer() } else { 0 };
         let remembered = (0..count).map(|_| self.code(code.subject)).collect();
         let _deliveries = self.integer();
-        for _ in 0..self.integer() / 7 {
-            if self.byte() == 0 {
-                let length = self.integer();
-                self.take(length as usize);
-            }
-            let status = self.byte();
+        let via_and_steps = self.integer();
+        if has(2) {
+            self.text();
+        }
+        if has(8) {
             self.near(code.created);
-            for _ in 0..(status >> 4 & 1) + (status >> 5 & 1) + (status >> 6 & 1) {
-                let length = self.integer();
-                self.take(length as usize);
+        }
+        let steps = (0..via_and_steps / 7).map(|_| self.step(code.created)).collect();
+        Record { flags, code, answer, remembered, via: (via_and_steps % 7) as u8, steps, sealed: self.0.to_vec() }
+    }
+
+    fn step(&mut self, created: u64) -> Step {
+        let channel = self.byte();
+        if channel == 0 {
+            self.text();
+        }
+        let status = self.byte();
+        self.near(created);
+        for flag in [64, 16, 32] {
+            if status & flag != 0 {
+                self.text();
             }
         }
-        Record { code, remembered, sealed: self.0.to_vec() }
+        Step { channel, status }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It is told through the library alone, with a clock that stands still until the story moves it.
 
+mod senders;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
@@ -55,6 +57,7 @@ pub fn tell(folder: &Folder, kind: &str) -> Names {
     story.limits();
     story.first_answers();
     story.another_tenant();
+    story.named_senders();
     story.deliveries();
     story.names
 }
@@ -74,7 +77,11 @@ impl Story {
             "policy": {"cooldownSeconds": 0, "sendLimits": [{"count": 3, "minutes": 60}],
                        "subjectFailures": {"lockAfter": 3, "lockMinutes": 60}},
         });
-        config.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let members = config.as_object_mut().unwrap();
+        if options.get("senders").is_some() {
+            members.remove("sender");
+        }
+        members.extend(options.as_object().unwrap().clone());
         let service = Service::open(Some(&config.to_string())).unwrap().0;
         self.set_clock(&service);
         service
@@ -237,8 +244,13 @@ impl Story {
         self.send(&service, "failed over", 1);
         self.later(EXPIRY_MS);
         while service.run_due().unwrap().ran == 0 {}
+        self.send(&service, "stopped", 7);
+        self.later(1);
         self.send(&service, "claimed", 2);
-        self.later(EXPIRY_MS);
+        self.later(EXPIRY_MS - 1);
+        self.die_with_a_claim(&service, "stopped");
+        assert_eq!(service.verify("stopped", &self.names["stopped"], None).unwrap().outcome, Outcome::Ok);
+        self.later(1);
         self.die_with_a_claim(&service, "claimed");
         self.send(&service, "waiting", 3);
         self.keep("waiting message", uuid(self.carrier.count()));
@@ -246,6 +258,7 @@ impl Story {
         let (count, messages) = (self.carrier.count(), self.carrier.seen());
         let (authorization, body) = report(&messages[count - 1], &uuid(count), "read", self.clock.load(SeqCst));
         assert_eq!(service.webhook(Some(&authorization), body.as_bytes()).unwrap().known, Some(true));
+        self.inbound(&service);
         self.carrier.faults([Fault::Status(422)]);
         self.send(&service, "refused", 5);
         let service = self.open(self.through("dispatch"));
