@@ -94,7 +94,7 @@
  * warning, 3 info, 4 debug. `event`: what was done, such as "create" or "verify". `result`: a name. `record`: a
  * pseudonym of the token, from which nobody gets back to it. `client`: a pseudonym of a request's `client`. `channel`
  * and `state`: of a step; an event "send" says what came of sending its message, an event "report" what a webhook or
- * otp_report() said.
+ * otp_report() said of it. An event "receipt" says what a call of otp_report() came to.
  * A "send" that failed has `cause` and what is known of `httpStatus` and `vendorCode`. `size`: of an event "store", the
  * bytes of the repository's `-wal`, which cannot be reused while another program reads the database without end; the
  * event comes at 64 MiB and at each doubling, and from 256 MiB on nothing more is written. What strangers can cause is
@@ -173,8 +173,8 @@ typedef int32_t otp_result;
  *   characters). It holds the code: keep it out of logs.
  *
  * The first step is sent by otp_create() or otp_resend(). A later one may be sent by whatever call goes on with the
- * workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`. Then `token` is
- * "", since no token is kept.
+ * workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`. Its `token` is ""
+ * only if the code was created under a workflow without a later step of sender "host": no other code keeps its token.
  *
  * Returns 1: sent. 2: certainly not sent; the next step of the workflow is tried. Any other number: perhaps sent; the
  * code stays good.
@@ -360,7 +360,8 @@ uint32_t otp_abi_version(void);
  * - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient, also after
  *   one that failed.
  * - `policy.sendLimits` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
- *   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
+ *   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}]; with
+ *   "channel": "sms" only those of that channel count.
  * - `policy.subjectFailures.lockAfter` (1 to 100; default 10): After every so many failures in a row a subject is
  *   locked for a while.
  * - `policy.subjectFailures.lockMinutes` (1 to 1440; default 30): How long that lock lasts.

@@ -153,10 +153,11 @@ export interface Policy {
    */
   cooldownSeconds?: number;
   /**
-   * How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}]. Up to 10 of 1 to 1000 in
-   * 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440 minutes.
+   * How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}]; with "channel": "sms"
+   * only those of that channel count. Up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in
+   * 1440 minutes.
    */
-  sendLimits?: { count: number; minutes: number }[];
+  sendLimits?: { count: number; minutes: number; channel?: string }[];
   subjectFailures?: SubjectFailures;
   /**
    * Calling codes, or longer beginnings of numbers, that messages go to, such as ["39"]. Any other number is

@@ -64,7 +64,8 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `policy.cooldownSeconds` (0 to 3600; default 30): The time between two messages to one recipient, also after
 ///   one that failed.
 /// - `policy.sendLimits` (up to 10 of 1 to 1000 in 1 to 1440 minutes; default 5 in 10, 15 in 60, 50 in 1440
-///   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}].
+///   minutes): How many messages a recipient gets in how many minutes: [{"count": 5, "minutes": 10}]; with
+///   "channel": "sms" only those of that channel count.
 /// - `policy.subjectFailures.lockAfter` (1 to 100; default 10): After every so many failures in a row a subject is
 ///   locked for a while.
 /// - `policy.subjectFailures.lockMinutes` (1 to 1440; default 30): How long that lock lasts.
