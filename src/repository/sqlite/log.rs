@@ -21,10 +21,9 @@ const AGAIN: u64 = 250;
 /// Pages beyond which nothing is written: 256 MiB.
 const LONGEST: u64 = (256 << 20) / FRAME;
 
-/// Bytes that the log is lengthened by, in pieces of [`ZEROS`].
+/// Bytes that the log is lengthened by, in pieces.
 const STEP: u64 = 1 << 20;
-
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+const PIECE: usize = 64 << 10;
 
 /// Bytes kept ready: more than a usual batch of commits takes.
 const READY: u64 = 512 << 10;
@@ -64,8 +63,9 @@ impl Log {
         if length >= self.pages * FRAME + READY || self.cramped {
             return;
         }
-        let pieces = (length..length + STEP).step_by(ZEROS.len());
-        let lengthened = pieces.into_iter().try_for_each(|at| file.write_all_at(&ZEROS, at));
+        // Not a constant, which would be that much of the library.
+        let zeros = vec![0; PIECE];
+        let lengthened = (length..length + STEP).step_by(PIECE).try_for_each(|at| file.write_all_at(&zeros, at));
         if lengthened.is_err() {
             // What was taken is given back: the commit may need it elsewhere.
             self.cramped = true;
