@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Fault;
+use super::{Fault, Trouble};
 
 /// Most bytes of a body.
 const BODY_BYTES: usize = 64 * 1024;
@@ -86,6 +86,7 @@ struct State {
     received: Vec<Received>,
     answers: VecDeque<Answer>,
     faults: VecDeque<Fault>,
+    trouble: Option<Arc<Trouble>>,
     handler: Option<Arc<Handler>>,
     /// What came and is no request.
     complaints: Vec<String>,
@@ -141,6 +142,11 @@ impl Server {
         locked(&self.state).faults.extend(faults);
     }
 
+    /// Asked, from now on, what the next request meets where no fault was given for it.
+    pub fn trouble(&self, trouble: impl Fn() -> Option<Fault> + Send + Sync + 'static) {
+        locked(&self.state).trouble = Some(Arc::new(trouble));
+    }
+
     /// What came since the last time.
     ///
     /// # Panics
@@ -182,8 +188,9 @@ fn exchange(mut socket: &TcpStream, state: &Mutex<State>, request: Received) -> 
     let (number, fault) = {
         let mut state = locked(state);
         state.received.push(request.clone());
-        (state.received.len(), state.faults.pop_front())
+        (state.received.len(), state.faults.pop_front().ok_or_else(|| state.trouble.clone()))
     };
+    let fault = fault.map_or_else(|trouble| trouble.and_then(|trouble| trouble()), Some);
     let (status, body) = match fault.as_ref().and_then(Fault::refusal) {
         Some(status) => (status, r#"{"error":"as ordered"}"#.to_owned()),
         None => answer(state, &request, number),

@@ -33,6 +33,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// Sees a request that has come, before it is answered: `false` closes the connection in place of an answer.
 pub type Arrival = dyn Fn(&Value) -> bool + Send + Sync;
 
+/// Says what goes wrong with a request that has come, if something does.
+pub type Trouble = dyn Fn() -> Option<Fault> + Send + Sync;
+
 /// How often a wait looks at the carrier's clock, which may stand still or run fast.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -97,6 +100,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     arrival: Option<Arc<Arrival>>,
+    trouble: Option<Arc<Trouble>>,
     connections: usize,
     received: Vec<Received>,
     shown: Vec<Shown>,
@@ -163,6 +167,11 @@ impl Carrier {
     /// Faults of the next requests, in this order.
     pub fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.state().faults.extend(faults);
+    }
+
+    /// Asked, from now on, what the next request meets where no fault was given for it.
+    pub fn trouble(&self, trouble: impl Fn() -> Option<Fault> + Send + Sync + 'static) {
+        self.shared.state().trouble = Some(Arc::new(trouble));
     }
 
     /// The owner of this phone reads all messages on it, by channels that report it. Gives how many there were, when
