@@ -4,6 +4,8 @@ mod answer;
 mod configuration;
 mod log;
 mod pages;
+#[cfg(feature = "simulate")]
+pub mod phone;
 mod probes;
 mod ready;
 

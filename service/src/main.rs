@@ -5,7 +5,8 @@
 //! curl http://127.0.0.1:3000/otp/123456789/CODE
 //! ```
 //!
-//! `--simulate` tells the story of one code on the terminal, with a simulated carrier and phone.
+//! `--simulate` tells the story of one code on the terminal, with a simulated carrier and phone. `--simulate --phone`
+//! serves a page, on 127.0.0.1 alone, on which a phone receives codes from simulated carriers.
 //!
 //! The code is printed to standard error, for development; `OTP_CONFIG` names a sender that delivers. Standard output
 //! is the log: one event a line, in JSON. The variables:
@@ -27,11 +28,15 @@ use std::error::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match env::args_os().nth(1) {
-        None => served(),
+    let options: Vec<_> = env::args_os().skip(1).collect();
+    let options: Vec<_> = options.iter().map(|option| option.to_str().unwrap_or_default()).collect();
+    let done = match options[..] {
+        [] => served(),
         #[cfg(feature = "simulate")]
-        Some(option) if option == "--simulate" => simulate::run(),
-        Some(_) => Err("the only option is --simulate".into()),
+        ["--simulate"] => simulate::run(),
+        #[cfg(feature = "simulate")]
+        ["--simulate", "--phone"] => otp_service::phone::run_to_the_end(),
+        _ => Err("the only options are --simulate and --simulate --phone".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

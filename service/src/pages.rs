@@ -84,7 +84,8 @@ fn decoded(segment: &str) -> Result<String, Answer> {
     percent_decode_str(segment).decode_utf8().map(|text| text.into_owned()).map_err(invalid)
 }
 
-async fn body(request: Request<Incoming>, max_bytes: usize) -> Result<Bytes, Answer> {
+/// The body of a request, which is not longer than this.
+pub async fn body(request: Request<Incoming>, max_bytes: usize) -> Result<Bytes, Answer> {
     let body = Limited::new(request.into_body(), max_bytes).collect();
     match tokio::time::timeout(PATIENCE, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

@@ -39,8 +39,10 @@ fn exchange(stream: &TcpStream, shared: &Arc<Shared>, connection: usize, request
         let (path, authorization, body) = (path.clone(), authorization.clone(), body.clone().unwrap_or_default());
         let at_ms = (shared.clock)();
         state.received.push(Received { path, authorization, body, status: 0, answer: Value::Null, connection, at_ms });
-        (state.received.len() - 1, state.faults.pop_front(), state.arrival.clone())
+        let fault = state.faults.pop_front().ok_or_else(|| state.trouble.clone());
+        (state.received.len() - 1, fault, state.arrival.clone())
     };
+    let fault = fault.map_or_else(|trouble| trouble.and_then(|trouble| trouble()), Some);
     shared.changed.notify_all();
     if arrival.is_some_and(|arrival| !arrival(body.as_ref().unwrap_or_default())) {
         return None;

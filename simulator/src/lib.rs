@@ -1,8 +1,10 @@
 //! A carrier on loopback, as strict as Vonage's published specifications: Dispatch v0.1 and Messages v1, virtual phones
-//! that receive, read or refuse messages, and signed webhooks; and beside it servers that do what a script says.
+//! that receive, read or refuse messages, and signed webhooks; beside it any carrier with an HTTP API, and servers that
+//! do what a script says.
 #![deny(unsafe_code, rust_2018_idioms)]
 
 mod fault;
+pub mod generic;
 pub mod http;
 mod phone;
 pub mod script;
@@ -30,6 +32,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Sees a request that has come, before it is answered: `false` closes the connection in place of an answer.
 pub type Arrival = dyn Fn(&Value) -> bool + Send + Sync;
+
+/// Says what goes wrong with a request that has come, if something does.
+pub type Trouble = dyn Fn() -> Option<Fault> + Send + Sync;
 
 /// How often a wait looks at the carrier's clock, which may stand still or run fast.
 const LOOK: Duration = Duration::from_millis(5);
@@ -95,6 +100,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     arrival: Option<Arc<Arrival>>,
+    trouble: Option<Arc<Trouble>>,
     connections: usize,
     received: Vec<Received>,
     shown: Vec<Shown>,
@@ -161,6 +167,11 @@ impl Carrier {
     /// Faults of the next requests, in this order.
     pub fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.state().faults.extend(faults);
+    }
+
+    /// Asked, from now on, what the next request meets where no fault was given for it.
+    pub fn trouble(&self, trouble: impl Fn() -> Option<Fault> + Send + Sync + 'static) {
+        self.shared.state().trouble = Some(Arc::new(trouble));
     }
 
     /// The owner of this phone reads all messages on it, by channels that report it. Gives how many there were, when

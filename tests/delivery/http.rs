@@ -2,5 +2,6 @@
 
 mod injection;
 mod recipes;
-mod server;
 mod story;
+
+use simulator::generic as server;
