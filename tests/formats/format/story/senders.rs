@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use otp::sender::{Message, Sent};
 
 use super::*;
+use testing::carrier::simulator::generic::Server;
 
 /// What the host's function was given last, and what it answers.
 #[derive(Clone, Default)]
@@ -31,16 +32,23 @@ impl Host {
 impl Story {
     /// Nothing here takes time: what comes after it has its own.
     pub(super) fn named_senders(&mut self) {
-        let (host, service) = (Host::default(), self.open(workflow()));
+        let web = Server::start();
+        let (host, service) = (Host::default(), self.open(workflow(&web.url("/"))));
         host.listen(&service);
         let create = |token: &str, channels: &[&str], digit: u8| {
             let request = json!({"messengerId": format!("819283646{digit}"), "channels": channels,
                 "phoneNumber": format!("+39 333 100 003{digit}")});
             service.create(token, Some(&request.to_string())).unwrap().outcome
         };
-        assert_eq!(create("timed", &["messenger", "sms", "whatsapp"], 1), Outcome::Ok);
+        assert_eq!(create("timed", &["messenger", "whatsapp"], 1), Outcome::Ok);
         self.keep("timed", host.newest().code.to_string());
         self.keep("timed message", host.newest().client_ref.unwrap());
+
+        assert_eq!(create("by http", &["sms"], 7), Outcome::Ok);
+        self.keep(
+            "by http",
+            serde_json::from_str::<Value>(&web.take_one().body).unwrap()["code"].as_str().unwrap().to_owned(),
+        );
 
         for (digit, status) in (2..).zip(["submitted", "delivered", "rejected", "undeliverable"]) {
             assert_eq!(create(status, &["viber_service"], digit), Outcome::Ok);
@@ -68,14 +76,15 @@ impl Story {
     }
 }
 
-fn workflow() -> Value {
+fn workflow(web: &str) -> Value {
     json!({
         "policy": {"cooldownSeconds": 0,
             "sendLimits": [{"count": 9, "minutes": 60}, {"channel": "whatsapp", "count": 1, "minutes": 60}]},
-        "senders": {"own": {"type": "host"}, "screen": {"type": "console"}},
+        "senders": {"own": {"type": "host"}, "screen": {"type": "console"},
+            "web": {"type": "http", "url": web, "json": {"to": "{to}", "code": "{code}"}, "messageId": "id"}},
         "workflow": [
             {"channel": "messenger", "sender": "own", "conditionStatus": "verified", "expiryTime": 3000},
-            {"channel": "sms", "sender": "own"},
+            {"channel": "sms", "sender": "web"},
             {"channel": "whatsapp", "sender": "own"},
             {"channel": "viber_service", "sender": "own"},
             {"channel": "rcs", "sender": "screen"}],
