@@ -1,11 +1,13 @@
 //! A carrier on loopback, as strict as Vonage's published specifications: Dispatch v0.1 and Messages v1, virtual phones
-//! that receive, read or refuse messages, and signed webhooks; and beside it servers that do what a script says.
+//! that receive, read or refuse messages, and signed webhooks; beside it an inbox for mail, and servers that do what a
+//! script says.
 #![deny(unsafe_code, rust_2018_idioms)]
 
 mod fault;
 pub mod http;
 mod phone;
 pub mod script;
+pub mod smtp;
 mod strict;
 pub mod webhook;
 
