@@ -11,6 +11,8 @@ pub enum AddressKind {
     Phone,
     /// An identifier of Messenger.
     Messenger,
+    /// An address of mail.
+    Email,
     /// Any other channel, by its name.
     Channel(String),
 }
@@ -19,8 +21,9 @@ impl AddressKind {
     /// The kind of address that a channel goes to.
     pub fn of(channel: &str) -> Self {
         match Known::named(channel).map(|known| known.address) {
-            Some(Goes::ToPhone) => AddressKind::Phone,
-            Some(Goes::ToMessenger) => AddressKind::Messenger,
+            Some(Goes::Phone) => AddressKind::Phone,
+            Some(Goes::Messenger) => AddressKind::Messenger,
+            Some(Goes::Mail) => AddressKind::Email,
             None => AddressKind::Channel(channel.to_owned()),
         }
     }
@@ -30,10 +33,14 @@ impl AddressKind {
         match self {
             AddressKind::Phone => "phoneNumber",
             AddressKind::Messenger => "messengerId",
+            AddressKind::Email => EMAIL,
             AddressKind::Channel(name) => name,
         }
     }
 }
+
+/// The channel of mail, and the member of a request that holds its address.
+pub const EMAIL: &str = "email";
 
 /// Members that every request may have, so that no channel can have their names.
 pub const OWN_MEMBERS: [&str; 10] = [
@@ -63,8 +70,9 @@ pub enum Condition {
 /// Where the messages of a known channel go.
 #[derive(Clone, Copy)]
 enum Goes {
-    ToPhone,
-    ToMessenger,
+    Phone,
+    Messenger,
+    Mail,
 }
 
 /// What is known about a channel.
@@ -87,13 +95,14 @@ impl Known {
     /// Vonage, Messages API: Messenger takes 640 characters, SMS and Viber 1000 (RCS 3072, WhatsApp 4096, more than any
     /// text has here). Dispatch is older than RCS. Vonage makes no calls
     /// here.
-    const ALL: [Known; 6] = [
-        Known::new("messenger", Goes::ToMessenger, Some(640)),
-        Known { is_read: false, ..Known::new("sms", Goes::ToPhone, Some(1000)) },
-        Known::new("whatsapp", Goes::ToPhone, None),
-        Known { dispatch_name: "viber_service_msg", ..Known::new("viber_service", Goes::ToPhone, Some(1000)) },
-        Known { carriers: &[Via::Messages], ..Known::new("rcs", Goes::ToPhone, None) },
-        Known { is_read: false, carriers: &[], ..Known::new("voice", Goes::ToPhone, None) },
+    const ALL: [Known; 7] = [
+        Known::new("messenger", Goes::Messenger, Some(640)),
+        Known { is_read: false, ..Known::new("sms", Goes::Phone, Some(1000)) },
+        Known::new("whatsapp", Goes::Phone, None),
+        Known { dispatch_name: "viber_service_msg", ..Known::new("viber_service", Goes::Phone, Some(1000)) },
+        Known { carriers: &[Via::Messages], ..Known::new("rcs", Goes::Phone, None) },
+        Known { is_read: false, carriers: &[], ..Known::new("voice", Goes::Phone, None) },
+        Known { carriers: &[], ..Known::new(EMAIL, Goes::Mail, None) },
     ];
 
     const fn new(name: &'static str, address: Goes, most_characters: Option<usize>) -> Self {

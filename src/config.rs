@@ -9,6 +9,7 @@ mod private_key;
 mod rules;
 mod secret;
 mod senders;
+mod smtp;
 mod storage;
 mod warnings;
 mod webhook;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::channel::OWN_MEMBERS;
+use crate::channel::{EMAIL, OWN_MEMBERS};
 use crate::clock::MINUTE_MS;
 use crate::error::{Error, Result};
 use crate::message::Texts;
@@ -33,6 +34,9 @@ pub use copy::CopyConfig;
 pub use http::{HttpBody, HttpConfig, HttpMethod, HttpUrl, Listed, Piece, Placeholder, Template, Tree};
 pub use look::LookConfig;
 pub use senders::{Access, SenderConfig};
+pub use smtp::SmtpConfig;
+#[cfg(feature = "smtp")]
+pub use smtp::SmtpTls;
 pub use webhook::WebhookConfig;
 
 pub use carrier::{Auth, CarrierConfig};
@@ -211,6 +215,7 @@ impl Config {
             warnings,
         };
         config.check_limits()?;
+        config.check_channels()?;
         config.check_texts()?;
         config.refuse_unsupported()?;
         config.warn();
@@ -277,6 +282,17 @@ impl Config {
         }
     }
 
+    /// NIST SP 800-63B-4, 3.1.3.1: mail is no way for a code that proves possession.
+    fn check_channels(&self) -> Result<()> {
+        let is_mail = |step: &StepConfig| step.channel == EMAIL;
+        match self.workflow.iter().position(is_mail).filter(|_| self.policy.profile == Profile::Nist) {
+            Some(place) => Err(Error::config(format!(
+                "workflow[{place}].channel: profile nist has no codes by e-mail (SP 800-63B-4, 3.1.3.1)"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn check_texts(&self) -> Result<()> {
         let length = usize::from(self.otp_length);
         let shortest = if self.own_codes { length.min(*OWN_CODE_CHARS.start()) } else { length };
@@ -286,7 +302,11 @@ impl Config {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        self.repository.refuse_unsupported()
+        self.repository.refuse_unsupported()?;
+        match self.senders.iter().find(|sender| sender.via == Via::Smtp && !cfg!(feature = "smtp")) {
+            Some(sender) => Err(SmtpConfig::unsupported(&sender.option())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -299,10 +319,11 @@ fn read_default_country(node: &Node) -> Result<&'static CallingCode> {
 /// The members that a request may have; each is one that it could have.
 fn read_accept(node: Node, workflow: &[StepConfig]) -> Result<Vec<String>> {
     let read = |node: &Node| {
-        let is_member = |name: &str| OWN_MEMBERS.contains(&name) || workflow.iter().any(|step| step.channel == name);
+        let is_own = |name: &str| OWN_MEMBERS.contains(&name) || name == EMAIL;
+        let is_member = |name: &str| is_own(name) || workflow.iter().any(|step| step.channel == name);
         node.text_if("the name of a member of a request", is_member).map(str::to_owned)
     };
-    node.list(0..=OWN_MEMBERS.len() + MOST_STEPS)?.iter().map(read).collect()
+    node.list(0..=OWN_MEMBERS.len() + 1 + MOST_STEPS)?.iter().map(read).collect()
 }
 
 fn read_namespace(root: &mut Object) -> Result<String> {

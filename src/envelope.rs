@@ -47,7 +47,7 @@ impl Envelope {
             match &address.kind {
                 AddressKind::Phone => flags |= 1,
                 AddressKind::Messenger => flags |= 2,
-                AddressKind::Channel(_) => flags |= 4,
+                AddressKind::Email | AddressKind::Channel(_) => flags |= 4,
             }
         }
         for kind in [AddressKind::Phone, AddressKind::Messenger] {
@@ -58,8 +58,8 @@ impl Envelope {
         }
         if flags & 4 != 0 {
             let channels = self.addresses.iter().filter_map(|address| match &address.kind {
-                AddressKind::Channel(channel) => Some((channel.as_str(), address.text.as_str())),
-                _ => None,
+                AddressKind::Email | AddressKind::Channel(_) => Some((address.kind.member(), address.text.as_str())),
+                AddressKind::Phone | AddressKind::Messenger => None,
             });
             put_pairs(&mut bytes, channels);
         }
@@ -100,7 +100,7 @@ impl Envelope {
         }
         if flags & 4 != 0 {
             let channels = take_pairs(&mut rest)?.into_iter();
-            let addresses = channels.map(|(channel, text)| Address { kind: AddressKind::Channel(channel), text });
+            let addresses = channels.map(|(channel, text)| Address { kind: AddressKind::of(&channel), text });
             envelope.addresses.extend(addresses);
         }
         if flags & 8 != 0 {
@@ -198,7 +198,8 @@ mod tests {
             addresses: vec![
                 phone,
                 Address { kind: AddressKind::Messenger, text: "819".into() },
-                Address { kind: AddressKind::Channel("email".into()), text: "a@b.example".into() },
+                Address { kind: AddressKind::Email, text: "a@b.example".into() },
+                Address { kind: AddressKind::Channel("pager".into()), text: "7".into() },
             ],
             locale: Some("it".into()),
             params: vec![("shop".into(), long), ("n".into(), String::new()), ("digits".into(), "0".repeat(65))],

@@ -39,6 +39,7 @@ mod channel;
 mod clock;
 mod code;
 mod config;
+mod email;
 mod envelope;
 mod error;
 pub mod ffi;

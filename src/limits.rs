@@ -9,6 +9,9 @@ pub const NAME_BYTES: usize = 256;
 /// Longest address of a request, in bytes.
 pub const ADDRESS_BYTES: usize = 64;
 
+/// Longest address of mail, in bytes (RFC 5321, 4.5.3.1.3, less the brackets).
+pub const EMAIL_BYTES: usize = 254;
+
 /// Longest locale, in bytes: RFC 5646, 4.4.1.
 pub const LOCALE_BYTES: usize = 35;
 

@@ -6,6 +6,7 @@
 
 mod length;
 mod locale;
+mod subject;
 
 use zeroize::Zeroizing;
 
@@ -126,6 +127,7 @@ impl Texts {
     ///
     /// A template that is too long by itself.
     pub fn check_length(&self, step: &StepConfig, code: &str, minutes: u64) -> Result<()> {
+        self.check_subject(step, code, minutes)?;
         for (option, template) in self.templates_of(step) {
             let text = self.compose(step, template, code, &minutes.to_string(), |_| Some(""));
             text.map_err(|cause| Error::config(format!("{option}: text for {}: {cause}", step.channel)))?;
@@ -217,16 +219,7 @@ impl Texts {
         minutes: &'a str,
         param: impl Fn(&str) -> Option<&'a str>,
     ) -> std::result::Result<Zeroizing<String>, String> {
-        let mut parts = Vec::new();
-        for piece in pieces(template) {
-            parts.push(match piece {
-                Piece::Literal(text) => text,
-                Piece::Placeholder("code") => code,
-                Piece::Placeholder("minutes") => minutes,
-                Piece::Placeholder("brand") => self.brand.as_deref().unwrap_or_default(),
-                Piece::Placeholder(name) => param(name).ok_or_else(|| format!("no value for {{{name}}}"))?,
-            });
-        }
+        let mut parts = self.fill(template, code, minutes, param)?;
         let is_sms = step.channel == "sms";
         let android_hash = self.android_hash.as_deref().filter(|_| is_sms);
         if is_sms {
@@ -246,6 +239,24 @@ impl Texts {
             return Err(format!("longer than {MAX_ESCAPED_BYTES} bytes"));
         }
         Ok(text)
+    }
+
+    /// The parts of a text with what stands for its placeholders, or which has no value.
+    fn fill<'a>(
+        &'a self,
+        template: &'a str,
+        code: &'a str,
+        minutes: &'a str,
+        param: impl Fn(&str) -> Option<&'a str>,
+    ) -> std::result::Result<Vec<&'a str>, String> {
+        let filled = |piece| match piece {
+            Piece::Literal(text) => Ok(text),
+            Piece::Placeholder("code") => Ok(code),
+            Piece::Placeholder("minutes") => Ok(minutes),
+            Piece::Placeholder("brand") => Ok(self.brand.as_deref().unwrap_or_default()),
+            Piece::Placeholder(name) => param(name).ok_or_else(|| format!("no value for {{{name}}}")),
+        };
+        pieces(template).into_iter().map(filled).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::channel::AddressKind;
 use crate::config::Config;
+use crate::email::Email;
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESS_BYTES, CONTEXT_BYTES, LOCALE_BYTES, NAME_BYTES};
 use crate::message::is_param_name;
@@ -28,7 +29,7 @@ pub struct Address {
 
 /// What is asked of a create. It holds addresses and perhaps a code, so it cannot be printed.
 pub struct Request {
-    /// One of each kind at most: phone, Messenger, then the others by name.
+    /// One of each kind at most: phone, Messenger, then mail and the others by name.
     pub addresses: Vec<Address>,
     /// The only channels that it may take, by name; without, all of the workflow.
     pub channels: Option<Vec<String>>,
@@ -137,12 +138,14 @@ pub fn check_name(value: &str, parameter: &str, max_bytes: usize) -> Result<()> 
 fn read_addresses(members: &mut Object, config: &Config) -> Result<Vec<Address>> {
     let mut kinds: Vec<_> = config.workflow.iter().map(|step| AddressKind::of(&step.channel)).collect();
     kinds.retain(|kind| matches!(kind, AddressKind::Channel(_)));
+    kinds.push(AddressKind::Email);
     kinds.sort_by(|one, other| one.member().cmp(other.member()));
     let mut addresses = Vec::new();
     for kind in [AddressKind::Phone, AddressKind::Messenger].into_iter().chain(kinds) {
         let Some(node) = members.take(kind.member()) else { continue };
         let text = match kind {
             AddressKind::Phone => read_phone(&node, config)?,
+            AddressKind::Email => read_email(&node)?,
             AddressKind::Messenger | AddressKind::Channel(_) => node.name(ADDRESS_BYTES)?,
         };
         addresses.push(Address { kind, text });
@@ -163,6 +166,11 @@ fn read_phone(node: &Node, config: &Config) -> Result<String> {
     let is_short = |text: &str| (1..=ADDRESS_BYTES).contains(&text.len());
     let text = node.text_if(&format!("a text of 1 to {ADDRESS_BYTES} bytes"), is_short)?;
     phone::canonical(text, config.default_country).map_err(|unread| node.error(unread.cause()))
+}
+
+fn read_email(node: &Node) -> Result<String> {
+    let text = node.text()?;
+    Email::parse(text).map(|_| text.to_owned()).map_err(|none| node.error(none.cause()))
 }
 
 fn read_context(members: &mut Object, config: &Config) -> Result<Option<String>> {

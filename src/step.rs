@@ -11,6 +11,8 @@ pub struct StepConfig {
     pub sender: usize,
     /// Sender address.
     pub from: Option<String>,
+    /// With mail: its subject.
+    pub subject: Option<String>,
     /// How long `condition` is waited for, in seconds.
     pub expiry_seconds: u32,
     /// What ends the workflow with this step; nothing is waited for without one.
@@ -30,6 +32,7 @@ impl StepConfig {
             channel: channel.to_owned(),
             sender: 0,
             from: None,
+            subject: None,
             expiry_seconds: 120,
             condition: None,
             template: None,

@@ -1,6 +1,6 @@
 //! A carrier on loopback, as strict as Vonage's published specifications: Dispatch v0.1 and Messages v1, virtual phones
-//! that receive, read or refuse messages, and signed webhooks; beside it any carrier with an HTTP API, and servers that
-//! do what a script says.
+//! that receive, read or refuse messages, and signed webhooks; beside it any carrier with an HTTP API, an inbox for mail,
+//! and servers that do what a script says.
 #![deny(unsafe_code, rust_2018_idioms)]
 
 mod fault;
@@ -8,6 +8,7 @@ pub mod generic;
 pub mod http;
 mod phone;
 pub mod script;
+pub mod smtp;
 mod strict;
 pub mod webhook;
 

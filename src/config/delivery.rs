@@ -1,8 +1,9 @@
 //! `workflow`: the steps of a delivery, and who sends each.
 
 use super::senders::SenderConfig;
+use super::smtp;
 use super::{Condition, StepConfig};
-use crate::channel::{self, OWN_MEMBERS};
+use crate::channel::{self, EMAIL, OWN_MEMBERS};
 use crate::clock::SECOND_MS;
 use crate::error::Result;
 use crate::message::Texts;
@@ -31,6 +32,9 @@ pub fn read_workflow(
     let mut steps: Vec<StepConfig> = match root.take("workflow") {
         Some(node) => node.list(1..=MOST_STEPS)?.into_iter().map(|step| reader.step(step)).collect::<Result<_>>()?,
         None if senders.len() > 1 => return Err(root.error("workflow", "missing: says which sender has which step")),
+        None if senders.iter().any(|sender| sender.via == Via::Smtp) => {
+            return Err(root.error("workflow", "missing: sender smtp needs a step of channel email with a from"));
+        }
         None => ["messenger", "sms"].map(|channel| reader.default_step(channel)).into(),
     };
     let left_out: Vec<_> = steps.extract_if(.., |step| step.from.is_none() && reader.needs_from(step)).collect();
@@ -86,7 +90,13 @@ impl Reader<'_> {
             return Err(name.error(&format!("not a channel of sender {}", via.name())));
         }
         if let Some(node) = options.take("from") {
-            step.from = Some(node.name(64)?);
+            step.from = Some(if via == Via::Smtp { smtp::read_from(&node)? } else { node.name(64)? });
+        }
+        if let Some((name, cause)) = smtp::step_fault(&step).filter(|_| via == Via::Smtp) {
+            return Err(options.error(name, cause));
+        }
+        if let Some(node) = options.take("subject") {
+            step.subject = Some(self.subject(&node, via, channel)?);
         }
         self.wait(&mut options, &mut step)?;
         if let Some(node) = options.take("template") {
@@ -98,6 +108,15 @@ impl Reader<'_> {
         }
         options.finish()?;
         Ok(step)
+    }
+
+    /// A subject, where there can be one.
+    fn subject(&self, node: &Node, via: Via, channel: &str) -> Result<String> {
+        let is_free = matches!(via, Via::Host | Via::Console | Via::None);
+        if channel == EMAIL || is_free {
+            return self.texts.read_subject(node);
+        }
+        Err(node.error("for the channel email alone"))
     }
 
     /// The place of the sender that a step names, or of the only one.
@@ -140,8 +159,9 @@ impl Reader<'_> {
         if via == Via::Dispatch && condition == Condition::Verified {
             return Err(node.error("must be delivered or read: the carrier that runs the workflow knows no other"));
         }
-        if via == Via::Console && condition != Condition::Verified {
-            self.warnings.push(node.error("sender console brings no receipts").detail().to_owned());
+        if matches!(via, Via::Console | Via::Smtp) && condition != Condition::Verified {
+            let warning = format!("sender {} brings no receipts", via.name());
+            self.warnings.push(node.error(&warning).detail().to_owned());
         }
         let http = self.senders.get(step.sender).and_then(|sender| sender.http.as_ref());
         if condition != Condition::Verified && http.is_some_and(|http| !http.can_be_reported()) {

@@ -120,7 +120,7 @@ impl HttpConfig {
 
     /// What is allowed and yet not advisable about it.
     pub fn warning(&self) -> Option<&'static str> {
-        let is_secret = |it: &Placeholder| matches!(it, Placeholder::Code | Placeholder::Text);
+        let is_secret = |it: &Placeholder| matches!(it, Placeholder::Code | Placeholder::Subject | Placeholder::Text);
         if self.url.target.has(&is_secret) {
             return Some("url: has the code: servers and proxies write URLs into logs");
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::carrier::CarrierConfig;
 use super::http::HttpConfig;
+use super::smtp::SmtpConfig;
 use crate::channel::is_sender_name;
 use crate::clock::SECOND_MS;
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::limits::{MOST_SENDERS, SENDER_NAME_BYTES};
 use crate::record::Via;
 use crate::strict::{Node, Object};
 
-const KINDS: [Via; 6] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages, Via::Http];
+const KINDS: [Via; 7] = [Via::Console, Via::None, Via::Host, Via::Dispatch, Via::Messages, Via::Http, Via::Smtp];
 
 const DEFAULT_TIMEOUT_MS: u64 = 10 * SECOND_MS;
 
@@ -33,6 +34,9 @@ pub struct SenderConfig {
 pub enum Access {
     /// Vonage.
     Vonage(CarrierConfig),
+    /// A server for mail.
+    #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "such a build checks it, and refuses it"))]
+    Smtp(SmtpConfig),
 }
 
 impl SenderConfig {
@@ -45,7 +49,7 @@ impl SenderConfig {
         let warning = match (&self.http, &self.access) {
             (Some(http), _) => http.warning(),
             (None, Some(Access::Vonage(carrier))) => carrier.warning(),
-            (None, None) => None,
+            (None, Some(Access::Smtp(_)) | None) => None,
         };
         warning.map(|warning| format!("{}.{warning}", self.option()))
     }
@@ -107,6 +111,7 @@ fn read_sender(node: Node, name: Option<String>) -> Result<SenderConfig> {
     };
     let access = match via {
         Via::Dispatch | Via::Messages => Some(Access::Vonage(CarrierConfig::read(&mut options)?)),
+        Via::Smtp => Some(Access::Smtp(SmtpConfig::read(&mut options)?)),
         _ => None,
     };
     let http = if via == Via::Http { Some(Arc::new(HttpConfig::read(&mut options)?)) } else { None };

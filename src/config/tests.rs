@@ -103,6 +103,7 @@ fn whole_configuration() {
         channel: "pager_2".into(),
         sender: 0,
         from: Some("me".into()),
+        subject: None,
         expiry_seconds: 15,
         condition: Some(Condition::Delivered),
         template: Some("{code}!".into()),

@@ -21,6 +21,7 @@ fn step(channel: &str, template: Option<&str>) -> StepConfig {
         channel: channel.to_owned(),
         sender: 0,
         from: None,
+        subject: None,
         expiry_seconds: 120,
         condition: Some(Condition::Read),
         template: template.map(str::to_owned),

@@ -16,8 +16,8 @@ use crate::record::{
 use crate::strict::is_name;
 use crate::workflow::{Reference, Timer};
 
-/// A phone number, a Messenger id, and an address for every other channel.
-const MOST_RECIPIENTS: usize = 2 + MOST_STEPS;
+/// A phone number, a Messenger id, an address of mail, and one for every other channel.
+const MOST_RECIPIENTS: usize = 3 + MOST_STEPS;
 
 /// More than a request of 16 KiB can have sealed.
 const MOST_SEALED_BYTES: usize = 17 * 1024;

@@ -69,6 +69,7 @@ mod tests {
             channel: "sms".to_owned(),
             to: Zeroizing::new("393331234567".to_owned()),
             from: String::new(),
+            subject: None,
             text: Zeroizing::new(text),
             code: Zeroizing::new("123456".to_owned()),
             expires_in_seconds: None,

@@ -3,6 +3,8 @@
 pub mod console;
 pub mod host;
 pub(crate) mod http;
+#[cfg(feature = "smtp")]
+pub(crate) mod smtp;
 pub(crate) mod vonage;
 mod wire;
 
@@ -21,6 +23,9 @@ pub struct Message {
     pub to: Zeroizing<String>,
     /// Address of the sender; empty when the step names none.
     pub from: String,
+    /// The subject, of a mail that has one. The code may stand in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Zeroizing<String>>,
     /// The text, with the code in it.
     pub text: Zeroizing<String>,
     /// The code alone.

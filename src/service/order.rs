@@ -82,13 +82,13 @@ impl Core {
         recipients
     }
 
-    /// The subject of a request: as given, or the phone number, or the Messenger id, or the token.
+    /// The subject of a request: as given, or the phone number, the Messenger id or the address of mail, or the token.
     fn subject(&self, token: &str, request: &Request) -> Subject {
         if let Some(subject) = &request.subject {
             return self.keys.index("subject", &self.config.namespace, subject);
         }
         let of_kind = |kind: AddressKind| request.addresses.iter().find(|address| address.kind == kind);
-        match of_kind(AddressKind::Phone).or_else(|| of_kind(AddressKind::Messenger)) {
+        match [AddressKind::Phone, AddressKind::Messenger, AddressKind::Email].into_iter().find_map(of_kind) {
             Some(address) => self.recipient(&address.kind, &address.text).into(),
             None => self.keys.index("token as subject", &self.config.namespace, token),
         }

@@ -6,12 +6,13 @@ use zeroize::Zeroizing;
 
 use super::Core;
 use crate::block::{Recipient, RowKey};
+use crate::channel::EMAIL;
 use crate::clock::{MINUTE_MS, SECOND_MS, Time};
 use crate::code;
 use crate::config::StepConfig;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::record::Record;
+use crate::record::{Record, Via};
 use crate::sender::{Message, http};
 use crate::workflow::PlannedStep;
 
@@ -169,6 +170,7 @@ impl Core {
             channel: step.channel.clone(),
             to,
             from: step.from.clone().unwrap_or_default(),
+            subject: self.mail_subject(step, contents, minutes_left)?,
             text: rendered.text,
             code: Zeroizing::new(code.to_owned()),
             expires_in_seconds: (!in_reply).then_some(left_ms / SECOND_MS),
@@ -181,6 +183,25 @@ impl Core {
         if let Some(http) = http {
             http::check(http, &message, envelope.locale.as_deref())?;
         }
+        #[cfg(feature = "smtp")]
+        if self.config.via(step) == Via::Smtp {
+            crate::sender::smtp::check(&message)?;
+        }
         Ok(message)
+    }
+
+    /// The subject of a mail: a host that delivers it gets one only where the step has it.
+    fn mail_subject(
+        &self,
+        step: &StepConfig,
+        contents: &Contents<'_>,
+        minutes_left: u64,
+    ) -> Result<Option<Zeroizing<String>>> {
+        let is_needed = step.channel == EMAIL && matches!(self.config.via(step), Via::Smtp | Via::Http);
+        if !is_needed && step.subject.is_none() {
+            return Ok(None);
+        }
+        let params = &contents.envelope.params;
+        self.config.texts.render_subject(step, contents.code, minutes_left, params).map(Zeroizing::new).map(Some)
     }
 }

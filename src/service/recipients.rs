@@ -3,6 +3,7 @@
 use super::Core;
 use crate::block::Recipient;
 use crate::channel::AddressKind;
+use crate::email;
 
 impl Core {
     /// The hash under which sends to an address are counted. The name of a channel is no part of it: an erase must
@@ -11,6 +12,8 @@ impl Core {
         let kind = match kind {
             AddressKind::Phone => "phone",
             AddressKind::Messenger => "messenger",
+            // One mailbox has many spellings.
+            AddressKind::Email => return self.keys.index("email", &self.config.namespace, &email::counted(text)),
             AddressKind::Channel(_) => "address",
         };
         self.keys.index(kind, &self.config.namespace, text)

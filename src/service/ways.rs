@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use super::plan::{Job, Planned};
 use super::{Core, Service};
+#[cfg(not(feature = "smtp"))]
+use crate::config::SmtpConfig;
 use crate::config::{Access, Config, SenderConfig, StepConfig};
 use crate::error::{Error, Result};
 use crate::hooks;
@@ -13,6 +15,8 @@ use crate::record::Via;
 use crate::sender::console::Console;
 use crate::sender::host::SendFn;
 use crate::sender::http::HttpCarrier;
+#[cfg(feature = "smtp")]
+use crate::sender::smtp::MailSender;
 use crate::sender::vonage::{Carrier, Leg};
 use crate::sender::{Answer, Message, Sender as _};
 
@@ -24,6 +28,9 @@ pub enum OpenSender {
     Vonage(Carrier),
     /// Any carrier.
     Http(HttpCarrier),
+    /// A server for mail.
+    #[cfg(feature = "smtp")]
+    Smtp(MailSender),
     /// The host, by its function or from the reply.
     Host,
 }
@@ -61,6 +68,10 @@ fn open_one(sender: &mut SenderConfig) -> Result<OpenSender> {
     }
     Ok(match sender.access.take() {
         Some(Access::Vonage(config)) => OpenSender::Vonage(Carrier::open(&config, sender.timeout_ms)?),
+        #[cfg(feature = "smtp")]
+        Some(Access::Smtp(config)) => OpenSender::Smtp(MailSender::open(config, sender.timeout_ms)?),
+        #[cfg(not(feature = "smtp"))]
+        Some(Access::Smtp(_)) => return Err(SmtpConfig::unsupported(&option)),
         None if sender.via == Via::Console => OpenSender::Console(Console::open().map_err(cannot)?),
         None => OpenSender::Host,
     })
@@ -110,6 +121,8 @@ impl Core {
                 let with = (job.locale.as_deref(), &*self.ref_of(job));
                 carrier.send(job.message()?, with, deadline, may_leave)
             }
+            #[cfg(feature = "smtp")]
+            OpenSender::Smtp(sender) => sender.send(job.message()?, deadline, may_leave),
             _ if !may_leave() => Answer::called_off(),
             OpenSender::Console(console) => console.send(job.message()?).into(),
             OpenSender::Host => {

@@ -11,6 +11,8 @@ pub enum Placeholder {
     To,
     /// The step's.
     From,
+    /// The subject of a mail.
+    Subject,
     /// The text, code included.
     Text,
     /// The code.
@@ -28,9 +30,10 @@ pub enum Placeholder {
 }
 
 impl Placeholder {
-    const ALL: [(&'static str, Placeholder); 8] = [
+    const ALL: [(&'static str, Placeholder); 9] = [
         ("to", Placeholder::To),
         ("from", Placeholder::From),
+        ("subject", Placeholder::Subject),
         ("text", Placeholder::Text),
         ("code", Placeholder::Code),
         ("channel", Placeholder::Channel),

@@ -60,6 +60,7 @@ fn the_largest_create_with_a_message_fits() {
         channel: "c".repeat(32),
         to: Zeroizing::new(quotes(64)),
         from: quotes(64),
+        subject: None,
         text: Zeroizing::new(quotes(1000)),
         code: Zeroizing::new(quotes(16)),
         expires_in_seconds: None,

@@ -190,6 +190,7 @@ impl<'a> Writer<'a> {
         Ok(match placeholder {
             Placeholder::To => &message.to,
             Placeholder::From => &message.from,
+            Placeholder::Subject => message.subject.as_deref().map_or("", |subject| subject),
             Placeholder::Text => &message.text,
             Placeholder::Code => &message.code,
             Placeholder::Channel => &message.channel,

@@ -170,6 +170,7 @@ fn message() -> Message {
         channel: "sms".to_owned(),
         to: zeroizing("393331234567"),
         from: String::new(),
+        subject: None,
         text: zeroizing("Insert the following code: 63731"),
         code: zeroizing("63731"),
         expires_in_seconds: None,

@@ -14,6 +14,7 @@ fn message(text: &str, to: &str, params: &[(&str, &str)]) -> Message {
         channel: "sms".to_owned(),
         to: zeroizing(to),
         from: "me & you".to_owned(),
+        subject: None,
         text: zeroizing(text),
         code: zeroizing("63731"),
         expires_in_seconds: None,
