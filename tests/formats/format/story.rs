@@ -58,6 +58,7 @@ pub fn tell(folder: &Folder, kind: &str) -> Names {
     story.first_answers();
     story.another_tenant();
     story.named_senders();
+    story.mail();
     story.deliveries();
     story.names
 }

@@ -6,6 +6,7 @@ use otp::sender::{Message, Sent};
 
 use super::*;
 use testing::carrier::simulator::generic::Server;
+use testing::carrier::simulator::smtp::{Inbox, Setup};
 
 /// What the host's function was given last, and what it answers.
 #[derive(Clone, Default)]
@@ -62,6 +63,18 @@ impl Story {
         host.refuses.store(true, SeqCst);
         assert_eq!(create("skipped", &["messenger", "whatsapp", "rcs"], 6), Outcome::Ok);
         self.keep("skipped", host.newest().code.to_string());
+    }
+
+    pub(super) fn mail(&mut self) {
+        let inbox = Inbox::start(Setup::default()).unwrap();
+        let service = self.open(json!({
+            "senders": {"mail": {"type": "smtp", "host": "127.0.0.1", "port": inbox.port, "tls": "none"}},
+            "workflow": [{"channel": "email", "from": "Shop <shop@example.com>"}],
+        }));
+        let reply = service.create("by mail", Some(r#"{"email":"Ann.B@Example.com"}"#)).unwrap();
+        assert_eq!(reply.outcome, Outcome::Ok);
+        let mail = inbox.take().remove(0);
+        self.keep("by mail", mail.text.trim_end().rsplit(' ').next().unwrap().to_owned());
     }
 
     /// A message from a user, which was heard.
