@@ -158,6 +158,13 @@ impl Server {
         std::mem::take(&mut state.received)
     }
 
+    /// The same where clients may have died at it: what they began and did not end is forgotten.
+    pub fn take_whole(&self) -> Vec<Received> {
+        let mut state = locked(&self.state);
+        state.complaints.clear();
+        std::mem::take(&mut state.received)
+    }
+
     /// The only one.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 
 mod kill;
 mod orders;
+mod three;
 
 use std::path::Path;
 use std::sync::Arc;
