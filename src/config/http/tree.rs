@@ -117,7 +117,16 @@ fn read_text(node: Node) -> Result<Template> {
     if template.has(&|_| true) && is_json(&template) {
         return Err(node.error("a placeholder in JSON that is a text: write {\"$json\": …} with the tree itself"));
     }
+    if is_markup(text) && template.has(&|placeholder| !placeholder.is_plain()) {
+        return Err(node.error("in markup only {digits}, {ref} and {minutes} may stand: their values never are markup"));
+    }
     Ok(template)
+}
+
+/// Whether a text is XML or HTML: its values would need to be escaped once more.
+fn is_markup(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('<') && text.ends_with('>')
 }
 
 /// Whether a text is JSON by itself, whatever is filled in: an object, a list or a text in quotes. There a value could

@@ -74,7 +74,7 @@ fn urls() {
 #[test]
 fn trees() {
     for (options, expected) in [
-        (json!({"json": {"a": 1}}), "sender.json: must hold {text} or {code}"),
+        (json!({"json": {"a": 1}}), "sender.json: must hold {text}, {code} or {digits}"),
         (json!({"json": {"t": "{text}"}, "form": {"t": "{text}"}}), "sender.form: not possible together with json"),
         (json!({"form": {"t": "{text}"}, "query": {"t": "{text}"}}), "sender.query: not possible together with form"),
         (json!({"json": {"t": "{text}", "x": "{nobody}"}}), "sender.json.x: an unknown placeholder"),
@@ -88,6 +88,9 @@ fn trees() {
         (json!({"json": {"t": "{text}", "x": " [\"{to}\", 1] "}}), "sender.json.x: a placeholder in JSON"),
         (json!({"json": {"t": "{text}", "x": "\"{to}\""}}), "sender.json.x: a placeholder in JSON"),
         (json!({"json": {"t": "{text}", "x": "{{{to}: 1}}"}}), "sender.json.x: a placeholder in JSON"),
+        (json!({"json": {"t": "<b>{text}</b>"}}), "sender.json.t: in markup only {digits}, {ref} and {minutes}"),
+        (json!({"form": {"t": " <Say language=\"{locale}\">{digits}</Say>\n"}}), "sender.form.t: in markup only"),
+        (json!({"json": {"t": "{text}", "x": "<a>{params.x}</a>"}}), "sender.json.x: in markup only"),
         (json!({"json": {"t": "{text}", "{to}": 1}}), "sender.json.(a name that is not shown): no brace"),
         (
             json!({"json": {"t": "{text}", "x": {"$json": {}, "y": 1}}}),

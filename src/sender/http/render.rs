@@ -13,6 +13,9 @@ const BODY_BYTES: usize = 64 * 1024;
 /// Longest path with its query: the head of a request is written into one buffer.
 const TARGET_BYTES: usize = 16 * 1024;
 
+/// What stands between the digits of a code for a voice, which pauses at it.
+const APART: &str = ", ";
+
 /// What is filled in.
 pub struct Values<'a> {
     /// The message.
@@ -23,6 +26,8 @@ pub struct Values<'a> {
     pub client_ref: &'a str,
     /// How many minutes its code is good.
     pub minutes: String,
+    /// Its code for a voice; none if it cannot be said so.
+    pub digits: Option<Zeroizing<String>>,
 }
 
 /// A request that is ready.
@@ -31,6 +36,22 @@ pub struct Rendered {
     pub target: Zeroizing<String>,
     /// The body; empty where all stands in the query.
     pub body: Zeroizing<Vec<u8>>,
+}
+
+/// A code as a voice says it: one letter or digit after the other. None if it has anything else.
+pub fn digits(code: &str) -> Option<Zeroizing<String>> {
+    // Room for all of it: a text that grew would leave copies behind.
+    let mut spoken = Zeroizing::new(String::with_capacity(code.len() * (APART.len() + 1)));
+    for letter in code.chars() {
+        if !letter.is_alphanumeric() {
+            return None;
+        }
+        if !spoken.is_empty() {
+            spoken.push_str(APART);
+        }
+        spoken.push(letter);
+    }
+    Some(spoken)
 }
 
 /// Writes the request for a message.
@@ -186,12 +207,15 @@ impl<'a> Writer<'a> {
     }
 
     fn value(&self, placeholder: &Placeholder) -> Result<&'a str> {
-        let Values { message, locale, client_ref, minutes } = self.values;
+        let Values { message, locale, client_ref, minutes, digits } = self.values;
         Ok(match placeholder {
             Placeholder::To => &message.to,
             Placeholder::From => &message.from,
             Placeholder::Text => &message.text,
             Placeholder::Code => &message.code,
+            Placeholder::Digits => {
+                digits.as_ref().ok_or_else(|| self.cannot("{digits} needs a code of letters and digits"))?
+            }
             Placeholder::Channel => &message.channel,
             Placeholder::Locale => locale,
             Placeholder::Ref => client_ref,
