@@ -16,7 +16,7 @@ use crate::strict::{self, Node, Object};
 
 pub use answers::{Answers, Listed};
 pub use template::{Piece, Placeholder, Template};
-pub use tree::Tree;
+pub use tree::{ByLocale, Tree};
 pub use url::HttpUrl;
 
 /// Most headers.
@@ -158,7 +158,7 @@ fn read_body(options: &mut Object) -> Result<HttpBody> {
         "form" => HttpBody::Form(Tree::read_fields(node)?),
         _ => HttpBody::Query(Tree::read_fields(node)?),
     };
-    if body.tree().has(&Placeholder::is_code) { Ok(body) } else { Err(missing) }
+    if body.tree().always_has(&Placeholder::is_code) { Ok(body) } else { Err(missing) }
 }
 
 fn read_method(options: &mut Object, body: &HttpBody) -> Result<HttpMethod> {

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::super::Message;
-use crate::config::{HttpBody, HttpConfig, HttpUrl, Piece, Placeholder, Template, Tree};
+use crate::config::{ByLocale, HttpBody, HttpConfig, HttpUrl, Piece, Placeholder, Template, Tree};
 use crate::error::{Error, Result};
 
 /// Longest body.
@@ -138,6 +138,7 @@ impl<'a> Writer<'a> {
         for (name, value) in fields {
             let values = if let Tree::List(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
             for value in values {
+                let value = if let Tree::Locale(by_locale) = value { self.chosen(by_locale)? } else { value };
                 self.raw(if is_first { "" } else { "&" });
                 is_first = false;
                 self.put(name);
@@ -152,9 +153,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// The tree for the language.
+    fn chosen<'t>(&self, by_locale: &'t ByLocale) -> Result<&'t Tree> {
+        by_locale.tree(self.values.locale).ok_or_else(|| Error::internal("a request has no tree for any locale"))
+    }
+
     /// A tree as JSON.
     fn tree(&mut self, tree: &Tree) -> Result<()> {
         match tree {
+            Tree::Locale(by_locale) => {
+                let tree = self.chosen(by_locale)?;
+                self.tree(tree)?;
+            }
             Tree::Scalar(scalar) => self.put(scalar),
             Tree::Text(template) => self.quoted(|writer| writer.template(template))?,
             Tree::Json(tree) => self.quoted(|writer| writer.tree(tree))?,

@@ -15,6 +15,7 @@ mod sinch;
 mod telegram;
 mod telnyx;
 mod twilio;
+mod voice;
 mod webhook;
 
 use otp::{DeliveryState, Outcome, Service};

@@ -105,6 +105,21 @@ fn digits_one_by_one() {
 }
 
 #[test]
+fn trees_by_locale() {
+    let by = |it: Value, en: Value| json!({"$locale": {"it-IT": it, "en": en}});
+    let tree = json!({"l": by(json!({"say": "{text}"}), json!(1)), "t": [by(json!("{code}"), json!("{code}!")), 2]});
+    let body = rendered(&json!({"json": tree}), &message("\"", "1", &[])).unwrap().1;
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"l": {"say": "\""}, "t": ["63731", 2]}));
+    let fields = json!({"a": by(json!("{code}&"), json!("{code}")), "b": [by(json!(7), json!("x")), true]});
+    let body = rendered(&json!({"form": fields}), &message("t", "1", &[])).unwrap().1;
+    assert_eq!(body, "a=63731%26&b=7&b=true");
+    let whole = json!({"$locale": {"de": {"t": "{text} de"}, "en": {"t": "{text} en"}}});
+    assert_eq!(rendered(&json!({"json": whole}), &message("t", "1", &[])).unwrap().1, r#"{"t":"t en"}"#);
+    let text = json!({"in": {"$json": by(json!(["{text}"]), json!({}))}, "t": "{text}"});
+    assert_eq!(rendered(&json!({"json": text}), &message("t", "1", &[])).unwrap().1, r#"{"in":"[\"t\"]","t":"t"}"#);
+}
+
+#[test]
 fn what_cannot_be_written() {
     let told = |options: &Value, text: &str| rendered(options, &message(text, "1", &[])).err().unwrap();
     let missing = told(&json!({"json": {"t": "{text}{params.city}"}}), "t");

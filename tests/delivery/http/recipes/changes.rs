@@ -37,6 +37,12 @@ fn with(value: &Value, name: &str, member: Value) -> Value {
 fn in_tree(tree: &Value, may_nest: bool) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     match tree {
+        // Of trees by locale, the one that is asked for.
+        Value::Object(members) if members.contains_key("$locale") => {
+            let inner = in_tree(&members["$locale"]["en"], may_nest);
+            let with_one = |tree| json!({"$locale": {"en": tree}});
+            found.extend(inner.into_iter().map(|(what, tree)| (format!("en.{what}"), with_one(tree))));
+        }
         Value::Object(members) => {
             for (name, member) in members {
                 let mut without = members.clone();
