@@ -18,10 +18,13 @@ mod twilio;
 mod voice;
 mod webhook;
 
+use std::path::Path;
+
 use otp::{DeliveryState, Outcome, Service};
+use regex::Regex;
 use serde_json::{Value, json};
 
-use super::server::Server;
+use super::server::{Received, Server};
 use endpoint::Endpoint;
 use page::Page;
 
@@ -91,8 +94,25 @@ fn holds(recipe: &Recipe) {
     let step = service.status("good").unwrap().status.unwrap().delivery.steps.unwrap().remove(0);
     assert_eq!((step.status, step.message_uuid.as_deref()), (DeliveryState::Accepted, recipe.message_id));
     assert_eq!(service.verify("good", CODE, None).unwrap().outcome, Outcome::Ok);
+    receipts_are_known(recipe, &service, &received);
     answers_mean(recipe, &service, &server);
     mistakes_are_noticed(recipe, &config, &server, &page);
+}
+
+/// A receipt names the message by what the manual's table says.
+fn receipts_are_known(recipe: &Recipe, service: &Service, received: &Received) {
+    let reference = Regex::new("[0-9a-f]{66}").unwrap();
+    let reference = reference.find(&received.target).or_else(|| reference.find(&received.body));
+    let name = service.status("good").unwrap().status.unwrap().delivery.steps.unwrap().remove(0).sender;
+    let by_reference = reference.map(|found| json!({"clientRef": found.as_str(), "status": "submitted"}));
+    let by_id = recipe.message_id.map(|id| json!({"sender": name, "messageId": id, "status": "delivered"}));
+    for report in [by_reference, by_id].iter().flatten() {
+        assert!(service.report(&report.to_string()).unwrap().known, "{report}");
+    }
+    let manual = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/carriers.md")).unwrap();
+    let row = manual.lines().find(|line| line.contains(&format!("](carriers/{}.md) |", recipe.page))).unwrap();
+    let told = row.split('|').nth(3).unwrap().trim();
+    assert!(told == "`{ref}`" && reference.is_some() || told == "`messageId`" && recipe.message_id.is_some(), "{row}");
 }
 
 fn answers_mean(recipe: &Recipe, service: &Service, server: &Server) {

@@ -1,8 +1,11 @@
 //! <https://core.telegram.org/gateway/api>, of February 2025: `sendVerificationMessage`.
 
-use serde_json::json;
+use otp::Outcome;
+use serde_json::{Value, json};
 
-use super::{Endpoint, InDoubt, Recipe, Refused, holds};
+use super::page::Page;
+use super::{CODE, Endpoint, InDoubt, Recipe, Refused, holds, open};
+use crate::http::server::Server;
 
 #[test]
 fn telegram() {
@@ -43,4 +46,21 @@ fn telegram() {
             ((502, ""), InDoubt),
         ],
     });
+}
+
+/// Its address is not read as a number: `policy.countries`, here Italy alone, does not hold for it.
+#[test]
+fn a_number_of_any_country() {
+    let server = Server::start();
+    let (service, _) = open(&Page::read("telegram", 0).configuration(&server, "https://gatewayapi.telegram.org"));
+    let create = |token: &str, member: &str| {
+        let request = json!({member: "+447700900123", "code": CODE}).to_string();
+        server.answers(&[(200, r#"{"ok": true, "result": {"request_id": "1"}}"#)]);
+        service.create(token, Some(&request)).map_or_else(|error| error.outcome(), |reply| reply.outcome)
+    };
+    assert_eq!(create("t", "telegram"), Outcome::Ok);
+    let body: Value = serde_json::from_str(&server.take_one().body).unwrap();
+    assert_eq!(body["phone_number"], "+447700900123");
+    assert_ne!(create("u", "phoneNumber"), Outcome::Ok);
+    assert_eq!(server.take().len(), 0);
 }

@@ -183,3 +183,27 @@ fn a_code_is_said_twice_in_the_language_of_its_voice() {
         }
     }
 }
+
+/// A code of a host's own is said letter by letter, or not at all.
+#[test]
+fn no_code_becomes_markup() {
+    let (recipe, server) = (twilio(), Server::start());
+    let (service, _) = open(&Page::read(recipe.page, recipe.place).configuration(&server, recipe.origin));
+    let mut said = 0;
+    for (place, letter) in (b' '..=b'~').map(char::from).enumerate() {
+        let request = json!({PHONE.0: PHONE.1, "code": format!("ab{letter}9")}).to_string();
+        server.answers(&[recipe.good]);
+        let outcome =
+            service.create(&place.to_string(), Some(&request)).map_or_else(|error| error.outcome(), |it| it.outcome);
+        let received = server.take();
+        if letter.is_ascii_alphanumeric() {
+            assert_eq!((outcome, received.len()), (Outcome::Ok, 1), "{letter}");
+            let markup = body(&received[0]).unwrap()["Twiml"].as_str().unwrap().to_owned();
+            assert_eq!(markup.matches(&format!(": a, b, {letter}, 9.</Say>")).count(), 2, "{markup}");
+            said += 1;
+        } else {
+            assert_eq!((outcome, received.len()), (Outcome::Argument, 0), "{letter}");
+        }
+    }
+    assert_eq!(said, 62);
+}
