@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -37,7 +37,7 @@ fn sms() {
         ),
         message_id: Some("5b40a428-bfc7-4daf-9d06-726c558bf3b8"),
         answers: &[
-            ((429, r#"{"api_id": "a", "error": "too many requests"}"#), NotTaken),
+            ((429, r#"{"api_id": "a", "error": "too many requests"}"#), InDoubt),
             ((400, r#"{"api_id": "a", "error": "invalid dst"}"#), Refused),
             ((401, "no"), Refused),
             ((404, r#"{"api_id": "a", "error": "not found"}"#), Refused),

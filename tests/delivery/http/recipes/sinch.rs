@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -32,7 +32,7 @@ fn sms() {
         good: (201, r#"{"id": "01FC66621XXXXX119Z8PMV1QPQ", "to": ["393331234567"], "type": "mt_text"}"#),
         message_id: Some("01FC66621XXXXX119Z8PMV1QPQ"),
         answers: &[
-            ((429, ""), NotTaken),
+            ((429, ""), InDoubt),
             ((400, r#"{"code": "syntax_invalid_json", "text": "no"}"#), Refused),
             ((400, r#"{"code": "syntax_invalid_parameter_format", "text": "no"}"#), Refused),
             ((400, r#"{"code": "syntax_constraint_violation", "text": "no"}"#), Refused),

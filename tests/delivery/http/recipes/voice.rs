@@ -120,7 +120,7 @@ fn sinch() -> Recipe {
         good: (200, r#"{"callId": "1234567890"}"#),
         message_id: Some("1234567890"),
         answers: &[
-            ((429, ""), NotTaken),
+            ((429, ""), InDoubt),
             ((400, r#"{"errorCode": 40001, "message": "no"}"#), Refused),
             ((401, ""), Refused),
             ((402, ""), InDoubt),
