@@ -27,7 +27,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: "/v1/sms/messages",
-            headers: &[("authorization", "Bearer .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Bearer .+"), ("content-type", "application/json")],
             body,
         },
         good: (202, r#"{"id": "sms_0123456789", "status": "accepted", "to": "+393331234567"}"#),

@@ -14,7 +14,7 @@ pub struct Endpoint {
     pub method: &'static str,
     pub target: &'static str,
     /// All that are sent: names in lower case.
-    pub headers: &'static [(&'static str, &'static str)],
+    pub headers: Vec<(&'static str, &'static str)>,
     /// The schema of the body; a form is an object of texts.
     pub body: Value,
 }
@@ -29,7 +29,7 @@ impl Endpoint {
         if !is_whole(self.target, &received.target) {
             found.push(format!("target {}", received.target));
         }
-        for (name, pattern) in self.headers {
+        for (name, pattern) in &self.headers {
             match received.header(name) {
                 Some(value) if is_whole(pattern, value) => {}
                 other => found.push(format!("{name}: {other:?}")),

@@ -24,7 +24,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: "/sms/3/messages",
-            headers: &[("authorization", "App .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "App .+"), ("content-type", "application/json")],
             body,
         },
         good: (

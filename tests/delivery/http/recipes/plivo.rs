@@ -28,7 +28,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: "/v1/Account/[MS]A[A-Z0-9]{18}/Message/",
-            headers: &[("authorization", "Basic [A-Za-z0-9+/]+=*"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Basic [A-Za-z0-9+/]+=*"), ("content-type", "application/json")],
             body,
         },
         good: (

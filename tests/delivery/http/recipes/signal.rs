@@ -24,7 +24,7 @@ fn signal() {
         endpoint: Endpoint {
             method: "POST",
             target: "/v2/send",
-            headers: &[("content-type", "application/json")],
+            headers: vec![("content-type", "application/json")],
             body,
         },
         good: (201, r#"{"timestamp": "1700000000123"}"#),

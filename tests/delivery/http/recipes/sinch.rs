@@ -26,7 +26,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: "/xms/v1/[0-9a-z]{32}/batches",
-            headers: &[("authorization", "Bearer .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Bearer .+"), ("content-type", "application/json")],
             body,
         },
         good: (201, r#"{"id": "01FC66621XXXXX119Z8PMV1QPQ", "to": ["393331234567"], "type": "mt_text"}"#),

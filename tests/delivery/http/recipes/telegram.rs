@@ -26,7 +26,7 @@ fn telegram() {
         endpoint: Endpoint {
             method: "POST",
             target: "/sendVerificationMessage",
-            headers: &[("authorization", "Bearer .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Bearer .+"), ("content-type", "application/json")],
             body,
         },
         good: (

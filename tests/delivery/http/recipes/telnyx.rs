@@ -28,7 +28,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: "/v2/messages",
-            headers: &[("authorization", "Bearer .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Bearer .+"), ("content-type", "application/json")],
             body,
         },
         good: (

@@ -46,7 +46,7 @@ fn sms() {
         endpoint: Endpoint {
             method: "POST",
             target: r"/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Messages\.json",
-            headers: &[
+            headers: vec![
                 ("authorization", "Basic [A-Za-z0-9+/]+=*"),
                 ("content-type", "application/x-www-form-urlencoded"),
             ],

@@ -44,7 +44,7 @@ fn twilio() -> Recipe {
         endpoint: Endpoint {
             method: "POST",
             target: r"/2010-04-01/Accounts/AC[0-9a-fA-F]{32}/Calls\.json",
-            headers: &[
+            headers: vec![
                 ("authorization", "Basic [A-Za-z0-9+/]+=*"),
                 ("content-type", "application/x-www-form-urlencoded"),
             ],
@@ -78,7 +78,7 @@ fn infobip() -> Recipe {
         endpoint: Endpoint {
             method: "POST",
             target: "/tts/3/single",
-            headers: &[("authorization", "App .+"), ("content-type", "application/json")],
+            headers: vec![("authorization", "App .+"), ("content-type", "application/json")],
             body,
         },
         good: (200, r#"{"messages": [{"to": "393331234567", "messageId": "m1", "status": {"groupName": "PENDING"}}]}"#),
@@ -114,7 +114,7 @@ fn sinch() -> Recipe {
         endpoint: Endpoint {
             method: "POST",
             target: "/calling/v1/callouts",
-            headers: &[("authorization", "Basic [A-Za-z0-9+/]+=*"), ("content-type", "application/json")],
+            headers: vec![("authorization", "Basic [A-Za-z0-9+/]+=*"), ("content-type", "application/json")],
             body,
         },
         good: (200, r#"{"callId": "1234567890"}"#),
