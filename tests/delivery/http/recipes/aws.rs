@@ -23,11 +23,12 @@ fn recipe() -> Recipe {
             "MessageType": {"enum": ["TRANSACTIONAL", "PROMOTIONAL"]},
             "Keyword": {"type": "string"},
             "ConfigurationSetName": {"type": "string", "pattern": "^[A-Za-z0-9_:/-]+$", "maxLength": 256},
-            "MaxPrice": {"type": "string"},
+            "MaxPrice": {"type": "string", "pattern": r"^[0-9]{0,2}\.[0-9]{1,5}$"},
+            "MessageFeedbackEnabled": {"type": "boolean"},
             "TimeToLive": {"type": "integer", "minimum": 5, "maximum": 259_200},
             // Of any names; the page reads this one.
             "Context": {"type": "object", "required": ["ref"], "additionalProperties": false,
-                "properties": {"ref": {"type": "string", "minLength": 1, "maxLength": 100}}},
+                "properties": {"ref": {"type": "string", "minLength": 1, "maxLength": 800}}},
             "DestinationCountryParameters": {"type": "object"},
             "DryRun": {"type": "boolean"},
             "ProtectConfigurationId": {"type": "string"}}});
@@ -92,6 +93,19 @@ impl Drop for Stopped {
     }
 }
 
+/// Whether the body is one of AWS's own model.
+fn is_taken_by_the_model(python: &Path, body: &str) -> bool {
+    let program = "import json, sys\n\
+                   from botocore.session import get_session\n\
+                   from botocore.validate import ParamValidator\n\
+                   model = get_session().get_service_model('pinpoint-sms-voice-v2')\n\
+                   shape = model.operation_model('SendTextMessage').input_shape\n\
+                   body = json.loads(sys.argv[1])\n\
+                   report = ParamValidator().validate(body, shape)\n\
+                   sys.exit(report.has_errors() or not set(body) <= set(shape.members))";
+    Command::new(python).args(["-c", program, body]).status().unwrap().success()
+}
+
 /// The signer of the page passes on what it is sent, with all that AWS wants signed, and what it is answered.
 #[test]
 fn the_signer_signs_what_it_is_sent() {
@@ -106,7 +120,7 @@ fn the_signer_signs_what_it_is_sent() {
     let serve_and_tell = "server = ThreadingHTTPServer((\"127.0.0.1\", 0), Signer)\n\
                           print(server.server_port, flush=True)\nserver.serve_forever()";
     assert!(program.contains(serve));
-    let mut signer = Command::new(python);
+    let mut signer = Command::new(&python);
     signer.args(["-c", &program.replace(serve, serve_and_tell)]).stdout(Stdio::piped());
     signer.env("AWS_REGION", "eu-central-1").env("SMS_VOICE_URL", aws.url("/"));
     signer
@@ -129,6 +143,8 @@ fn the_signer_signs_what_it_is_sent() {
                   SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=[0-9a-f]{64}";
     recipe.endpoint.headers.extend([("authorization", signed), ("x-amz-date", "[0-9]{8}T[0-9]{6}Z")]);
     assert_eq!(recipe.endpoint.objections(&received), [""; 0]);
+    assert!(is_taken_by_the_model(&python, &received.body), "{}", received.body);
+    assert!(!is_taken_by_the_model(&python, &received.body.replace("MessageBody", "Message")), "nothing is checked");
     // What AWS says of a message reaches the service: here, that it refuses it.
     aws.answers(&[(400, r#"{"__type": "ValidationException"}"#)]);
     assert_eq!(create(&service, &recipe, "u"), Outcome::Refused);
