@@ -407,11 +407,14 @@ uint32_t otp_abi_version(void);
  * - `sender.basic` (default none): With "http": name and password of the account. Not together with `bearer`.
  * - `sender.bearer` (1 to 4096 visible ASCII characters; default none): With "http": the token of the account.
  * - `sender.json` (default none; one of `json`, `form` and `query` is needed with "http"): With "http": the body
- *   as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {channel}, {locale} ("en" where none was
- *   asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its
- *   place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text. {text} or {code} must be there.
+ *   as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {digits} (the code's letters and digits
+ *   one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en" where none was asked for), {ref} (by which
+ *   otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its place; {{ and }} are
+ *   braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en": tree, "it": tree}} is the tree for the
+ *   request's locale, chosen as `message` is. In a text that is markup, such as "<Say>{digits}</Say>", only
+ *   {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be there.
  * - `sender.form` (default none): With "http": the body as a form: names with texts as in `json`, numbers, true,
- *   false, {"$json": tree}, or lists of these.
+ *   false, {"$json": tree}, {"$locale": ...} of these, or lists of these.
  * - `sender.query` (default none): With "http": the same in the URL, without a body. A code in it is a warning:
  *   servers and proxies write URLs into logs.
  * - `sender.accepted` (default 200 to 299): With "http": answers that say that the message was taken: statuses, of

@@ -31,7 +31,7 @@ use crate::typed::fold;
 pub use crate::channel::Condition;
 pub use crate::step::StepConfig;
 pub use copy::CopyConfig;
-pub use http::{HttpBody, HttpConfig, HttpMethod, HttpUrl, Listed, Piece, Placeholder, Template, Tree};
+pub use http::{ByLocale, HttpBody, HttpConfig, HttpMethod, HttpUrl, Listed, Piece, Placeholder, Template, Tree};
 pub use look::LookConfig;
 pub use senders::{Access, SenderConfig};
 pub use smtp::SmtpConfig;

@@ -5,14 +5,13 @@
 //! `{{code}}` gives the code in braces. Values are not expanded again.
 
 mod length;
-mod locale;
+pub mod locale;
 mod subject;
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::json::escaped_bytes;
-use crate::limits::LOCALE_BYTES;
 use crate::step::StepConfig;
 use crate::strict::{Node, Object, is_host_name};
 
@@ -24,9 +23,6 @@ const MAX_ESCAPED_BYTES: usize = 2000;
 
 /// Longest message that Android's SMS Retriever reads, in bytes.
 const MAX_ANDROID_BYTES: usize = 140;
-
-/// The text chosen where no locale fits.
-const FALLBACK_LOCALE: &str = "en";
 
 const MAX_BRAND_BYTES: usize = 64;
 
@@ -91,8 +87,7 @@ impl Texts {
             return Ok(());
         }
         for (locale, node) in message.object()?.into_members() {
-            let in_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            if !(1..=LOCALE_BYTES).contains(&locale.len()) || !locale.bytes().all(in_tag) {
+            if !locale::is_name(&locale) {
                 return Err(node.error("not a locale"));
             }
             if self.has_locale(&locale::normal(&locale)) {
@@ -197,9 +192,7 @@ impl Texts {
     /// The text for a locale: that locale, its language, English, the first.
     fn choose(&self, locale: Option<&str>) -> Option<&Localized> {
         let wanted = locale.map(locale::normal).unwrap_or_default();
-        let there = self.locales();
-        let best = locale::best(&wanted, &there).or_else(|| locale::best(FALLBACK_LOCALE, &there));
-        self.templates.get(best.unwrap_or_default())
+        self.templates.get(locale::choose(&wanted, &self.locales()))
     }
 
     fn locales(&self) -> Vec<Option<String>> {

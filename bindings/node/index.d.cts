@@ -247,15 +247,18 @@ export interface Sender {
    */
   bearer?: string;
   /**
-   * With "http": the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {channel}, {locale}
-   * ("en" where none was asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME},
-   * each encoded for its place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text. {text} or {code}
-   * must be there. Default none; one of `json`, `form` and `query` is needed with "http".
+   * With "http": the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {digits} (the code's
+   * letters and digits one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en" where none was asked for),
+   * {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its place; {{
+   * and }} are braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en": tree, "it": tree}} is the
+   * tree for the request's locale, chosen as `message` is. In a text that is markup, such as "<Say>{digits}</Say>",
+   * only {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be there. Default none; one of
+   * `json`, `form` and `query` is needed with "http".
    */
   json?: unknown;
   /**
-   * With "http": the body as a form: names with texts as in `json`, numbers, true, false, {"$json": tree}, or lists
-   * of these. Default none.
+   * With "http": the body as a form: names with texts as in `json`, numbers, true, false, {"$json": tree},
+   * {"$locale": ...} of these, or lists of these. Default none.
    */
   form?: Record<string, unknown>;
   /**

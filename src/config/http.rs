@@ -16,7 +16,7 @@ use crate::strict::{self, Node, Object};
 
 pub use answers::{Answers, Listed};
 pub use template::{Piece, Placeholder, Template};
-pub use tree::Tree;
+pub use tree::{ByLocale, Tree};
 pub use url::HttpUrl;
 
 /// Most headers.
@@ -120,11 +120,10 @@ impl HttpConfig {
 
     /// What is allowed and yet not advisable about it.
     pub fn warning(&self) -> Option<&'static str> {
-        let is_secret = |it: &Placeholder| matches!(it, Placeholder::Code | Placeholder::Subject | Placeholder::Text);
-        if self.url.target.has(&is_secret) {
+        if self.url.target.has(&Placeholder::may_hold_code) {
             return Some("url: has the code: servers and proxies write URLs into logs");
         }
-        let in_query = matches!(&self.body, HttpBody::Query(tree) if tree.has(&is_secret));
+        let in_query = matches!(&self.body, HttpBody::Query(tree) if tree.has(&Placeholder::may_hold_code));
         in_query.then_some("query: has the code: servers and proxies write URLs into logs")
     }
 
@@ -153,14 +152,13 @@ fn read_body(options: &mut Object) -> Result<HttpBody> {
         }
     }
     let Some((name, node)) = found else { return Err(options.error("json", "missing, and so are form and query")) };
-    let missing = node.error("must hold {text} or {code}");
+    let missing = node.error("must hold {text}, {code} or {digits}");
     let body = match name {
         "json" => HttpBody::Json(Tree::read(node)?),
         "form" => HttpBody::Form(Tree::read_fields(node)?),
         _ => HttpBody::Query(Tree::read_fields(node)?),
     };
-    let has_code = body.tree().has(&|it| matches!(it, Placeholder::Code | Placeholder::Text));
-    if has_code { Ok(body) } else { Err(missing) }
+    if body.tree().always_has(&Placeholder::is_code) { Ok(body) } else { Err(missing) }
 }
 
 fn read_method(options: &mut Object, body: &HttpBody) -> Result<HttpMethod> {

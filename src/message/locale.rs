@@ -1,10 +1,27 @@
 //! Which of the locales that there are fits the one that is wanted.
 
+use crate::limits::LOCALE_BYTES;
+
 /// Regions whose Chinese is written in the traditional script (CLDR, likely subtags).
 const TRADITIONAL: [&str; 3] = ["tw", "hk", "mo"];
 
 /// Shortest code of a language (ISO 639). What is shorter begins another kind of tag, such as `x-own`.
 const LANGUAGE_BYTES: usize = 2;
+
+/// The one taken where none fits.
+const FALLBACK: &str = "en";
+
+/// Whether this can be a locale's name.
+pub fn is_name(text: &str) -> bool {
+    let in_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=LOCALE_BYTES).contains(&text.len()) && text.bytes().all(in_tag)
+}
+
+/// The place of the one that fits, else of English, else the first: of those that there are, all in the spelling of
+/// `normal`.
+pub fn choose(wanted: &str, there: &[Option<String>]) -> usize {
+    best(wanted, there).or_else(|| best(FALLBACK, there)).unwrap_or_default()
+}
 
 /// The one spelling under which locales are compared.
 pub fn normal(locale: &str) -> String {

@@ -10,6 +10,7 @@ pub mod place;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod schema;
 pub mod specification;
 pub mod story;
 pub mod workspace;

@@ -17,6 +17,8 @@ pub enum Placeholder {
     Text,
     /// The code.
     Code,
+    /// The code's letters and digits one by one, for a voice.
+    Digits,
     /// The channel.
     Channel,
     /// The language that was asked for.
@@ -30,17 +32,33 @@ pub enum Placeholder {
 }
 
 impl Placeholder {
-    const ALL: [(&'static str, Placeholder); 9] = [
+    const ALL: [(&'static str, Placeholder); 10] = [
         ("to", Placeholder::To),
         ("from", Placeholder::From),
         ("subject", Placeholder::Subject),
         ("text", Placeholder::Text),
         ("code", Placeholder::Code),
+        ("digits", Placeholder::Digits),
         ("channel", Placeholder::Channel),
         ("locale", Placeholder::Locale),
         ("ref", Placeholder::Ref),
         ("minutes", Placeholder::Minutes),
     ];
+
+    /// Whether the code stands in its value.
+    pub fn is_code(&self) -> bool {
+        matches!(self, Placeholder::Text | Placeholder::Code | Placeholder::Digits)
+    }
+
+    /// Whether the code may stand in its value.
+    pub fn may_hold_code(&self) -> bool {
+        self.is_code() || *self == Placeholder::Subject
+    }
+
+    /// Whether its value is letters, digits, commas and spaces alone, so that it is text in any markup.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Placeholder::Digits | Placeholder::Ref | Placeholder::Minutes)
+    }
 
     fn named(name: &str) -> Option<Self> {
         if let Some(param) = name.strip_prefix("params.") {

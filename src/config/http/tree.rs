@@ -4,10 +4,14 @@ use super::secret;
 use super::template::{Placeholder, Template};
 use crate::error::Result;
 use crate::json::{self, Value};
+use crate::message::locale;
 use crate::strict::Node;
 
 /// The member by which a tree stands as JSON in a text.
 const AS_TEXT: &str = "$json";
+
+/// The member with a tree for each locale.
+const BY_LOCALE: &str = "$locale";
 
 /// A value of a request.
 pub enum Tree {
@@ -21,6 +25,43 @@ pub enum Tree {
     Object(Vec<(String, Tree)>),
     /// A tree as JSON, in a text.
     Json(Box<Tree>),
+    /// One of these, by the locale that was asked for.
+    Locale(ByLocale),
+}
+
+/// Trees by locale.
+pub struct ByLocale {
+    /// The locales, in their one spelling.
+    there: Vec<Option<String>>,
+    trees: Vec<Tree>,
+}
+
+impl ByLocale {
+    fn read(node: Node) -> Result<Self> {
+        let none = node.error("must hold a value for a locale");
+        let mut read = Self { there: Vec::new(), trees: Vec::new() };
+        for (name, node) in node.object()?.into_members() {
+            let normal = Some(locale::normal(&name));
+            if !locale::is_name(&name) {
+                return Err(node.error("not a locale"));
+            }
+            if read.there.contains(&normal) {
+                return Err(node.error("repeated in another spelling"));
+            }
+            let nested = node.error("already within $locale");
+            read.there.push(normal);
+            match Tree::read(node)? {
+                Tree::Locale(_) => return Err(nested),
+                tree => read.trees.push(tree),
+            }
+        }
+        if read.trees.is_empty() { Err(none) } else { Ok(read) }
+    }
+
+    /// The tree for a locale: its own, a sibling's, the English or the first one, as texts are chosen.
+    pub fn tree(&self, wanted: &str) -> Option<&Tree> {
+        self.trees.get(locale::choose(&locale::normal(wanted), &self.there))
+    }
 }
 
 impl Tree {
@@ -45,10 +86,13 @@ impl Tree {
     fn read_members(node: Node) -> Result<Self> {
         let mut members = node.object()?.into_members();
         if let [(name, _)] = &members[..]
-            && name == AS_TEXT
-            && let Some((_, tree)) = members.pop()
+            && [AS_TEXT, BY_LOCALE].contains(&name.as_str())
+            && let Some((name, tree)) = members.pop()
         {
-            return Ok(Self::Json(Box::new(Self::read(tree)?)));
+            return Ok(match &*name {
+                AS_TEXT => Self::Json(Box::new(Self::read(tree)?)),
+                _ => Self::Locale(ByLocale::read(tree)?),
+            });
         }
         let mut read = Vec::with_capacity(members.len());
         for (name, node) in members {
@@ -67,16 +111,13 @@ impl Tree {
         let mut fields = Vec::new();
         for (name, node) in node.object()?.into_members() {
             check_name(&name, &node)?;
-            let unfit = node.error("must be a text, a number, true, false, {\"$json\": …} or a list of these");
+            let unfit = node.error(
+                "must be a text, a number, true, false, {\"$json\": …}, {\"$locale\": …} of these or a list of these",
+            );
             let tree = Self::read(node)?;
-            let is_leaf = |tree: &Self| match tree {
-                Self::Scalar(scalar) => scalar != "null",
-                Self::Text(_) | Self::Json(_) => true,
-                Self::List(_) | Self::Object(_) => false,
-            };
             let is_fit = match &tree {
-                Self::List(items) => items.iter().all(is_leaf),
-                other => is_leaf(other),
+                Self::List(items) => items.iter().all(Self::is_leaf),
+                other => other.is_leaf(),
             };
             if !is_fit {
                 return Err(unfit);
@@ -84,6 +125,27 @@ impl Tree {
             fields.push((name, tree));
         }
         Ok(Self::Object(fields))
+    }
+
+    /// Whether it is one value of a form.
+    fn is_leaf(&self) -> bool {
+        match self {
+            Self::Scalar(scalar) => scalar != "null",
+            Self::Text(_) | Self::Json(_) => true,
+            Self::Locale(by_locale) => by_locale.trees.iter().all(Self::is_leaf),
+            Self::List(_) | Self::Object(_) => false,
+        }
+    }
+
+    /// Whether such a placeholder stands in it, whatever the locale.
+    pub fn always_has(&self, wanted: &dyn Fn(&Placeholder) -> bool) -> bool {
+        match self {
+            Self::List(items) => items.iter().any(|item| item.always_has(wanted)),
+            Self::Object(members) => members.iter().any(|(_, member)| member.always_has(wanted)),
+            Self::Json(tree) => tree.always_has(wanted),
+            Self::Locale(by_locale) => by_locale.trees.iter().all(|tree| tree.always_has(wanted)),
+            Self::Scalar(_) | Self::Text(_) => self.has(wanted),
+        }
     }
 
     /// Whether such a placeholder stands in it.
@@ -94,6 +156,7 @@ impl Tree {
             Self::List(items) => items.iter().any(|item| item.has(wanted)),
             Self::Object(members) => members.iter().any(|(_, member)| member.has(wanted)),
             Self::Json(tree) => tree.has(wanted),
+            Self::Locale(by_locale) => by_locale.trees.iter().any(|tree| tree.has(wanted)),
         }
     }
 }
@@ -101,7 +164,7 @@ impl Tree {
 /// A name is literal: what looks like a placeholder in it was meant otherwise.
 fn check_name(name: &str, node: &Node) -> Result<()> {
     match name {
-        AS_TEXT => Err(node.error("must be the only member of its object")),
+        AS_TEXT | BY_LOCALE => Err(node.error("must be the only member of its object")),
         _ if name.contains(['{', '}']) => Err(node.error("no brace may stand in a name")),
         _ => Ok(()),
     }
@@ -117,7 +180,16 @@ fn read_text(node: Node) -> Result<Template> {
     if template.has(&|_| true) && is_json(&template) {
         return Err(node.error("a placeholder in JSON that is a text: write {\"$json\": …} with the tree itself"));
     }
+    if is_markup(text) && template.has(&|placeholder| !placeholder.is_plain()) {
+        return Err(node.error("in markup only {digits}, {ref} and {minutes} may stand: their values never are markup"));
+    }
     Ok(template)
+}
+
+/// Whether a text is XML or HTML: its values would need to be escaped once more.
+fn is_markup(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('<') && text.ends_with('>')
 }
 
 /// Whether a text is JSON by itself, whatever is filled in: an object, a list or a text in quotes. There a value could

@@ -74,7 +74,7 @@ fn urls() {
 #[test]
 fn trees() {
     for (options, expected) in [
-        (json!({"json": {"a": 1}}), "sender.json: must hold {text} or {code}"),
+        (json!({"json": {"a": 1}}), "sender.json: must hold {text}, {code} or {digits}"),
         (json!({"json": {"t": "{text}"}, "form": {"t": "{text}"}}), "sender.form: not possible together with json"),
         (json!({"form": {"t": "{text}"}, "query": {"t": "{text}"}}), "sender.query: not possible together with form"),
         (json!({"json": {"t": "{text}", "x": "{nobody}"}}), "sender.json.x: an unknown placeholder"),
@@ -88,6 +88,36 @@ fn trees() {
         (json!({"json": {"t": "{text}", "x": " [\"{to}\", 1] "}}), "sender.json.x: a placeholder in JSON"),
         (json!({"json": {"t": "{text}", "x": "\"{to}\""}}), "sender.json.x: a placeholder in JSON"),
         (json!({"json": {"t": "{text}", "x": "{{{to}: 1}}"}}), "sender.json.x: a placeholder in JSON"),
+        (json!({"json": {"t": {"$locale": {"en": "{text}", "it": "x"}}}}), "sender.json: must hold {text}, {code} or"),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {}}}}),
+            "sender.json.x.(a name that is not shown): must hold a value for a locale",
+        ),
+        (json!({"json": {"t": "{text}", "x": {"$locale": 1}}}), "sender.json.x.(a name that is not shown): "),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {"e n": 1}}}}),
+            "sender.json.x.(a name that is not shown).(a name that is not shown): not a locale",
+        ),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {"pt-BR": 1, "pt_br": 2}}}}),
+            "sender.json.x.(a name that is not shown).pt_br: repeated in another spelling",
+        ),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {"en": {"$locale": {"en": 1}}}}}}),
+            "sender.json.x.(a name that is not shown).en: already within $locale",
+        ),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {"en": "{nobody}"}}}}),
+            "sender.json.x.(a name that is not shown).en: an unknown",
+        ),
+        (
+            json!({"json": {"t": "{text}", "x": {"$locale": {"en": 1}, "y": 1}}}),
+            "sender.json.x.(a name that is not shown): must be the only member of its object",
+        ),
+        (json!({"form": {"t": "{text}", "x": {"$locale": {"en": [1]}}}}), "sender.form.x: must be a text"),
+        (json!({"json": {"t": "<b>{text}</b>"}}), "sender.json.t: in markup only {digits}, {ref} and {minutes}"),
+        (json!({"form": {"t": " <Say language=\"{locale}\">{digits}</Say>\n"}}), "sender.form.t: in markup only"),
+        (json!({"json": {"t": "{text}", "x": "<a>{params.x}</a>"}}), "sender.json.x: in markup only"),
         (json!({"json": {"t": "{text}", "{to}": 1}}), "sender.json.(a name that is not shown): no brace"),
         (
             json!({"json": {"t": "{text}", "x": {"$json": {}, "y": 1}}}),

@@ -41,7 +41,8 @@ pub fn check(config: &HttpConfig, message: &Message, locale: Option<&str>) -> Re
 
 fn values<'a>(message: &'a Message, locale: Option<&'a str>, client_ref: &'a str) -> Values<'a> {
     let minutes = message.minutes.to_string();
-    Values { message, locale: locale.unwrap_or(DEFAULT_LOCALE), client_ref, minutes }
+    let digits = render::digits(&message.code);
+    Values { message, locale: locale.unwrap_or(DEFAULT_LOCALE), client_ref, minutes, digits }
 }
 
 impl HttpCarrier {

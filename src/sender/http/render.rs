@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::super::Message;
-use crate::config::{HttpBody, HttpConfig, HttpUrl, Piece, Placeholder, Template, Tree};
+use crate::config::{ByLocale, HttpBody, HttpConfig, HttpUrl, Piece, Placeholder, Template, Tree};
 use crate::error::{Error, Result};
 
 /// Longest body.
@@ -12,6 +12,9 @@ const BODY_BYTES: usize = 64 * 1024;
 
 /// Longest path with its query: the head of a request is written into one buffer.
 const TARGET_BYTES: usize = 16 * 1024;
+
+/// What stands between the digits of a code for a voice, which pauses at it.
+const APART: &str = ", ";
 
 /// What is filled in.
 pub struct Values<'a> {
@@ -23,6 +26,8 @@ pub struct Values<'a> {
     pub client_ref: &'a str,
     /// How many minutes its code is good.
     pub minutes: String,
+    /// Its code for a voice; none if it cannot be said so.
+    pub digits: Option<Zeroizing<String>>,
 }
 
 /// A request that is ready.
@@ -31,6 +36,22 @@ pub struct Rendered {
     pub target: Zeroizing<String>,
     /// The body; empty where all stands in the query.
     pub body: Zeroizing<Vec<u8>>,
+}
+
+/// A code as a voice says it: one letter or digit after the other. None if it has anything else.
+pub fn digits(code: &str) -> Option<Zeroizing<String>> {
+    // Room for all of it: a text that grew would leave copies behind.
+    let mut spoken = Zeroizing::new(String::with_capacity(code.len() * (APART.len() + 1)));
+    for letter in code.chars() {
+        if !letter.is_alphanumeric() {
+            return None;
+        }
+        if !spoken.is_empty() {
+            spoken.push_str(APART);
+        }
+        spoken.push(letter);
+    }
+    Some(spoken)
 }
 
 /// Writes the request for a message.
@@ -117,6 +138,7 @@ impl<'a> Writer<'a> {
         for (name, value) in fields {
             let values = if let Tree::List(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
             for value in values {
+                let value = if let Tree::Locale(by_locale) = value { self.chosen(by_locale)? } else { value };
                 self.raw(if is_first { "" } else { "&" });
                 is_first = false;
                 self.put(name);
@@ -131,9 +153,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// The tree for the language.
+    fn chosen<'t>(&self, by_locale: &'t ByLocale) -> Result<&'t Tree> {
+        by_locale.tree(self.values.locale).ok_or_else(|| Error::internal("a request has no tree for any locale"))
+    }
+
     /// A tree as JSON.
     fn tree(&mut self, tree: &Tree) -> Result<()> {
         match tree {
+            Tree::Locale(by_locale) => {
+                let tree = self.chosen(by_locale)?;
+                self.tree(tree)?;
+            }
             Tree::Scalar(scalar) => self.put(scalar),
             Tree::Text(template) => self.quoted(|writer| writer.template(template))?,
             Tree::Json(tree) => self.quoted(|writer| writer.tree(tree))?,
@@ -186,13 +217,16 @@ impl<'a> Writer<'a> {
     }
 
     fn value(&self, placeholder: &Placeholder) -> Result<&'a str> {
-        let Values { message, locale, client_ref, minutes } = self.values;
+        let Values { message, locale, client_ref, minutes, digits } = self.values;
         Ok(match placeholder {
             Placeholder::To => &message.to,
             Placeholder::From => &message.from,
             Placeholder::Subject => message.subject.as_deref().map_or("", |subject| subject),
             Placeholder::Text => &message.text,
             Placeholder::Code => &message.code,
+            Placeholder::Digits => {
+                digits.as_ref().ok_or_else(|| self.cannot("{digits} needs a code of letters and digits"))?
+            }
             Placeholder::Channel => &message.channel,
             Placeholder::Locale => locale,
             Placeholder::Ref => client_ref,

@@ -34,14 +34,15 @@ fn rendered(options: &Value, message: &Message) -> Result<(String, String)> {
     let config = json!({"repository": "memory:", "sender": sender, "workflow": steps}).to_string();
     let config = Config::parse(Some(&config)).map_err(|error| panic!("{options}: {error}")).ok().unwrap();
     let http = config.senders[0].http.clone().unwrap();
-    let values = Values { message, locale: "it", client_ref: "ref-1", minutes: message.minutes.to_string() };
+    let (minutes, digits) = (message.minutes.to_string(), digits(&message.code));
+    let values = Values { message, locale: "it", client_ref: "ref-1", minutes, digits };
     let Rendered { target, body } = render(&http, &values)?;
     Ok((target.to_string(), String::from_utf8(body.to_vec()).unwrap()))
 }
 
 #[test]
 fn a_tree_as_json() {
-    let tree = json!({"a": "{to}|{from}|{code}|{channel}|{locale}|{ref}|{minutes}|{{x}}", "text": "{text}", "n": [1, -2.5, null, true],
+    let tree = json!({"a": "{to}|{from}|{code}|{digits}|{channel}|{locale}|{ref}|{minutes}|{{x}}", "text": "{text}", "n": [1, -2.5, null, true],
         "o": {}, "l": [], "in": {"$json": {"t": "{text}", "deeper": {"$json": ["{text}", 7]}}}, "quote\"": "x"});
     let (target, body) = rendered(&json!({"json": tree}), &message(HOSTILE, "39\"3", &[])).unwrap();
     assert_eq!(target, "/a");
@@ -52,7 +53,7 @@ fn a_tree_as_json() {
     body.as_object_mut().unwrap().remove("in");
     assert_eq!(
         body,
-        json!({"a": "39\"3|me & you|63731|sms|it|ref-1|5|{x}", "text": HOSTILE, "n": [1, -2.5, null, true], "o": {}, "l": [],
+        json!({"a": "39\"3|me & you|63731|6, 3, 7, 3, 1|sms|it|ref-1|5|{x}", "text": HOSTILE, "n": [1, -2.5, null, true], "o": {}, "l": [],
             "quote\"": "x"})
     );
 }
@@ -80,6 +81,43 @@ fn values_in_a_path() {
     }
     assert!(target("a", "").is_err());
     assert_eq!(target("...", "..").unwrap(), "/v1/.../x-..?q=..&r=1");
+}
+
+#[test]
+fn digits_one_by_one() {
+    for (code, expected) in [
+        ("7", Some("7")),
+        ("0042", Some("0, 0, 4, 2")),
+        ("aB٣", Some("a, B, ٣")),
+        ("12 34", None),
+        ("1<2", None),
+        ("1,2", None),
+    ] {
+        assert_eq!(digits(code).as_deref().map(String::as_str), expected, "{code}");
+    }
+    let mut message = message("t", "1", &[]);
+    let twice = json!({"form": {"Twiml": "<Say>{digits}. {digits}</Say>"}});
+    let expected = "Twiml=%3CSay%3E6%2C%203%2C%207%2C%203%2C%201.%206%2C%203%2C%207%2C%203%2C%201%3C%2FSay%3E";
+    assert_eq!(rendered(&twice, &message).unwrap().1, expected);
+    message.code = Zeroizing::new("12-34".to_owned());
+    let error = rendered(&twice, &message).err().unwrap();
+    assert_eq!(error.detail(), "request: message for sms: {digits} needs a code of letters and digits");
+    assert!(rendered(&json!({"form": {"a": "{code}"}}), &message).is_ok());
+}
+
+#[test]
+fn trees_by_locale() {
+    let by = |it: Value, en: Value| json!({"$locale": {"it-IT": it, "en": en}});
+    let tree = json!({"l": by(json!({"say": "{text}"}), json!(1)), "t": [by(json!("{code}"), json!("{code}!")), 2]});
+    let body = rendered(&json!({"json": tree}), &message("\"", "1", &[])).unwrap().1;
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"l": {"say": "\""}, "t": ["63731", 2]}));
+    let fields = json!({"a": by(json!("{code}&"), json!("{code}")), "b": [by(json!(7), json!("x")), true]});
+    let body = rendered(&json!({"form": fields}), &message("t", "1", &[])).unwrap().1;
+    assert_eq!(body, "a=63731%26&b=7&b=true");
+    let whole = json!({"$locale": {"de": {"t": "{text} de"}, "en": {"t": "{text} en"}}});
+    assert_eq!(rendered(&json!({"json": whole}), &message("t", "1", &[])).unwrap().1, r#"{"t":"t en"}"#);
+    let text = json!({"in": {"$json": by(json!(["{text}"]), json!({}))}, "t": "{text}"});
+    assert_eq!(rendered(&json!({"json": text}), &message("t", "1", &[])).unwrap().1, r#"{"in":"[\"t\"]","t":"t"}"#);
 }
 
 #[test]
