@@ -6,6 +6,7 @@ const POLL_MS = 250;
 const STEP_MS = 120000;
 
 const APPS = { messenger: "Messenger", whatsapp: "WhatsApp", sms: "SMS", email: "E-mail", voice: "Call" };
+const THEN = { messenger: "Messenger", whatsapp: "WhatsApp", sms: "an SMS", email: "an e-mail", voice: "a call" };
 const BY = { messenger: "Vonage", whatsapp: "Chats & Calls", sms: "Texts Inc.", email: "the mail service", voice: "Chats & Calls" };
 const CARRIERS = {
   vonage: ["Vonage", "Messenger"], texts: ["Texts Inc.", "SMS"],
@@ -184,6 +185,8 @@ function showMessages(messages) {
 
 // The panels
 
+const chosen = () => document.querySelector("input[name=workflow]:checked").value.split(" ");
+
 /** Draws a list anew only if it says something new. */
 function redraw(place, items, make) {
   const text = JSON.stringify(items);
@@ -194,7 +197,7 @@ function redraw(place, items, make) {
 
 function stepsOf(state) {
   const { asked, status, dueMs, nowMs } = state;
-  if (!asked || !status) return [];
+  if (!asked || !status) return chosen().map((channel) => ({ channel, state: null, next: null, leftMs: null }));
   const known = new Map(status.delivery.steps.map((step) => [step.channel, step]));
   const isOver = status.state !== "pending";
   const begun = asked.channels.filter((channel) => known.has(channel));
@@ -213,8 +216,8 @@ function stepsOf(state) {
 function showStep(step) {
   const left = step.leftMs === null ? [] : [
     el("p", { className: "hint" },
-      `${UNMET[CONDITION[step.channel] ?? "verified"]}? Then ${APPS[step.next]} in ${duration(step.leftMs)}.`),
-    el("progress", { max: STEP_MS, value: STEP_MS - step.leftMs, ariaLabel: `Time until ${APPS[step.next]}` }),
+      `${UNMET[CONDITION[step.channel] ?? "verified"]}? Then ${THEN[step.next]} in ${duration(step.leftMs)}.`),
+    el("progress", { max: STEP_MS, value: STEP_MS - step.leftMs, ariaLabel: `Time until ${THEN[step.next]}` }),
   ];
   const look = step.state === null || step.state === "stopped" ? "todo" : LOOKS[step.state] ?? "";
   const item = el("li", { className: `step ${look}` }, icon(step.channel), el("div", {},
@@ -250,7 +253,7 @@ function limitsOf(state) {
   const failures = subject?.failures ?? 0;
   lines.push({
     name: "Failures in a row, all codes", count: failures % limits.lockAfter, of: limits.lockAfter,
-    text: `${failures}, lock at every ${limits.lockAfter}`,
+    text: `${failures}; every ${limits.lockAfter} lock the number`,
   });
   const lock = subject?.locked === "subject" ? `the number, for ${duration(subject.retryAfterSeconds * 1000)}`
     : subject?.locked ? "the number, until unlocked" : status?.state === "locked" ? "this code" : "none";
@@ -274,9 +277,10 @@ function showEvent(event) {
 
 function showCarriers(carriers) {
   for (const { name, mode } of carriers) {
-    const chosen = $(`carrier-${name}`);
-    if (document.activeElement !== chosen || chosen.dataset.told === chosen.value) chosen.value = mode;
-    chosen.dataset.told = mode;
+    const select = $(`carrier-${name}`);
+    // What somebody is choosing at this moment is not taken out of their hands.
+    if (select.dataset.told !== mode) select.value = mode;
+    select.dataset.told = mode;
   }
 }
 
@@ -323,7 +327,7 @@ async function watch() {
 buildCarriers();
 onSubmit($("create"), $("create-button"), $("created"), "/phone/create", () => ({
   phoneNumber: $("number").value,
-  channels: document.querySelector("input[name=workflow]:checked").value.split(" "),
+  channels: chosen(),
 }), (reply) => {
   $("verified").replaceChildren();
   $("code").value = "";

@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use super::{Folder, Watchdog, tool};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testing::{Folder, Watchdog, tool};
 
 pub struct Browser {
     process: Child,
@@ -93,6 +95,18 @@ impl Browser {
         std::mem::take(&mut self.events)
     }
 
+    /// The upper part of the page, of this size, as a PNG.
+    pub fn picture(&mut self, width: u32, height: u32) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let taken = self.call("Page.captureScreenshot", json!({"format": "png", "clip": clip}));
+        STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// What happened since it was last asked.
+    pub fn events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.events)
+    }
+
     /// What an expression comes to, or what it promises.
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -100,6 +114,26 @@ impl Browser {
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
+}
+
+/// What a page asked for that is not here, and what its scripts complained of.
+pub fn complaints(events: &[Value], is_here: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for event in events {
+        let parameters = &event["params"];
+        match event["method"].as_str().unwrap_or_default() {
+            "Network.requestWillBeSent" => {
+                let url = parameters["request"]["url"].as_str().unwrap();
+                found.extend((!is_here(url)).then(|| format!("asks for {url}")));
+            }
+            "Network.loadingFailed" => found.push(format!("was not given {parameters}")),
+            "Runtime.exceptionThrown" => found.push(parameters["exceptionDetails"].to_string()),
+            "Runtime.consoleAPICalled" if parameters["type"] == "error" => found.push(parameters["args"].to_string()),
+            "Log.entryAdded" if parameters["entry"]["level"] == "error" => found.push(parameters["entry"].to_string()),
+            _ => {}
+        }
+    }
+    found
 }
 
 impl Drop for Browser {
