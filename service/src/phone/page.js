@@ -95,13 +95,13 @@ function verifyWords(reply) {
   switch (reply.result) {
     case "OTP_OK": return ["good", "Right: welcome. This code is used up now."];
     case "OTP_NOT_VALID":
+      if (reply.attemptsLeft === undefined) return ["bad", "Wrong: there is no code. Create one first."];
       return ["bad", reply.attemptsLeft > 0
         ? `Wrong. ${counted(reply.attemptsLeft, "try is", "tries are")} left.`
         : "Wrong, and that was the last try."];
     case "OTP_CHECKED": return ["", "Already used: a code works once."];
     case "OTP_EXPIRED": return ["bad", "Expired: this code was right once, but it is too old. Create a new one."];
     case "OTP_LOCKED": return ["bad", lockWords(reply)];
-    case "OTP_UNKNOWN": return ["", "There is no code yet. Create one first."];
     default: return ["bad", `${reply.message}${reply.detail ? `: ${reply.detail}` : "."}`];
   }
 }
