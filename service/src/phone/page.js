@@ -246,14 +246,15 @@ function limitsOf(state) {
   const names = { phone: "the number", messenger: "the Messenger id", email: "the e-mail address" };
   const lines = (sends ?? [{ kind: "phone", count: 0, cooldownMs: 0 }]).map(({ kind, count, cooldownMs }) => ({
     name: `Messages to ${names[kind]}`, count, of: limits.sends,
-    text: `${count} of ${limits.sends} in ${limits.sendsMinutes} min${cooldownMs > 0 ? `, cools down for ${duration(cooldownMs)}` : ""}`,
+    text: `${count} of ${limits.sends} in ${limits.sendsMinutes} min`,
+    more: cooldownMs > 0 ? `cools down for ${duration(cooldownMs)}` : "",
   }));
   const wrong = status ? limits.attempts - status.attemptsLeft : 0;
   lines.push({ name: "Wrong codes for this code", count: wrong, of: limits.attempts, text: `${wrong} of ${limits.attempts}` });
   const failures = subject?.failures ?? 0;
   lines.push({
     name: "Failures in a row, all codes", count: failures % limits.lockAfter, of: limits.lockAfter,
-    text: `${failures}; every ${limits.lockAfter} lock the number`,
+    text: `${failures}, a lock after ${limits.lockAfter}`,
   });
   const lock = subject?.locked === "subject" ? `the number, for ${duration(subject.retryAfterSeconds * 1000)}`
     : subject?.locked ? "the number, until unlocked" : status?.state === "locked" ? "this code" : "none";
@@ -265,7 +266,7 @@ function showLimit(line) {
   const meter = line.of === undefined ? null : el("progress", {
     max: line.of, value: line.count, ariaLabel: line.name, className: line.count >= line.of ? "full" : "",
   });
-  return el("div", {}, el("dt", {}, line.name), el("dd", {}, line.text, ...[meter].filter(Boolean)));
+  return el("div", {}, el("dt", {}, line.name), el("dd", {}, line.text, ...[meter, line.more && el("small", {}, line.more)].filter(Boolean)));
 }
 
 function showEvent(event) {

@@ -216,7 +216,7 @@ fn the_picture_in_the_readme_is_of_this_page() {
         visitor.press(".message.messenger .no");
         visitor.time_runs(60);
         visitor.wait("document.querySelector('.message.sms')");
-        visitor.time_runs(1);
+        visitor.time_runs(10);
         let code = visitor.reads("sms");
         visitor.types(&wrong(&code), "4 tries are left");
         visitor.step_is("sms", "delivered");

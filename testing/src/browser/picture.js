@@ -1,0 +1,27 @@
+// A picture as rows of places in a palette of its 256 most frequent colours; the others become the nearest of those.
+async (url) => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const { width, height } = image;
+  const paper = new OffscreenCanvas(width, height).getContext("2d");
+  paper.drawImage(image, 0, 0);
+  const pixels = new Uint32Array(paper.getImageData(0, 0, width, height).data.buffer);
+
+  const counts = new Map();
+  for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
+  const parts = (pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
+  const colours = [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one));
+  const palette = colours.slice(0, 256).map(parts);
+  const distance = (one, other) => one.reduce((sum, part, place) => sum + (part - other[place]) ** 2, 0);
+  const nearest = (colour) => palette.reduce((best, other, place) =>
+    distance(colour, other) < distance(colour, palette[best]) ? place : best, 0);
+  const places = new Map(colours.map((pixel) => [pixel, nearest(parts(pixel))]));
+
+  // Each row begins with a byte that says that nothing is done to it.
+  const rows = new Uint8Array((width + 1) * height);
+  pixels.forEach((pixel, at) => { rows[at + Math.floor(at / width) + 1] = places.get(pixel); });
+  const compressed = new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate")));
+  const base64 = (bytes) => btoa([...bytes].map((byte) => String.fromCharCode(byte)).join(""));
+  return { palette: base64(palette.flat()), rows: base64(new Uint8Array(await compressed.arrayBuffer())) };
+}
