@@ -1,4 +1,5 @@
-// A picture as rows of places in a palette of its 256 most frequent colours; the others become the nearest of those.
+// A picture as rows of places in a palette of 256 colours: those by which it changes least. The others become the
+// nearest of them.
 async (url) => {
   const image = new Image();
   image.src = url;
@@ -11,12 +12,19 @@ async (url) => {
   const counts = new Map();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   const parts = (pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
-  const colours = [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one));
-  const palette = colours.slice(0, 256).map(parts);
   const distance = (one, other) => one.reduce((sum, part, place) => sum + (part - other[place]) ** 2, 0);
-  const nearest = (colour) => palette.reduce((best, other, place) =>
-    distance(colour, other) < distance(colour, palette[best]) ? place : best, 0);
-  const places = new Map(colours.map((pixel) => [pixel, nearest(parts(pixel))]));
+  const colours = [...counts].map(([pixel, count]) => ({ pixel, count, parts: parts(pixel), off: Infinity, place: 0 }));
+  const palette = [];
+  while (palette.length < Math.min(256, colours.length)) {
+    const worth = ({ count, off }) => (off === Infinity ? count : count * off);
+    const next = colours.reduce((best, colour) => (worth(colour) > worth(best) ? colour : best));
+    for (const colour of colours) {
+      const off = distance(colour.parts, next.parts);
+      if (off < colour.off) Object.assign(colour, { off, place: palette.length });
+    }
+    palette.push(next.parts);
+  }
+  const places = new Map(colours.map(({ pixel, place }) => [pixel, place]));
 
   // Each row begins with a byte that says that nothing is done to it.
   const rows = new Uint8Array((width + 1) * height);
