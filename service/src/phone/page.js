@@ -85,6 +85,10 @@ function createWords(reply) {
     case "OTP_RATE_LIMITED":
       return ["bad", `Too many messages to this recipient. Try again in ${duration(reply.retryAfterSeconds * 1000)} of simulated time.`];
     case "OTP_LOCKED": return ["bad", lockWords(reply)];
+    case "OTP_REFUSED": return ["bad", "No carrier sends to this recipient."];
+    case "OTP_UNKNOWN": return ["bad", "There is no code yet. Create one first."];
+    case "OTP_CHECKED": return ["bad", "This code was used already. Create a new one."];
+    case "OTP_EXPIRED": return ["bad", "This code has expired. Create a new one."];
     case "OTP_E_SEND": return ["bad", "No carrier took it. The code stays good, if you want to send it again."];
     case "OTP_E_IN_DOUBT": return ["", "It may have been sent: the carrier's answer was lost. So it is not sent twice, and the code is good."];
     default: return ["bad", `${reply.message}${reply.detail ? `: ${reply.detail}` : "."}`];
@@ -289,8 +293,10 @@ function buildCarriers() {
   const choices = () => Object.entries(MODES).map(([value, text]) => el("option", { value }, text));
   $("carriers").append(...Object.entries(CARRIERS).map(([name, [title, what]]) =>
     el("label", {}, el("span", {}, title, el("small", {}, what)),
-      el("select", { id: `carrier-${name}`, onchange: async (event) => {
-        await post("/phone/carrier", { name, mode: event.target.value });
+      el("select", { id: `carrier-${name}`, onchange: async ({ target }) => {
+        // It may be over before anybody looks.
+        target.dataset.told = target.value;
+        await post("/phone/carrier", { name, mode: target.value });
         await look();
       } }, ...choices()))));
 }
@@ -305,6 +311,7 @@ function show(state) {
   $("standing").textContent = standing(state);
   redraw($("steps"), stepsOf(state), showStep);
   redraw($("limits"), limitsOf(state), showLimit);
+  $("call").hidden = !state.asked?.channels.includes("voice");
   $("unlock").hidden = !state.subject?.locked;
   redraw($("events"), state.events, showEvent);
   showCarriers(state.carriers);
@@ -332,8 +339,17 @@ onSubmit($("create"), $("create-button"), $("created"), "/phone/create", () => (
 }), (reply) => {
   $("verified").replaceChildren();
   $("code").value = "";
+  // On a narrow screen the phone is below.
+  if (reply.result === "OTP_OK" && matchMedia("(max-width: 44rem)").matches) document.querySelector(".phone").scrollIntoView();
   return createWords(reply);
 });
+for (const [id, body] of [["again", {}], ["call", { channel: "voice" }]]) {
+  $(id).addEventListener("click", async () => {
+    const reply = await post("/phone/resend", body);
+    say($("verified"), ...createWords(reply), reply.result);
+    await look();
+  });
+}
 onSubmit($("verify"), $("verify-button"), $("verified"), "/phone/verify", () => ({ code: $("code").value.trim() }), verifyWords);
 $("speed").addEventListener("change", (event) => post("/phone/speed", { speed: Number(event.target.value) }));
 $("unlock").addEventListener("click", () => post("/phone/unlock", {}).then(look));

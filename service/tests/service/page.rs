@@ -154,6 +154,8 @@ fn walk(width: u32, scheme: &str) {
         visitor.types(&wrong(&code), left);
     }
     visitor.types(&code, "Locked");
+    visitor.press("#again");
+    visitor.wait("document.getElementById('verified').innerText.includes('Create a new code')");
     visitor.wait("document.getElementById('limits').innerText.includes('5 of 5')");
 
     // A carrier that refuses: the next one has the message at once. And what the limits do not allow is refused.
@@ -167,6 +169,8 @@ fn walk(width: u32, scheme: &str) {
     visitor.wait("document.getElementById('carrier-vonage').value === 'works'");
     visitor.press("#create-button");
     visitor.wait("document.getElementById('created').innerText.includes('Too many messages')");
+    visitor.press("#call");
+    visitor.wait("document.getElementById('verified').innerText.includes('Too many messages')");
     visitor.leaves();
 }
 
@@ -189,7 +193,7 @@ fn the_page_is_for_everybody() {
     visitor.press("#create-button");
     visitor.wait("document.querySelector('.message.messenger')");
     assert_eq!(visitor.browser.evaluate(unnamed), json!([]), "every control has a name");
-    for (place, role) in [("messages", "log"), ("created", "status"), ("verified", "status")] {
+    for (place, role) in [("screen", "log"), ("created", "status"), ("verified", "status")] {
         assert_eq!(
             visitor.browser.evaluate(&format!("document.getElementById('{place}').role")),
             json!(role),

@@ -151,6 +151,21 @@ fn a_message_that_is_read_ends_the_workflow() {
 }
 
 #[test]
+fn a_code_is_sent_again_and_by_a_call_instead() {
+    let phone = Phone::start("phone-again");
+    assert_eq!(phone.post("resend", json!({}))["result"], "OTP_UNKNOWN");
+    phone.post("speed", json!({"speed": 1}));
+    phone.create(&["messenger", "voice"]);
+    let code = phone.read("messenger");
+    assert_eq!(phone.post("resend", json!({}))["result"], "OTP_RATE_LIMITED", "to the same Messenger id");
+    assert_eq!(phone.post("resend", json!({"channel": "sms"}))["result"], "OTP_E_ARGUMENT", "it was not asked for");
+    let called = phone.post("resend", json!({"channel": "voice"}));
+    assert_eq!((&called["result"], &called["delivery"]["channel"]), (&json!("OTP_OK"), &json!("voice")));
+    assert_eq!(phone.read("voice"), code);
+    assert_eq!(phone.message("messenger")["isOld"], false);
+}
+
+#[test]
 fn carriers_fail_and_no_message_is_sent_twice() {
     let phone = Phone::start("phone-failures");
     phone.post("speed", json!({"speed": 1}));
