@@ -13,7 +13,7 @@ const CARRIERS = {
   chats: ["Chats & Calls", "WhatsApp, calls"], mail: ["Mail service", "e-mail"],
 };
 const MODES = {
-  works: "takes it", refuses: "refuses the next one", loses: "loses its next answer", down: "is down: turns all away",
+  works: "takes it", refuses: "refuses one", loses: "loses an answer", down: "is down",
 };
 const UNMET = { read: "Not read", verified: "Code not typed" };
 const CONDITION = { messenger: "read", whatsapp: "read" };

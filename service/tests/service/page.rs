@@ -207,6 +207,10 @@ fn the_page_is_for_everybody() {
         visitor.browser.call("Input.dispatchKeyEvent", key);
     }
     visitor.wait("document.activeElement.matches('.message.messenger.read')");
+    for width in [320, 760, 1100, 1920] {
+        visitor.browser.look(width, "dark");
+        visitor.fits();
+    }
     visitor.leaves();
 }
 
