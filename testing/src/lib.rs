@@ -1,5 +1,6 @@
 //! What the tests share: sizes, seeds, tools, folders, children, a guard against hanging, and the simulated carrier.
 
+pub mod browser;
 pub mod carrier;
 pub mod compiler;
 pub mod crew;

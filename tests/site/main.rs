@@ -1,6 +1,5 @@
 //! The documentation: its links, its snippets, the tests that it names, and its pages in a browser.
 
-mod browser;
 mod built;
 mod links;
 mod markdown;

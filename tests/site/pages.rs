@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use testing::browser::{self, Browser};
 
-use crate::browser::Browser;
 use crate::built::{pages, site};
 
 /// A telephone, and a desk.
@@ -12,23 +12,7 @@ const WIDTHS: [u32; 2] = [390, 1280];
 
 /// What a page asked for that is not a file here, and what its scripts complained of.
 fn complaints(events: &[Value]) -> Vec<String> {
-    let mut found = Vec::new();
-    for event in events {
-        let parameters = &event["params"];
-        match event["method"].as_str().unwrap_or_default() {
-            "Network.requestWillBeSent" => {
-                let url = parameters["request"]["url"].as_str().unwrap();
-                let is_here = ["file://", "data:", "about:"].iter().any(|start| url.starts_with(start));
-                found.extend((!is_here).then(|| format!("asks for {url}")));
-            }
-            "Network.loadingFailed" => found.push(format!("was not given {parameters}")),
-            "Runtime.exceptionThrown" => found.push(parameters["exceptionDetails"].to_string()),
-            "Runtime.consoleAPICalled" if parameters["type"] == "error" => found.push(parameters["args"].to_string()),
-            "Log.entryAdded" if parameters["entry"]["level"] == "error" => found.push(parameters["entry"].to_string()),
-            _ => {}
-        }
-    }
-    found
+    browser::complaints(events, |url| ["file://", "data:", "about:"].iter().any(|start| url.starts_with(start)))
 }
 
 fn url(page: &Path) -> String {

@@ -73,10 +73,18 @@ pub struct Asked {
     pub channels: Vec<Channel>,
 }
 
+impl Asked {
+    /// The number without what people write between and before its digits.
+    pub fn digits(&self) -> String {
+        let digits: String = self.phone_number.chars().filter(char::is_ascii_digit).collect();
+        digits.trim_start_matches("00").to_owned()
+    }
+}
+
 /// A message that was sent, or was tried to be.
 pub struct Send {
-    /// The visitor's number, also where it went to another address.
-    pub phone_number: String,
+    /// The digits of the visitor's number, also where it went to another address.
+    pub digits: String,
     pub channel: Channel,
     pub at_ms: i64,
 }
@@ -138,8 +146,8 @@ impl Inbox {
         if let (Some(channel), "send", Some(asked)) =
             (channel, event["event"].as_str().unwrap_or_default(), &content.asked)
         {
-            let phone_number = asked.phone_number.clone();
-            content.sends.push_front(Send { phone_number, channel, at_ms });
+            let digits = asked.digits();
+            content.sends.push_front(Send { digits, channel, at_ms });
             content.sends.truncate(MOST_SENDS);
         }
         content.events.push_front(event);

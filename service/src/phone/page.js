@@ -6,13 +6,14 @@ const POLL_MS = 250;
 const STEP_MS = 120000;
 
 const APPS = { messenger: "Messenger", whatsapp: "WhatsApp", sms: "SMS", email: "E-mail", voice: "Call" };
+const THEN = { messenger: "Messenger", whatsapp: "WhatsApp", sms: "an SMS", email: "an e-mail", voice: "a call" };
 const BY = { messenger: "Vonage", whatsapp: "Chats & Calls", sms: "Texts Inc.", email: "the mail service", voice: "Chats & Calls" };
 const CARRIERS = {
   vonage: ["Vonage", "Messenger"], texts: ["Texts Inc.", "SMS"],
   chats: ["Chats & Calls", "WhatsApp, calls"], mail: ["Mail service", "e-mail"],
 };
 const MODES = {
-  works: "takes it", refuses: "refuses the next one", loses: "loses its next answer", down: "is down: turns all away",
+  works: "takes it", refuses: "refuses one", loses: "loses an answer", down: "is down",
 };
 const UNMET = { read: "Not read", verified: "Code not typed" };
 const CONDITION = { messenger: "read", whatsapp: "read" };
@@ -84,6 +85,10 @@ function createWords(reply) {
     case "OTP_RATE_LIMITED":
       return ["bad", `Too many messages to this recipient. Try again in ${duration(reply.retryAfterSeconds * 1000)} of simulated time.`];
     case "OTP_LOCKED": return ["bad", lockWords(reply)];
+    case "OTP_REFUSED": return ["bad", "No carrier sends to this recipient."];
+    case "OTP_UNKNOWN": return ["bad", "There is no code yet. Create one first."];
+    case "OTP_CHECKED": return ["bad", "This code was used already. Create a new one."];
+    case "OTP_EXPIRED": return ["bad", "This code has expired. Create a new one."];
     case "OTP_E_SEND": return ["bad", "No carrier took it. The code stays good, if you want to send it again."];
     case "OTP_E_IN_DOUBT": return ["", "It may have been sent: the carrier's answer was lost. So it is not sent twice, and the code is good."];
     default: return ["bad", `${reply.message}${reply.detail ? `: ${reply.detail}` : "."}`];
@@ -94,13 +99,13 @@ function verifyWords(reply) {
   switch (reply.result) {
     case "OTP_OK": return ["good", "Right: welcome. This code is used up now."];
     case "OTP_NOT_VALID":
+      if (reply.attemptsLeft === undefined) return ["bad", "Wrong: there is no code. Create one first."];
       return ["bad", reply.attemptsLeft > 0
         ? `Wrong. ${counted(reply.attemptsLeft, "try is", "tries are")} left.`
         : "Wrong, and that was the last try."];
     case "OTP_CHECKED": return ["", "Already used: a code works once."];
     case "OTP_EXPIRED": return ["bad", "Expired: this code was right once, but it is too old. Create a new one."];
     case "OTP_LOCKED": return ["bad", lockWords(reply)];
-    case "OTP_UNKNOWN": return ["", "There is no code yet. Create one first."];
     default: return ["bad", `${reply.message}${reply.detail ? `: ${reply.detail}` : "."}`];
   }
 }
@@ -184,6 +189,8 @@ function showMessages(messages) {
 
 // The panels
 
+const chosen = () => document.querySelector("input[name=workflow]:checked").value.split(" ");
+
 /** Draws a list anew only if it says something new. */
 function redraw(place, items, make) {
   const text = JSON.stringify(items);
@@ -194,7 +201,7 @@ function redraw(place, items, make) {
 
 function stepsOf(state) {
   const { asked, status, dueMs, nowMs } = state;
-  if (!asked || !status) return [];
+  if (!asked || !status) return chosen().map((channel) => ({ channel, state: null, next: null, leftMs: null }));
   const known = new Map(status.delivery.steps.map((step) => [step.channel, step]));
   const isOver = status.state !== "pending";
   const begun = asked.channels.filter((channel) => known.has(channel));
@@ -213,8 +220,8 @@ function stepsOf(state) {
 function showStep(step) {
   const left = step.leftMs === null ? [] : [
     el("p", { className: "hint" },
-      `${UNMET[CONDITION[step.channel] ?? "verified"]}? Then ${APPS[step.next]} in ${duration(step.leftMs)}.`),
-    el("progress", { max: STEP_MS, value: STEP_MS - step.leftMs, ariaLabel: `Time until ${APPS[step.next]}` }),
+      `${UNMET[CONDITION[step.channel] ?? "verified"]}? Then ${THEN[step.next]} in ${duration(step.leftMs)}.`),
+    el("progress", { max: STEP_MS, value: STEP_MS - step.leftMs, ariaLabel: `Time until ${THEN[step.next]}` }),
   ];
   const look = step.state === null || step.state === "stopped" ? "todo" : LOOKS[step.state] ?? "";
   const item = el("li", { className: `step ${look}` }, icon(step.channel), el("div", {},
@@ -243,14 +250,15 @@ function limitsOf(state) {
   const names = { phone: "the number", messenger: "the Messenger id", email: "the e-mail address" };
   const lines = (sends ?? [{ kind: "phone", count: 0, cooldownMs: 0 }]).map(({ kind, count, cooldownMs }) => ({
     name: `Messages to ${names[kind]}`, count, of: limits.sends,
-    text: `${count} of ${limits.sends} in ${limits.sendsMinutes} min${cooldownMs > 0 ? `, cools down for ${duration(cooldownMs)}` : ""}`,
+    text: `${count} of ${limits.sends} in ${limits.sendsMinutes} min`,
+    more: cooldownMs > 0 ? `cools down for ${duration(cooldownMs)}` : "",
   }));
   const wrong = status ? limits.attempts - status.attemptsLeft : 0;
   lines.push({ name: "Wrong codes for this code", count: wrong, of: limits.attempts, text: `${wrong} of ${limits.attempts}` });
   const failures = subject?.failures ?? 0;
   lines.push({
     name: "Failures in a row, all codes", count: failures % limits.lockAfter, of: limits.lockAfter,
-    text: `${failures}, lock at every ${limits.lockAfter}`,
+    text: `${failures}, a lock after ${limits.lockAfter}`,
   });
   const lock = subject?.locked === "subject" ? `the number, for ${duration(subject.retryAfterSeconds * 1000)}`
     : subject?.locked ? "the number, until unlocked" : status?.state === "locked" ? "this code" : "none";
@@ -262,7 +270,7 @@ function showLimit(line) {
   const meter = line.of === undefined ? null : el("progress", {
     max: line.of, value: line.count, ariaLabel: line.name, className: line.count >= line.of ? "full" : "",
   });
-  return el("div", {}, el("dt", {}, line.name), el("dd", {}, line.text, ...[meter].filter(Boolean)));
+  return el("div", {}, el("dt", {}, line.name), el("dd", {}, line.text, ...[meter, line.more && el("small", {}, line.more)].filter(Boolean)));
 }
 
 function showEvent(event) {
@@ -274,9 +282,10 @@ function showEvent(event) {
 
 function showCarriers(carriers) {
   for (const { name, mode } of carriers) {
-    const chosen = $(`carrier-${name}`);
-    if (document.activeElement !== chosen || chosen.dataset.told === chosen.value) chosen.value = mode;
-    chosen.dataset.told = mode;
+    const select = $(`carrier-${name}`);
+    // What somebody is choosing at this moment is not taken out of their hands.
+    if (select.dataset.told !== mode) select.value = mode;
+    select.dataset.told = mode;
   }
 }
 
@@ -284,8 +293,10 @@ function buildCarriers() {
   const choices = () => Object.entries(MODES).map(([value, text]) => el("option", { value }, text));
   $("carriers").append(...Object.entries(CARRIERS).map(([name, [title, what]]) =>
     el("label", {}, el("span", {}, title, el("small", {}, what)),
-      el("select", { id: `carrier-${name}`, onchange: async (event) => {
-        await post("/phone/carrier", { name, mode: event.target.value });
+      el("select", { id: `carrier-${name}`, onchange: async ({ target }) => {
+        // It may be over before anybody looks.
+        target.dataset.told = target.value;
+        await post("/phone/carrier", { name, mode: target.value });
         await look();
       } }, ...choices()))));
 }
@@ -300,6 +311,7 @@ function show(state) {
   $("standing").textContent = standing(state);
   redraw($("steps"), stepsOf(state), showStep);
   redraw($("limits"), limitsOf(state), showLimit);
+  $("call").hidden = !state.asked?.channels.includes("voice");
   $("unlock").hidden = !state.subject?.locked;
   redraw($("events"), state.events, showEvent);
   showCarriers(state.carriers);
@@ -323,12 +335,21 @@ async function watch() {
 buildCarriers();
 onSubmit($("create"), $("create-button"), $("created"), "/phone/create", () => ({
   phoneNumber: $("number").value,
-  channels: document.querySelector("input[name=workflow]:checked").value.split(" "),
+  channels: chosen(),
 }), (reply) => {
   $("verified").replaceChildren();
   $("code").value = "";
+  // On a narrow screen the phone is below.
+  if (reply.result === "OTP_OK" && matchMedia("(max-width: 44rem)").matches) document.querySelector(".phone").scrollIntoView();
   return createWords(reply);
 });
+for (const [id, body] of [["again", {}], ["call", { channel: "voice" }]]) {
+  $(id).addEventListener("click", async () => {
+    const reply = await post("/phone/resend", body);
+    say($("verified"), ...createWords(reply), reply.result);
+    await look();
+  });
+}
 onSubmit($("verify"), $("verify-button"), $("verified"), "/phone/verify", () => ({ code: $("code").value.trim() }), verifyWords);
 $("speed").addEventListener("change", (event) => post("/phone/speed", { speed: Number(event.target.value) }));
 $("unlock").addEventListener("click", () => post("/phone/unlock", {}).then(look));

@@ -59,6 +59,16 @@ impl Stage {
         Ok(told(reply.outcome, serde_json::to_value(&reply)))
     }
 
+    /// Sends the same code again, or by this channel instead.
+    pub fn resend(&self, channel: Option<Channel>) -> otp::Result<Value> {
+        let otp = self.otp();
+        let reply = match channel {
+            Some(channel) => otp.resend_channel(SESSION, channel.name())?,
+            None => otp.resend(SESSION)?,
+        };
+        Ok(told(reply.outcome, serde_json::to_value(&reply)))
+    }
+
     pub fn verify(&self, code: &str) -> otp::Result<Value> {
         let reply = self.otp().verify(SESSION, code, None)?;
         Ok(told(reply.outcome, serde_json::to_value(reply)))

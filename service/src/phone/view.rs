@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::carriers::{ATTEMPTS, COOLDOWN_SECONDS, EMAIL, LOCK_AFTER, MESSENGER_ID, Name, SENDS, SENDS_MINUTES};
-use super::inbox::{Asked, Channel, Content, Message, Seen};
+use super::carriers::{ATTEMPTS, COOLDOWN_SECONDS, LOCK_AFTER, Name, SENDS, SENDS_MINUTES};
+use super::inbox::{Asked, Channel, Content, Message, Seen, Send};
 use super::stage::{SESSION, Stage};
 
 impl Stage {
@@ -49,40 +49,26 @@ fn shown(message: &Message, content: &Content) -> Value {
     })
 }
 
-/// What counts as one recipient.
-fn recipient(asked: &Asked, channel: Channel) -> &str {
+/// What counts as one recipient: all that goes to the number is one.
+fn kind(channel: Channel) -> &'static str {
     match channel {
-        Channel::Messenger => MESSENGER_ID,
-        Channel::Email => EMAIL,
-        Channel::Whatsapp | Channel::Sms | Channel::Voice => &asked.phone_number,
+        Channel::Messenger => "messenger",
+        Channel::Email => "email",
+        Channel::Whatsapp | Channel::Sms | Channel::Voice => "phone",
     }
 }
 
-/// For each recipient of the last code: what it is, how many messages count in the window, and how long it cools down.
+/// For each recipient of the last code: how many messages count in the window, and how long it cools down.
 fn sends(asked: &Asked, content: &Content, now_ms: i64) -> Value {
-    let mut lines: Vec<Value> = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
-    for &channel in &asked.channels {
-        let to = recipient(asked, channel);
-        if seen.contains(&to) {
-            continue;
-        }
-        seen.push(to);
-        let is_same = |other: Channel, number: &str| match other {
-            Channel::Messenger | Channel::Email => other == channel,
-            Channel::Whatsapp | Channel::Sms | Channel::Voice => to == number && to == recipient(asked, other),
-        };
-        let mut times = content.sends.iter().filter(|send| is_same(send.channel, &send.phone_number));
-        let window_ms = i64::from(SENDS_MINUTES) * 60_000;
-        let newest = times.clone().next().map_or(0, |send| send.at_ms);
-        let count = times.by_ref().filter(|send| now_ms - send.at_ms < window_ms).count();
-        let cooldown_ms = (newest + i64::from(COOLDOWN_SECONDS) * 1000 - now_ms).max(0);
-        let kind = match channel {
-            Channel::Messenger => "messenger",
-            Channel::Email => "email",
-            Channel::Whatsapp | Channel::Sms | Channel::Voice => "phone",
-        };
-        lines.push(json!({"kind": kind, "count": count, "cooldownMs": cooldown_ms}));
-    }
-    json!(lines)
+    let has = |wanted: &&str| asked.channels.iter().any(|channel| kind(*channel) == *wanted);
+    let kinds = ["messenger", "phone", "email"].into_iter().filter(has);
+    let (digits, window_ms) = (asked.digits(), i64::from(SENDS_MINUTES) * 60_000);
+    let line = |wanted: &str| {
+        let is_same = |send: &&Send| kind(send.channel) == wanted && (wanted != "phone" || send.digits == digits);
+        let times: Vec<_> = content.sends.iter().filter(is_same).map(|send| send.at_ms).collect();
+        let count = times.iter().filter(|at_ms| now_ms - **at_ms < window_ms).count();
+        let cools_until = times.first().map_or(0, |newest| newest + i64::from(COOLDOWN_SECONDS) * 1000);
+        json!({"kind": wanted, "count": count, "cooldownMs": (cools_until - now_ms).max(0)})
+    };
+    kinds.map(line).collect()
 }

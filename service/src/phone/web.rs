@@ -114,7 +114,7 @@ async fn answer(stage: Arc<Stage>, request: Request<Incoming>, port: u16) -> Res
 const REPORT: &str = "/webhooks/message-status";
 
 fn is_action(path: &str) -> bool {
-    let actions = ["create", "verify", "read", "ignore", "carrier", "speed", "unlock", "reset"];
+    let actions = ["create", "resend", "verify", "read", "ignore", "carrier", "speed", "unlock", "reset"];
     path == REPORT || path.strip_prefix("/phone/").is_some_and(|action| actions.contains(&action))
 }
 
@@ -123,6 +123,12 @@ fn is_action(path: &str) -> bool {
 struct Create {
     phone_number: String,
     channels: Vec<Channel>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    channel: Option<Channel>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +165,10 @@ async fn act(stage: Arc<Stage>, path: &str, body: &[u8]) -> Result<Answer, Answe
         "create" => {
             let Create { phone_number, channels } = read(body)?;
             call(move || stage.create(&phone_number, channels)).await
+        }
+        "resend" => {
+            let Again { channel } = read(body)?;
+            call(move || stage.resend(channel)).await
         }
         "verify" => {
             let Typed { code } = read(body)?;

@@ -1,5 +1,7 @@
 //! The service as its users meet it: a process, asked by HTTP, stopped by signals.
 
+mod page;
+mod phone;
 mod probes;
 mod server;
 

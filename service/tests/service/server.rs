@@ -77,10 +77,24 @@ impl Server {
     }
 
     fn of(command: &mut Command) -> Self {
+        Self::that_says(command, |err| {
+            err.next_with("Server running on port ").rsplit(' ').next().unwrap().parse().unwrap()
+        })
+    }
+
+    /// The virtual phone in place of the service.
+    pub fn with_phone(folder: &Path) -> Self {
+        let port = |line: &str| line.split(['/', ':']).find_map(|part| part.parse().ok()).unwrap();
+        Self::that_says(Self::command(folder).args(["--simulate", "--phone"]), |err| {
+            port(&err.next_with("Open http://"))
+        })
+    }
+
+    fn that_says(command: &mut Command, port: impl FnOnce(&mut Lines) -> u16) -> Self {
         let mut child = command.spawn().unwrap();
         let out = Lines::of(child.stdout.take().unwrap());
         let mut err = Lines::of(child.stderr.take().unwrap());
-        let port = err.next_with("Server running on port ").rsplit(' ').next().unwrap().parse().unwrap();
+        let port = port(&mut err);
         Self { child, port, out, err }
     }
 

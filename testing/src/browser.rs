@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use super::{Folder, Watchdog, tool};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testing::{Folder, Watchdog, tool};
 
 pub struct Browser {
     process: Child,
@@ -93,6 +95,25 @@ impl Browser {
         std::mem::take(&mut self.events)
     }
 
+    /// The upper part of the page, of this size, as a PNG in 256 colours, which is small. It leaves the page.
+    pub fn picture(&mut self, width: u32, height: u32) -> Vec<u8> {
+        self.call("Emulation.setScrollbarsHidden", json!({"hidden": true}));
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let taken = self.call("Page.captureScreenshot", json!({"format": "png", "clip": clip}));
+        // A page's own rules may forbid what makes the picture small.
+        self.call("Page.navigate", json!({"url": "about:blank"}));
+        let taken = taken["data"].as_str().unwrap();
+        let small =
+            self.evaluate(&format!("({})('data:image/png;base64,{taken}')", include_str!("browser/picture.js")));
+        let part = |name: &str| STANDARD.decode(small[name].as_str().unwrap()).unwrap();
+        png(width, height, &part("palette"), &part("rows"))
+    }
+
+    /// What happened since it was last asked.
+    pub fn events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.events)
+    }
+
     /// What an expression comes to, or what it promises.
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -100,6 +121,45 @@ impl Browser {
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].take()
     }
+}
+
+/// A picture whose rows, compressed, name colours of a palette.
+fn png(width: u32, height: u32, palette: &[u8], rows: &[u8]) -> Vec<u8> {
+    let (mut file, by_palette) = (b"\x89PNG\r\n\x1a\n".to_vec(), [8, 3, 0, 0, 0]);
+    let head = [&width.to_be_bytes()[..], &height.to_be_bytes(), &by_palette].concat();
+    for (kind, content) in [(b"IHDR", &head[..]), (b"PLTE", palette), (b"IDAT", rows), (b"IEND", &[])] {
+        file.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        let chunk = [kind, content].concat();
+        file.extend_from_slice(&chunk);
+        file.extend(crc32(&chunk).to_be_bytes());
+    }
+    file
+}
+
+/// The checksum of PNG and zip.
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |sum: u32| (sum >> 1) ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
+    !bytes.iter().fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| shift(sum)))
+}
+
+/// What a page asked for that is not here, and what its scripts complained of.
+pub fn complaints(events: &[Value], is_here: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for event in events {
+        let parameters = &event["params"];
+        match event["method"].as_str().unwrap_or_default() {
+            "Network.requestWillBeSent" => {
+                let url = parameters["request"]["url"].as_str().unwrap();
+                found.extend((!is_here(url)).then(|| format!("asks for {url}")));
+            }
+            "Network.loadingFailed" => found.push(format!("was not given {parameters}")),
+            "Runtime.exceptionThrown" => found.push(parameters["exceptionDetails"].to_string()),
+            "Runtime.consoleAPICalled" if parameters["type"] == "error" => found.push(parameters["args"].to_string()),
+            "Log.entryAdded" if parameters["entry"]["level"] == "error" => found.push(parameters["entry"].to_string()),
+            _ => {}
+        }
+    }
+    found
 }
 
 impl Drop for Browser {
