@@ -345,9 +345,11 @@ export interface Request {
   messengerId?: string;
   /** E.164 as people write it. */
   phoneNumber?: string;
+  /** One bare address. */
+  email?: string;
   /** Only steps of these channels are used. */
   channels?: string[];
-  /** The account on which failures count; default: the number, else the Messenger id, else the token. */
+  /** The account on which failures count; default: the number, the Messenger id, the e-mail address, the token. */
   subject?: string;
   /** What is approved, such as amount and payee: `verify` needs the same, byte for byte. */
   context?: string;
@@ -643,7 +645,8 @@ export class Service {
   subject(subject: string): Promise<Subject>;
 
   /**
-   * Forgets the failures of a subject, a request's `subject`, number or Messenger id or a token, and enables it again.
+   * Forgets the failures of a subject, a request's `subject`, number, Messenger id or e-mail address or a token, and
+   * enables it again.
    * Resolves to whether there were any. Rejects with `ArgumentError` for a text that can be none of these.
    */
   unlock(subject: string): Promise<boolean>;

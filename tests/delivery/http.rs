@@ -1,6 +1,6 @@
 //! Sender `http`: what carriers receive, and workflows over several of them.
 
-mod injection;
+pub mod injection;
 mod recipes;
-mod server;
+pub mod server;
 mod story;

@@ -255,6 +255,7 @@ class Service(Upkeep, Operators):
         *,
         messenger_id: Optional[str] = None,
         phone_number: Optional[str] = None,
+        email: Optional[str] = None,
         channels: Optional[Sequence[str]] = None,
         subject: Optional[str] = None,
         context: Optional[str] = None,
@@ -283,6 +284,7 @@ class Service(Upkeep, Operators):
         fields = {
             "messengerId": messenger_id,
             "phoneNumber": phone_number,
+            "email": email,
             "channels": channels if channels is None or isinstance(channels, str) else list(channels),
             "subject": subject,
             "context": context,
