@@ -89,6 +89,46 @@ fn what_an_inbox_says_decides() {
     }
 }
 
+/// A mailbox has many spellings, and one counter, also among letters outside ASCII.
+#[test]
+fn spellings_of_a_mailbox_are_one_recipient() {
+    let inbox = inbox();
+    let config = json!({"repository": "memory:", "sender": sender(&inbox), "ownCodes": true,
+        "workflow": [{"channel": "email", "from": "codes@acme.example"}],
+        "policy": {"cooldownSeconds": 0, "sendLimits": [{"count": 4, "minutes": 60}]}});
+    let service = open(&config.to_string(), &Arc::new(AtomicI64::new(T0)));
+    let create = |token: &str, to: &str| {
+        service.create(token, Some(&json!({"email": to, "code": "123456"}).to_string())).unwrap().outcome
+    };
+    let spellings = [
+        "Jos\u{e9}@B\u{fc}cher.example",
+        "jose\u{301}@bu\u{308}cher.example",
+        "JOS\u{c9}@xn--bcher-kva.example",
+        "jos\u{e9}@XN--BCHER-KVA.example",
+        "jos\u{e9}@b\u{fc}cher.example",
+    ];
+    for (place, to) in spellings.into_iter().enumerate() {
+        let expected = if place == 4 { Outcome::RateLimited } else { Outcome::Ok };
+        assert_eq!(create(&format!("token {place}"), to), expected, "{to}");
+    }
+    let to: Vec<_> = inbox.take().into_iter().map(|mail| mail.envelope.to).collect();
+    let sent = [
+        "Jos\u{e9}@xn--bcher-kva.example",
+        "jose\u{301}@xn--bcher-kva.example",
+        "JOS\u{c9}@xn--bcher-kva.example",
+        "jos\u{e9}@XN--BCHER-KVA.example",
+    ];
+    assert_eq!(to, sent, "each is sent to as given");
+    assert_eq!(service.verify("token 0", "000000", None).unwrap().outcome, Outcome::NotValid);
+    assert_eq!(service.verify("token 1", "000000", None).unwrap().outcome, Outcome::NotValid);
+    assert_eq!(service.subject(spellings[4]).unwrap().failures, 2, "the address is the subject");
+    assert!(service.unlock(spellings[2]).unwrap().found);
+    assert_eq!(service.subject(spellings[0]).unwrap().failures, 0);
+    assert!(service.erase(spellings[3]).unwrap().found);
+    assert_eq!(service.status("token 2").unwrap().outcome, Outcome::Unknown);
+    assert!(!service.erase(spellings[3]).unwrap().found);
+}
+
 #[test]
 fn a_host_gets_the_subject_where_a_step_has_one() {
     let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
