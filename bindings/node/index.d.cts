@@ -430,6 +430,8 @@ export interface Message {
   to: string;
   /** `''` where the step names none. */
   from: string;
+  /** Of a mail whose step has one. The code may stand in it. */
+  subject?: string;
   text: string;
   code: string;
   /** Rounded down. */

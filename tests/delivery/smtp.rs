@@ -1,6 +1,7 @@
 //! Sender `smtp`: what an inbox receives, and workflows with mail in them.
 
 mod forks;
+mod inbox;
 mod injection;
 mod story;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use simulator::smtp::{Inbox, Mail, Setup};
 
 /// An inbox on this machine, without TLS.
-fn inbox() -> Inbox {
+fn open_inbox() -> Inbox {
     Inbox::start(Setup::default()).unwrap()
 }
 

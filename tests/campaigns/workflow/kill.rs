@@ -14,10 +14,10 @@ use testing::place::{Place, SERVERS};
 use testing::{self, Watchdog};
 
 /// When the claim of a process that died has surely ended: the time for a request, and a second.
-const CLAIM_SECONDS: i64 = 11;
+pub const CLAIM_SECONDS: i64 = 11;
 
 /// More writes than a workflow has.
-const MOST_WRITES: usize = 2000;
+pub const MOST_WRITES: usize = 2000;
 
 /// The process that is killed: not a test of its own. Messenger, its time passes, SMS.
 #[test]
@@ -32,7 +32,7 @@ fn worker() {
 }
 
 /// Builds what counts the writes.
-fn shim(folder: &Path) -> Option<PathBuf> {
+pub fn shim(folder: &Path) -> Option<PathBuf> {
     let (compiler, library) = (testing::tool("cc")?, folder.join("kill.so"));
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/campaigns/workflow/kill.c");
     let mut command = Command::new(compiler);

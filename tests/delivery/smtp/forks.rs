@@ -10,7 +10,7 @@ use serde_json::json;
 use testing::Folder;
 use testing::forked::{By, fork, in_threads};
 
-use super::{inbox, sender};
+use super::{open_inbox, sender};
 use crate::{T0, open};
 
 /// Threads of the parent that send all the time.
@@ -45,7 +45,7 @@ fn child(service: &Service, first: usize) -> Result<String, String> {
 #[test]
 fn both_sides_of_a_fork_send_mail_by_their_own_connections() {
     testing::alone(testing::here!("both_sides_of_a_fork_send_mail_by_their_own_connections"), || {
-        let (folder, inbox) = (Folder::new("delivery-smtp-forks"), inbox());
+        let (folder, inbox) = (Folder::new("delivery-smtp-forks"), open_inbox());
         let config = json!({"repository": folder.repository("sqlite"), "sender": sender(&inbox),
             "workflow": [{"channel": "email", "from": "codes@acme.example"}], "durability": "process",
             "policy": {"cooldownSeconds": 0, "sendLimits": []}});

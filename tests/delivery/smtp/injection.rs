@@ -4,7 +4,7 @@ use otp::{Outcome, Service};
 use serde_json::json;
 use simulator::smtp::{Inbox, Mail};
 
-use super::{inbox, sender, take_one};
+use super::{open_inbox, sender, take_one};
 use crate::http::injection::Random;
 
 /// Of these, what stands before an `@` is made.
@@ -97,7 +97,7 @@ fn check_frame(mail: &Mail, shown: &str) {
 
 #[test]
 fn nothing_that_a_request_brings_becomes_structure() {
-    let (inbox, mut random) = (inbox(), Random(0x9e37_79b9_7f4a_7c15));
+    let (inbox, mut random) = (open_inbox(), Random(0x9e37_79b9_7f4a_7c15));
     let (mut brand, (mut name, mut shown)) = ("ACME".to_owned(), NAMES[0]);
     let mut service = service(&inbox, &brand, name);
     for round in 0..testing::size(600, 100_000) {

@@ -9,7 +9,7 @@ use serde_json::json;
 use simulator::smtp::{Act, MailFault, Stage};
 use testing::carrier::{Carrier, code_in};
 
-use super::{inbox, sender, take_one};
+use super::{open_inbox, sender, take_one};
 use crate::http::server::Server;
 use crate::{EXPIRY_MS, T0, open};
 
@@ -24,7 +24,7 @@ fn steps(service: &Service, token: &str) -> Vec<(String, String, DeliveryState)>
 #[test]
 fn one_message_each_over_three_carriers() {
     let clock = Arc::new(AtomicI64::new(T0));
-    let (carrier, second, inbox) = (Carrier::start(), Server::start(), inbox());
+    let (carrier, second, inbox) = (Carrier::start(), Server::start(), open_inbox());
     let config = json!({"repository": "memory:", "policy": {"cooldownSeconds": 0, "sendLimits": []}, "brand": "ACME",
         "senders": {
             "vonage": {"type": "messages", "apiKey": "k", "apiSecret": "s", "baseUrl": carrier.url()},
@@ -72,7 +72,7 @@ fn what_an_inbox_says_decides() {
         (MailFault::reply(Stage::Dot, "554 5.7.1 spam"), Outcome::Send, "554 5.7.1", 1),
         (MailFault::new(Stage::Dot, Act::Close), Outcome::InDoubt, "final dot", 1),
     ] {
-        let inbox = inbox();
+        let inbox = open_inbox();
         inbox.faults([Some(fault)]);
         let steps = json!([{"channel": "email", "from": "codes@acme.example"}]);
         let config = json!({"repository": "memory:", "sender": sender(&inbox), "workflow": steps});
@@ -92,7 +92,7 @@ fn what_an_inbox_says_decides() {
 /// A mailbox has many spellings, and one counter, also among letters outside ASCII.
 #[test]
 fn spellings_of_a_mailbox_are_one_recipient() {
-    let inbox = inbox();
+    let inbox = open_inbox();
     let config = json!({"repository": "memory:", "sender": sender(&inbox), "ownCodes": true,
         "workflow": [{"channel": "email", "from": "codes@acme.example"}],
         "policy": {"cooldownSeconds": 0, "sendLimits": [{"count": 4, "minutes": 60}]}});
