@@ -15,7 +15,7 @@ const A_LABEL: &str = "xn--";
 pub struct Email {
     /// What stands before the `@`, as given.
     pub local_part: String,
-    /// The domain in ASCII, in lower case.
+    /// The domain as given, or what stands in ASCII for it.
     pub domain: String,
 }
 
@@ -68,7 +68,7 @@ impl Email {
 pub fn counted(text: &str) -> String {
     let counted = |email: Email| {
         let local_part = counted_local_part(&email.local_part).ok()?;
-        Some(format!("{local_part}@{}", email.domain))
+        Some(format!("{local_part}@{}", email.domain.to_ascii_lowercase()))
     };
     Email::parse(text).ok().and_then(counted).unwrap_or_else(|| text.to_owned())
 }
@@ -83,7 +83,7 @@ fn is_dot_atom(text: &str) -> bool {
 }
 
 fn ascii_domain(domain: &str) -> Result<String, NoEmail> {
-    let ascii = if domain.is_ascii() { domain.to_ascii_lowercase() } else { mapped_domain(domain)? };
+    let ascii = if domain.is_ascii() { domain.to_owned() } else { mapped_domain(domain)? };
     if is_host_name(&ascii) { Ok(ascii) } else { Err(NoEmail::Malformed) }
 }
 

@@ -27,7 +27,7 @@ pub fn measure(table: &mut Table, size: Size) {
     match stripped(&library, &folder) {
         Some(path) => {
             let megabytes = Samples::of([bytes(&path) as f64 / 1e6]);
-            table.value("size stripped, redis and postgres", &megabytes, "MB", Target::AtMost(9.0));
+            table.value("size stripped, redis, postgres and smtp", &megabytes, "MB", Target::AtMost(9.0));
             loaded = path;
             if size.name == "full" {
                 variants(table, &folder);
@@ -60,7 +60,14 @@ pub fn measure(table: &mut Table, size: Size) {
 /// The library with less in it, each built for the purpose.
 fn variants(table: &mut Table, folder: &Folder) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-variants");
-    for (name, features) in [("plain", ""), ("redis", "redis"), ("postgres", "postgres")] {
+    let variants = [
+        ("plain", ""),
+        ("redis", "redis"),
+        ("postgres", "postgres"),
+        ("smtp", "smtp"),
+        ("redis and postgres", "redis,postgres"),
+    ];
+    for (name, features) in variants {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--release", "--locked", "--quiet", "--lib"]);
         build.args(["--package", "libotp", "--features", features]).arg("--target-dir").arg(&target);

@@ -36,9 +36,13 @@ fn file_system(folder: &Path, mounts: &str) -> String {
     mounts.lines().filter_map(mount).max_by_key(|(length, _)| *length).map_or("unknown".to_owned(), |(_, kind)| kind)
 }
 
-/// The repositories beyond those of every build.
+/// The features beyond those of every build.
 pub fn features() -> Vec<&'static str> {
-    let all = [("postgres", cfg!(feature = "postgres")), ("redis", cfg!(feature = "redis"))];
+    let all = [
+        ("postgres", cfg!(feature = "postgres")),
+        ("redis", cfg!(feature = "redis")),
+        ("smtp", cfg!(feature = "smtp")),
+    ];
     all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
 }
 

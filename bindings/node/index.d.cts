@@ -191,9 +191,10 @@ export interface Sender {
   /**
    * Who delivers. "console" prints to standard error, for development. "host" calls the function of otp_on_send().
    * "none" puts the message into the reply, for you to send. "messages" and "dispatch" are the carrier Vonage,
-   * "http" is any other, by a request that you describe. Default "console" without `sender`; needed in it.
+   * "http" is any other, by a request that you describe. "smtp" is a server for mail, in a build with the feature
+   * `smtp`. Default "console" without `sender`; needed in it.
    */
-  type?: "console" | "host" | "none" | "messages" | "dispatch" | "http";
+  type?: "console" | "host" | "none" | "messages" | "dispatch" | "http" | "smtp";
   /**
    * The carrier's application, for requests with a signed token. 1 to 256 visible ASCII characters; default none.
    */
@@ -247,13 +248,13 @@ export interface Sender {
    */
   bearer?: string;
   /**
-   * With "http": the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {digits} (the code's
-   * letters and digits one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en" where none was asked for),
-   * {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its place; {{
-   * and }} are braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en": tree, "it": tree}} is the
-   * tree for the request's locale, chosen as `message` is. In a text that is markup, such as "<Say>{digits}</Say>",
-   * only {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be there. Default none; one of
-   * `json`, `form` and `query` is needed with "http".
+   * With "http": the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {subject} (of a
+   * mail), {digits} (the code's letters and digits one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en"
+   * where none was asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each
+   * encoded for its place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en":
+   * tree, "it": tree}} is the tree for the request's locale, chosen as `message` is. In a text that is markup, such
+   * as "<Say>{digits}</Say>", only {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be
+   * there. Default none; one of `json`, `form` and `query` is needed with "http".
    */
   json?: unknown;
   /**
@@ -286,14 +287,37 @@ export interface Sender {
    * none.
    */
   messageId?: string;
+  /**
+   * With "smtp": the name or the address of the server that takes mail. Default none; needed with "smtp".
+   */
+  host?: string;
+  /**
+   * With "smtp": its port. 1 to 65535; default 587, with "implicit" 465; needed with `tls` "none".
+   */
+  port?: number;
+  /**
+   * With "smtp": "starttls" goes on under TLS or not at all, "implicit" begins with it. "none" is for loopback
+   * alone, decided after the look-up. Default "starttls".
+   */
+  tls?: "starttls" | "implicit" | "none";
+  /**
+   * With "smtp": the name of the account, told under TLS alone, by AUTH PLAIN or LOGIN. 1 to 256 bytes; default
+   * none.
+   */
+  user?: string;
+  /**
+   * With "smtp": its password. 1 to 256 bytes; default none; needed with `user`.
+   */
+  password?: string;
 }
 
 /** A step of the workflow. */
 export interface Step {
   /**
    * The channel of a step. With Vonage "messenger", "sms", "whatsapp", "viber_service" or, with "messages", "rcs".
-   * "voice" is a call, with any sender but Vonage. 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default
-   * "messenger", then "sms"; needed in a step.
+   * "voice" is a call, and "email" a mail, with any sender but Vonage; "smtp" has "email" alone. Profile "nist" has
+   * no "email" (SP 800-63B-4, 3.1.3.1). 1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger",
+   * then "sms"; needed in a step.
    */
   channel: string;
   /**
@@ -301,10 +325,17 @@ export interface Step {
    */
   sender?: string;
   /**
-   * The sender's address. With a carrier a step without one is left out, with a warning. 1 to 64 bytes; default
-   * "NEXMO" for SMS with a carrier, else none.
+   * The sender's address. With Vonage a step without one is left out, with a warning. With "smtp" it is
+   * name@example.com or Name <name@example.com>. 1 to 64 bytes, with "smtp" 320; default "NEXMO" for SMS with
+   * Vonage, else none; needed with "smtp".
    */
   from?: string;
+  /**
+   * The subject of a mail, filled in as `message` is. {code} may stand in it. Messages that you deliver yourself
+   * have one only where it is given here. Up to 256 bytes; default "Your code", with a `brand` "{brand}: your
+   * code".
+   */
+  subject?: string;
   /**
    * How many seconds a step waits for `conditionStatus` before the next one begins. 15 to 86400; default 120.
    */
@@ -349,9 +380,11 @@ export interface Request {
   messengerId?: string;
   /** E.164 as people write it. */
   phoneNumber?: string;
+  /** One bare address. */
+  email?: string;
   /** Only steps of these channels are used. */
   channels?: string[];
-  /** The account on which failures count; default: the number, else the Messenger id, else the token. */
+  /** The account on which failures count; default: the number, the Messenger id, the e-mail address, the token. */
   subject?: string;
   /** What is approved, such as amount and payee: `verify` needs the same, byte for byte. */
   context?: string;
@@ -400,6 +433,8 @@ export interface Message {
   to: string;
   /** `''` where the step names none. */
   from: string;
+  /** Of a mail whose step has one. The code may stand in it. */
+  subject?: string;
   text: string;
   code: string;
   /** Rounded down. */
@@ -647,7 +682,8 @@ export class Service {
   subject(subject: string): Promise<Subject>;
 
   /**
-   * Forgets the failures of a subject, a request's `subject`, number or Messenger id or a token, and enables it again.
+   * Forgets the failures of a subject, a request's `subject`, number, Messenger id or e-mail address or a token, and
+   * enables it again.
    * Resolves to whether there were any. Rejects with `ArgumentError` for a text that can be none of these.
    */
   unlock(subject: string): Promise<boolean>;

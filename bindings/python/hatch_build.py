@@ -39,8 +39,8 @@ def version() -> str:
 
 def build() -> str:
     """Builds the shared library and gives its path, which only cargo knows: its target folder is configurable."""
-    command = ["cargo", "build", "--package", "libotp", "--lib", "--features", "redis,postgres", "--release", "--locked"]
-    command += ["--message-format=json-render-diagnostics"]
+    command = ["cargo", "build", "--package", "libotp", "--lib", "--features", "redis,postgres,smtp", "--release"]
+    command += ["--locked", "--message-format=json-render-diagnostics"]
     try:
         output = subprocess.run(command, cwd=crate(), check=True, stdout=subprocess.PIPE).stdout
     except FileNotFoundError:

@@ -2,6 +2,7 @@ mod delivery;
 mod http;
 mod options;
 mod secret;
+mod smtp;
 mod typed;
 
 use std::path::PathBuf;

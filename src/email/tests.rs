@@ -10,7 +10,7 @@ fn what_is_an_address() {
     for text in ["a@b", "a.b+c@b.example", "o'neil/x=y@b.example", "{a}%0d`$@b-c.example", "a@1.example", &longest] {
         assert_eq!(parsed(text).as_deref(), Some(text));
     }
-    assert_eq!(parsed("Mario@B.Example").as_deref(), Some("Mario@b.example"), "the local part is sent as given");
+    assert_eq!(parsed("Mario@B.Example").as_deref(), Some("Mario@B.Example"), "it is sent as given");
     let too_long = format!("{}@{}", "a".repeat(64), ["b".repeat(63).as_str(); 3].join(".") + ".b");
     assert!(too_long.len() > EMAIL_BYTES);
     let long_local_part = "a".repeat(65) + "@b.example";
@@ -82,12 +82,13 @@ fn other_letters_have_one_spelling() {
     ];
     for form in forms {
         assert_eq!(counted(form), "mario@xn--bcher-kva.example", "{form}");
-        assert_eq!(Email::parse(form).ok().map(|email| email.domain).as_deref(), Some("xn--bcher-kva.example"));
+        let domain = Email::parse(form).ok().map(|email| email.domain.to_ascii_lowercase());
+        assert_eq!(domain.as_deref(), Some("xn--bcher-kva.example"));
     }
     for form in ["jos\u{e9}@b.example", "jose\u{301}@b.example", "JOS\u{c9}@B.EXAMPLE", "jo\u{ad}s\u{e9}@b.example"] {
         assert_eq!(counted(form), "jos\u{e9}@b.example", "{form}");
     }
-    assert_eq!(parsed("Jos\u{c9}@b.example").as_deref(), Some("Jos\u{c9}@b.example"), "it is sent as given");
+    assert_eq!(parsed("Jos\u{c9}@b.example").as_deref(), Some("Jos\u{c9}@b.example"));
     // What would be mapped to a mark of structure is none.
     for text in ["a\u{ff20}b@c", "a@b\u{ff20}c", "a\u{ff0c}b@c", "\u{ad}@b", "a@\u{ad}", "a@b\u{2028}c", "a@b\u{ff1c}"]
     {

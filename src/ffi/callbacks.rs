@@ -25,8 +25,8 @@ pub const OTP_LOG_DEBUG: i32 = 4;
 /// Parameters:
 /// - `user_data`: as given to otp_on_send().
 /// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
-///   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `text` (what to send),
-///   `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text), `sender` (the name of
+///   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `subject` (of a mail;
+///   absent when the step has none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text), `sender` (the name of
 ///   the step's sender; absent where senders have none), `clientRef` (by which otp_report() names the message: 1 to 100
 ///   characters). It holds the code: keep it out of logs.
 ///

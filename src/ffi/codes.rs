@@ -26,10 +26,12 @@ use crate::metrics::Call;
 /// - `phoneNumber`: as people write it: `+` or `00`, the calling code and the number (ITU-T E.164); blanks, dashes,
 ///   `./()`, digits of any script and `tel:` do no harm. Without `+` or `00` it may be a national number of
 ///   `defaultCountry`. At most 64 bytes.
+/// - `email`: one bare address of mail, such as name@example.com: at most 254 bytes. It is sent to as given; limits count
+///   on its lower-case form. Letters outside ASCII need a build with the feature `smtp`.
 /// - `messengerId`, and other addresses by the name of their channel, for steps of the workflow: 1 to 64 bytes.
 /// - `channels`: an array of channels; only their steps are used, also by otp_resend().
 /// - `subject`: the account whose wrong codes count together, over all its tokens: 1 to 256 bytes. By default the phone
-///   number, else the Messenger id, else the token.
+///   number, else the Messenger id, else the address of mail, else the token.
 /// - `context`: what the user approves, such as amount and payee: at most 4 KiB. See otp_verify_context().
 /// - `locale`: the language of the text, such as "it" or "pt-BR" (RFC 5646): 1 to 35 bytes.
 /// - `params`: an object of at most 16 texts of at most 256 bytes each, for the names in braces in `message`: 1 to 32

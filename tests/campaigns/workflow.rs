@@ -2,6 +2,7 @@
 //! wanted.
 
 mod kill;
+mod mail;
 mod orders;
 mod three;
 

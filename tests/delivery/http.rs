@@ -1,8 +1,8 @@
 //! Sender `http`: what carriers receive, and workflows over several of them.
 
 mod carrier;
-mod injection;
+pub mod injection;
 mod recipes;
 mod story;
 
-use simulator::generic as server;
+pub use simulator::generic as server;

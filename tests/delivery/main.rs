@@ -9,6 +9,7 @@ mod http;
 mod limits;
 mod messages;
 mod reports;
+mod smtp;
 mod specification;
 mod tokens;
 

@@ -129,7 +129,7 @@ fn the_command_is_a_package_of_its_own() {
     assert!(succeed(Command::new("gzip").arg("-dc").arg(licences)).contains("\nlexopt "), "what it alone has in it");
 }
 
-/// A command that runs where there is no cargo, with all repositories, and stripped.
+/// A command that runs where there is no cargo, with all repositories and senders, and stripped.
 pub fn is_the_command(program: &Path) {
     needs_only_what_is_everywhere(program);
     let mut version = Command::new(program);
@@ -143,6 +143,10 @@ pub fn is_the_command(program: &Path) {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(3) && told.contains("127.0.0.1"), "{told}");
     }
+    let config = r#"{"repository": "memory:", "sender": {"type": "smtp", "host": "mail.example"},
+        "workflow": [{"channel": "email", "from": "codes@acme.example"}]}"#;
+    let said = succeed(Command::new(program).args(["open", "--config", config]));
+    assert!(said.contains("sender: smtp, a server for mail"), "{said}");
 }
 
 /// The system's interpreter, and where pyenv has others the oldest that is promised and the newest.
@@ -269,7 +273,7 @@ fn a_bill_of_materials_and_all_licences_are_there() {
     let bill: Value = serde_json::from_slice(&std::fs::read(bill).unwrap()).unwrap();
     let parts: BTreeSet<_> =
         bill["components"].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
-    for name in ["sqlite", "ring", "rustls", "webpki-roots", "redis", "postgres-protocol", "libsqlite3-sys"] {
+    for name in ["sqlite", "ring", "rustls", "webpki-roots", "redis", "postgres-protocol", "lettre", "libsqlite3-sys"] {
         assert!(parts.contains(name), "{name}");
     }
     for name in ["regex", "cbindgen", "syn", "serde_derive"] {

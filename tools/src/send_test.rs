@@ -25,7 +25,8 @@ Sends one message as your program would, to a number or another address of your 
 It counts against the limits of the address; status 1 says that they, or the list of countries, refuse it. What the
 carrier says later is in otp status, with the token that is shown.
 
-  --as MEMBER  the member of a request that the address is: phoneNumber (the default), messengerId or a channel's name
+  --as MEMBER  the member of a request that the address is: phoneNumber (the default), messengerId, email or a channel's
+               name
 
 example:
   otp send-test - --config /etc/app/otp.json < number.txt

@@ -37,6 +37,7 @@ impl Sender {
             "none" => "none; your program is handed the message",
             "messages" => "messages, of Vonage",
             "dispatch" => "dispatch, of Vonage, which goes from step to step",
+            "smtp" => "smtp, a server for mail",
             other => other,
         };
         match &self.name {
@@ -60,7 +61,7 @@ impl Step {
     fn member(&self) -> &str {
         match self.channel() {
             "messenger" => "messengerId",
-            "sms" | "whatsapp" | "viber_service" | "rcs" => "phoneNumber",
+            "sms" | "whatsapp" | "viber_service" | "rcs" | "voice" => "phoneNumber",
             other => other,
         }
     }

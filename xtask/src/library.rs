@@ -64,7 +64,7 @@ pub fn target() -> Result<String, Fault> {
 impl Recipe {
     /// What cargo is told.
     pub fn features(&self) -> &'static [&'static str] {
-        if self.is_plain { &[] } else { &["--features", "redis,postgres"] }
+        if self.is_plain { &[] } else { &["--features", "redis,postgres,smtp"] }
     }
 }
 

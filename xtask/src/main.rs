@@ -32,7 +32,7 @@ So is otp, the operator's command, with completions for bash, zsh and fish.
   --prefix FOLDER   where it will be used; /usr/local unless given
   --libdir FOLDER   for libraries, within the prefix; lib unless given
   --destdir FOLDER  what to put before the prefix, for packagers
-  --plain           without the repositories redis:// and postgres://
+  --plain           without the repositories redis:// and postgres://, and without the sender smtp
   --glibc VERSION   for systems with this glibc or newer, such as 2.28; zig,
                     which compiles for it, is installed below target by pip
 

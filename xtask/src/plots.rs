@@ -65,11 +65,13 @@ const PEERS: [&str; 9] = [
     "django-otp, SQLite, synced",
 ];
 
-const SIZES: [(&str, &str); 4] = [
+const SIZES: [(&str, &str); 6] = [
     ("plain", "sqlite:, json: and memory: alone"),
     ("redis", "with redis://"),
     ("postgres", "with postgres://"),
+    ("smtp", "with the sender smtp"),
     ("redis and postgres", "with redis:// and postgres://"),
+    ("redis, postgres and smtp", "with all three"),
 ];
 
 fn charts(results: &Results) -> Vec<Chart> {

@@ -7,7 +7,7 @@ const { ArgumentError, NotSent, Refused, SendError, UnsupportedError, ConfigErro
 const { discreet } = require('./values.cjs');
 
 /** Members of a reply that belong to the message. */
-const MESSAGE = ['token', 'channel', 'to', 'from', 'text', 'code', 'expiresInSeconds', 'locale'];
+const MESSAGE = ['token', 'channel', 'to', 'from', 'subject', 'text', 'code', 'expiresInSeconds', 'locale'];
 
 const SENT = 1;
 const NOT_SENT = 2;

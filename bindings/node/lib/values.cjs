@@ -56,7 +56,7 @@ function optionalFunction(name, value) {
   return value;
 }
 
-const SECRETS = ['token', 'to', 'text', 'code'];
+const SECRETS = ['token', 'to', 'subject', 'text', 'code'];
 
 /** The same object, which `console.log` and loggers built on `util.inspect` print without code and recipient. */
 function discreet(object, secrets = SECRETS) {

@@ -41,7 +41,7 @@ function build() {
   if (!fs.existsSync(path.join(CRATE, 'Cargo.toml'))) {
     fail(`neither ${library.platformPackage()} nor the library's source is there: set LIBOTP_LIBRARY to its path`);
   }
-  const what = ['--package', 'libotp', '--lib', '--features', 'redis,postgres', '--release', '--locked'];
+  const what = ['--package', 'libotp', '--lib', '--features', 'redis,postgres,smtp', '--release', '--locked'];
   const { status, stdout, error } = spawnSync(
     'cargo',
     ['build', ...what, '--message-format=json-render-diagnostics'],

@@ -46,6 +46,16 @@ class Steps(Case):
         self.assertEqual((delivery.sender, [step.sender for step in delivery.steps]), ("two", ["one", "two"]))
         self.assertTrue(otp.verify("session", second.code))
 
+    def test_a_mail_has_an_address_and_a_subject(self) -> None:
+        steps = [{"channel": "email", "subject": "{code} is yours"}]
+        otp = self.open(self.gateway, workflow=steps)
+        otp.create("session", email="Mario@b.example")
+        (message,) = self.gateway.messages
+        self.assertEqual((message.to, message.subject), ("Mario@b.example", f"{message.code} is yours"))
+        self.assertNotIn(message.code, repr(message))
+        with self.assertRaisesRegex(libotp.ArgumentError, "email: must be one e-mail address"):
+            otp.create("session", email="a@b.example, c@d.example")
+
     def test_a_receipt_of_failure_begins_the_next_step(self) -> None:
         otp = self.begun()
         reference = self.gateway.messages[0].client_ref

@@ -24,6 +24,9 @@ const HTTP: [&str; 12] = [
     "messageId",
 ];
 
+/// The options that sender `smtp` alone has.
+const SMTP: [&str; 5] = ["host", "port", "tls", "user", "password"];
+
 /// A configuration with this value of an option, and what it needs beside it.
 fn with(name: &str, value: Value) -> String {
     let mut config = match name {
@@ -41,6 +44,10 @@ fn with(name: &str, value: Value) -> String {
                 beside["json"] = json!({"t": "{text}"});
             }
             beside
+        }
+        "sender" if SMTP.contains(&name.trim_start_matches("sender.")) => {
+            config["workflow"] = json!([{"channel": "email", "from": "codes@acme.example"}]);
+            json!({"type": "smtp", "host": "mail.example", "user": "u", "password": "p"})
         }
         "sender" if name != "sender.type" => json!({"type": "messages", "apiKey": "k", "apiSecret": "s"}),
         "webhook" if name != "webhook.signatureSecret" => {
@@ -90,7 +97,7 @@ fn every_range_is_kept() {
         assert_eq!(option["range"], format!("{least} to {most}"), "{name}");
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 13);
 }
 
 #[test]
@@ -127,6 +134,23 @@ fn servers_need_a_build_that_has_them() {
     for text in postgres.iter().filter(|_| !cfg!(feature = "postgres")) {
         unsupported(&[(&with(text), "repository postgres")]);
     }
+}
+
+#[test]
+fn mail_needs_a_build_that_has_it() {
+    let with = |sender: Value, step: Value| {
+        json!({"repository": "memory:", "senders": {"mail": sender}, "workflow": [step]}).to_string()
+    };
+    let (sender, step) =
+        (json!({"type": "smtp", "host": "h"}), json!({"channel": "email", "from": "codes@acme.example"}));
+    if !cfg!(feature = "smtp") {
+        unsupported(&[(&with(sender.clone(), step.clone()), "senders.mail: smtp")]);
+    }
+    // What is wrong besides is said first.
+    refused(&[
+        (&with(json!({"type": "smtp", "host": "h", "port": 0}), step), "senders.mail.port: must be"),
+        (&with(sender, json!({"channel": "email"})), "workflow[0].from: missing"),
+    ]);
 }
 
 #[test]

@@ -50,10 +50,10 @@ const PARTS: [&str; 40] = [
 ];
 
 /// Random numbers of which a seed is all (xorshift).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -61,7 +61,7 @@ impl Random {
     }
 
     /// A text of at most so many bytes.
-    fn text(&mut self, most_bytes: usize) -> String {
+    pub fn text(&mut self, most_bytes: usize) -> String {
         let mut text = String::new();
         for _ in 0..self.below(9) {
             let part = PARTS[self.below(PARTS.len())];
@@ -73,7 +73,7 @@ impl Random {
     }
 
     /// A code of a host's own: printable ASCII.
-    fn code(&mut self) -> String {
+    pub fn code(&mut self) -> String {
         let letter = |random: &mut Self| char::from(b' ' + u8::try_from(random.below(95)).unwrap());
         let count = 3 + self.below(12);
         (0..count).fold("a".to_owned(), |code, _| code + &letter(self).to_string())

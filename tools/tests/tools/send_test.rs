@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::json;
+use testing::carrier::simulator::smtp::{Inbox, Setup};
 
 use super::command::{NUMBER, Said, Site};
 
@@ -48,6 +49,22 @@ fn named_senders_are_tried_in_their_order() {
     status.is_done("  sms by first: failed at ").is_done("  sms by second: accepted at ");
     let hosted = config.to_string().replace("console", "host");
     site.run(&["send-test", NUMBER, "--config", &hosted]).failed(3, "sender: host: your program delivers");
+}
+
+#[test]
+fn a_mail_is_sent() {
+    let inbox = Inbox::start(Setup::default()).unwrap();
+    let sender = json!({"type": "smtp", "host": "127.0.0.1", "port": inbox.port, "tls": "none"});
+    let workflow = json!([{"channel": "email", "from": "ACME <codes@acme.example>"}]);
+    let site = Site::with("sqlite", "smtp", json!({"sender": sender, "workflow": workflow}));
+    let said = site.run(&["send-test", "mario@b.example", "--as", "email"]);
+    assert!(said.code == 0 && said.out.contains("delivery by smtp: accepted\n"), "{said:?}");
+    let mails = inbox.messages();
+    assert_eq!((mails.len(), &*mails[0].envelope.to, &*mails[0].subject), (1, "mario@b.example", "Your code"));
+    assert_eq!(inbox.complaints(), [""; 0]);
+    site.run(&["status", token(&said)]).is_done("state: cancelled").is_done("  email: accepted at ");
+    site.run(&["send-test", "mario@b.example, c@d.example", "--as", "email"]).failed(2, "email: must be one e-mail");
+    site.run(&["open"]).is_done("sender: smtp, a server for mail\n");
 }
 
 #[test]

@@ -28,7 +28,7 @@ class Operators:
     def unlock(self, subject: str) -> bool:
         """Forgets the failures of a subject, lifts its lock and enables it again. Whether there was anything.
 
-        :param subject: a request's subject, phone number or Messenger id, or a token: 1 to 256 bytes.
+        :param subject: a request's subject, phone number, Messenger id or e-mail address, or a token: 1 to 256 bytes.
         :raises ArgumentError: it can be none of these.
         """
         return replies.found(self._done(_lib.otp_unlock, arguments.text(subject, "subject")))

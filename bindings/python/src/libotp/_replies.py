@@ -78,6 +78,8 @@ class Message:
     sender: Optional[str] = None
     #: By what ``report`` names it.
     client_ref: Optional[str] = None
+    #: Of a mail whose step has one. The code may stand in it.
+    subject: Optional[str] = field(default=None, repr=False)
 
 
 @read_later
@@ -95,6 +97,7 @@ class Created(Reply):
     text: Optional[str] = field(default=None, repr=False)
     code: Optional[str] = field(default=None, repr=False)
     locale: Optional[str] = None
+    subject: Optional[str] = field(default=None, repr=False)
 
 
 @read_later
@@ -232,6 +235,7 @@ def message(event: Mapping[str, Any]) -> Message:
         locale=event.get("locale"),
         sender=event.get("sender"),
         client_ref=event.get("clientRef"),
+        subject=event.get("subject"),
     )
 
 
@@ -270,6 +274,7 @@ def _created(reply: Mapping[str, Any]) -> Dict[str, Any]:
         "text": reply.get("text"),
         "code": reply.get("code"),
         "locale": reply.get("locale"),
+        "subject": reply.get("subject"),
     }
 
 

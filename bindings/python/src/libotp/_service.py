@@ -125,7 +125,7 @@ class Service(Upkeep, Operators):
     * ``sender.type`` (default "console" without ``sender``; needed in it): Who delivers. "console" prints to
       standard error, for development. "host" calls the function of otp_on_send(). "none" puts the message into the
       reply, for you to send. "messages" and "dispatch" are the carrier Vonage, "http" is any other, by a request
-      that you describe.
+      that you describe. "smtp" is a server for mail, in a build with the feature ``smtp``.
     * ``sender.applicationId`` (1 to 256 visible ASCII characters; default none): The carrier's application, for
       requests with a signed token.
     * ``sender.privateKey`` (default none): The application's RSA key: PEM text, also in Base64 as a whole, or the
@@ -145,12 +145,12 @@ class Service(Upkeep, Operators):
     * ``sender.basic`` (default none): With "http": name and password of the account. Not together with ``bearer``.
     * ``sender.bearer`` (1 to 4096 visible ASCII characters; default none): With "http": the token of the account.
     * ``sender.json`` (default none; one of ``json``, ``form`` and ``query`` is needed with "http"): With "http":
-      the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {digits} (the code's letters and
-      digits one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en" where none was asked for), {ref} (by which
-      otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its place; {{ and }} are
-      braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en": tree, "it": tree}} is the tree for the
-      request's locale, chosen as ``message`` is. In a text that is markup, such as "<Say>{digits}</Say>", only
-      {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be there.
+      the body as a tree of JSON. Its texts may hold {to}, {from}, {text}, {code}, {subject} (of a mail), {digits}
+      (the code's letters and digits one by one, for a voice: 1, 2, 3), {channel}, {locale} ("en" where none was
+      asked for), {ref} (by which otp_report() finds the message), {minutes} and {params.NAME}, each encoded for its
+      place; {{ and }} are braces. {"$json": tree} is a tree as JSON in a text; {"$locale": {"en": tree, "it":
+      tree}} is the tree for the request's locale, chosen as ``message`` is. In a text that is markup, such as
+      "<Say>{digits}</Say>", only {digits}, {ref} and {minutes} may stand. {text}, {code} or {digits} must be there.
     * ``sender.form`` (default none): With "http": the body as a form: names with texts as in ``json``, numbers,
       true, false, {"$json": tree}, {"$locale": ...} of these, or lists of these.
     * ``sender.query`` (default none): With "http": the same in the URL, without a body. A code in it is a warning:
@@ -164,14 +164,28 @@ class Service(Upkeep, Operators):
       next step begins.
     * ``sender.messageId`` (default none): With "http": the path in a good answer to the message's identifier, by
       which otp_report() finds it too.
+    * ``sender.host`` (default none; needed with "smtp"): With "smtp": the name or the address of the server that
+      takes mail.
+    * ``sender.port`` (1 to 65535; default 587, with "implicit" 465; needed with ``tls`` "none"): With "smtp": its
+      port.
+    * ``sender.tls`` (default "starttls"): With "smtp": "starttls" goes on under TLS or not at all, "implicit"
+      begins with it. "none" is for loopback alone, decided after the look-up.
+    * ``sender.user`` (1 to 256 bytes; default none): With "smtp": the name of the account, told under TLS alone, by
+      AUTH PLAIN or LOGIN.
+    * ``sender.password`` (1 to 256 bytes; default none; needed with ``user``): With "smtp": its password.
     * ``senders`` (1 to 8; default none): Several senders by name, instead of ``sender``: {"NAME": {"type": ...}}. A
       name is a lower-case letter, then letters, digits or _, 16 in all. "dispatch" and "none" stand alone.
     * ``workflow[].channel`` (1 to 5 steps; 1 to 32 lower-case letters, digits or _; default "messenger", then
       "sms"; needed in a step): The channel of a step. With Vonage "messenger", "sms", "whatsapp", "viber_service"
-      or, with "messages", "rcs". "voice" is a call, with any sender but Vonage.
+      or, with "messages", "rcs". "voice" is a call, and "email" a mail, with any sender but Vonage; "smtp" has
+      "email" alone. Profile "nist" has no "email" (SP 800-63B-4, 3.1.3.1).
     * ``workflow[].sender`` (default the only one): The name of the step's sender, where there are several.
-    * ``workflow[].from`` (1 to 64 bytes; default "NEXMO" for SMS with a carrier, else none): The sender's address.
-      With a carrier a step without one is left out, with a warning.
+    * ``workflow[].from`` (1 to 64 bytes, with "smtp" 320; default "NEXMO" for SMS with Vonage, else none; needed
+      with "smtp"): The sender's address. With Vonage a step without one is left out, with a warning. With "smtp" it
+      is name@example.com or Name <name@example.com>.
+    * ``workflow[].subject`` (up to 256 bytes; default "Your code", with a ``brand`` "{brand}: your code"): The
+      subject of a mail, filled in as ``message`` is. {code} may stand in it. Messages that you deliver yourself
+      have one only where it is given here.
     * ``workflow[].expiryTime`` (15 to 86400; default 120): How many seconds a step waits for ``conditionStatus``
       before the next one begins.
     * ``workflow[].conditionStatus`` (default with Vonage "read", "delivered" for SMS; else none): What makes the
@@ -258,6 +272,7 @@ class Service(Upkeep, Operators):
         *,
         messenger_id: Optional[str] = None,
         phone_number: Optional[str] = None,
+        email: Optional[str] = None,
         channels: Optional[Sequence[str]] = None,
         subject: Optional[str] = None,
         context: Optional[str] = None,
@@ -286,6 +301,7 @@ class Service(Upkeep, Operators):
         fields = {
             "messengerId": messenger_id,
             "phoneNumber": phone_number,
+            "email": email,
             "channels": channels if channels is None or isinstance(channels, str) else list(channels),
             "subject": subject,
             "context": context,
