@@ -229,6 +229,21 @@ fn limits_and_locks_are_the_library_s() {
 }
 
 #[test]
+fn other_options_and_a_port_in_use_are_named() {
+    let phone = Phone::start("phone-options");
+    let folder = Folder::new("phone-refused");
+    for options in [&["--phone"][..], &["--simulate", "phone"], &["--simulated"]] {
+        let output = Server::command(folder.path()).args(options).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && err.contains("--simulate --phone"), "{options:?}: {err}");
+    }
+    let mut second = Server::command(folder.path());
+    let output = second.args(["--simulate", "--phone"]).env("PORT", phone.server.port.to_string()).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && err.contains(&format!("127.0.0.1:{}: ", phone.server.port)), "{err}");
+}
+
+#[test]
 fn nobody_but_a_browser_of_this_machine_on_this_page_is_answered() {
     let phone = Phone::start("phone-strangers");
     let port = phone.server.port;
