@@ -352,6 +352,7 @@ for (const [id, body] of [["again", {}], ["call", { channel: "voice" }]]) {
 }
 onSubmit($("verify"), $("verify-button"), $("verified"), "/phone/verify", () => ({ code: $("code").value.trim() }), verifyWords);
 $("speed").addEventListener("change", (event) => post("/phone/speed", { speed: Number(event.target.value) }));
+$("skip").addEventListener("click", () => post("/phone/skip", {}).then(look));
 $("unlock").addEventListener("click", () => post("/phone/unlock", {}).then(look));
 $("reset").addEventListener("click", async () => {
   await post("/phone/reset", {});
