@@ -320,7 +320,9 @@ function show(state) {
 async function look() {
   try {
     const response = await fetch("/phone/state", { cache: "no-store" });
-    show(await response.json());
+    const state = await response.json();
+    // A busy repository tells nothing this time.
+    if (state.messages) show(state);
     $("gone").hidden = true;
   } catch {
     $("gone").hidden = false;

@@ -194,6 +194,9 @@ fn carriers_fail_and_no_message_is_sent_twice() {
     phone.post("carrier", json!({"name": "mail", "mode": "down"}));
     assert_eq!(phone.create(&["email"])["result"], "OTP_E_SEND");
     assert_eq!(steps(&phone.state()), [("email".to_owned(), "failed".to_owned())]);
+    phone.post("carrier", json!({"name": "texts", "mode": "refuses"}));
+    assert_eq!(phone.create(&["sms"])["result"], "OTP_REFUSED");
+    assert_eq!(steps(&phone.state()), [("sms".to_owned(), "failed".to_owned())]);
 }
 
 #[test]
