@@ -27,16 +27,17 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
+#[cfg(feature = "simulate")]
+const UNKNOWN: &str = "the only options are --simulate and --simulate --phone";
+#[cfg(not(feature = "simulate"))]
+const UNKNOWN: &str = "this build has no options";
+
 fn main() -> ExitCode {
-    let options: Vec<_> = env::args_os().skip(1).collect();
-    let options: Vec<_> = options.iter().map(|option| option.to_str().unwrap_or_default()).collect();
-    let done = match options[..] {
-        [] => served(),
+    let done = match env::args_os().nth(1) {
+        None => served(),
         #[cfg(feature = "simulate")]
-        ["--simulate"] => simulate::run(),
-        #[cfg(feature = "simulate")]
-        ["--simulate", "--phone"] => otp_service::phone::run_to_the_end(),
-        _ => Err("the only options are --simulate and --simulate --phone".into()),
+        Some(option) if option == "--simulate" => simulated(),
+        Some(_) => Err(UNKNOWN.into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,4 +50,13 @@ fn main() -> ExitCode {
 
 fn served() -> Result<(), Box<dyn Error>> {
     otp_service::run_to_the_end(otp_service::Settings::from_environment()?)
+}
+
+#[cfg(feature = "simulate")]
+fn simulated() -> Result<(), Box<dyn Error>> {
+    match env::args_os().nth(2) {
+        None => simulate::run(),
+        Some(option) if option == "--phone" => otp_service::phone::run_to_the_end(),
+        Some(_) => Err(UNKNOWN.into()),
+    }
 }

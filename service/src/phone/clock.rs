@@ -50,9 +50,19 @@ impl FastClock {
     pub fn run_at(&self, speed: u32) -> bool {
         let is_known = SPEEDS.contains(&speed);
         if is_known {
-            let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *pace = Pace { from_ms: pace.now_ms(), since: Instant::now(), speed };
+            self.go_on(|pace| pace.speed = speed);
         }
         is_known
+    }
+
+    /// Goes forward at once.
+    pub fn skip(&self, ms: i64) {
+        self.go_on(|pace| pace.from_ms += ms);
+    }
+
+    fn go_on(&self, change: impl FnOnce(&mut Pace)) {
+        let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *pace = Pace { from_ms: pace.now_ms(), since: Instant::now(), ..*pace };
+        change(&mut pace);
     }
 }

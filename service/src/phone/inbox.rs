@@ -96,7 +96,10 @@ pub struct Content {
     pub sends: VecDeque<Send>,
     /// References of messages whose carrier has yet to report that they arrived.
     pub arrived: Vec<String>,
+    /// What the last code that was created is for.
     pub asked: Option<Asked>,
+    /// The same of one that is being created.
+    pub asking: Option<Asked>,
     /// How many codes were created.
     pub codes: u64,
     /// When the workflow goes on, by the simulated clock.
@@ -144,7 +147,7 @@ impl Inbox {
         content.told += 1;
         event["number"] = content.told.into();
         if let (Some(channel), "send", Some(asked)) =
-            (channel, event["event"].as_str().unwrap_or_default(), &content.asked)
+            (channel, event["event"].as_str().unwrap_or_default(), content.asking.as_ref().or(content.asked.as_ref()))
         {
             let digits = asked.digits();
             content.sends.push_front(Send { digits, channel, at_ms });

@@ -320,7 +320,9 @@ function show(state) {
 async function look() {
   try {
     const response = await fetch("/phone/state", { cache: "no-store" });
-    show(await response.json());
+    const state = await response.json();
+    // A busy repository tells nothing this time.
+    if (state.messages) show(state);
     $("gone").hidden = true;
   } catch {
     $("gone").hidden = false;
@@ -352,6 +354,7 @@ for (const [id, body] of [["again", {}], ["call", { channel: "voice" }]]) {
 }
 onSubmit($("verify"), $("verify-button"), $("verified"), "/phone/verify", () => ({ code: $("code").value.trim() }), verifyWords);
 $("speed").addEventListener("change", (event) => post("/phone/speed", { speed: Number(event.target.value) }));
+$("skip").addEventListener("click", () => post("/phone/skip", {}).then(look));
 $("unlock").addEventListener("click", () => post("/phone/unlock", {}).then(look));
 $("reset").addEventListener("click", async () => {
   await post("/phone/reset", {});

@@ -42,18 +42,21 @@ impl Stage {
         let request = json!({"messengerId": MESSENGER_ID, "phoneNumber": phone_number, "email": EMAIL,
             "channels": channels})
         .to_string();
-        let before = {
+        {
             let mut content = self.inbox.content();
             content.codes += 1;
-            content.asked.replace(Asked { phone_number: phone_number.to_owned(), channels })
-        };
+            content.asking = Some(Asked { phone_number: phone_number.to_owned(), channels });
+        }
         let reply = self.otp().create(SESSION, Some(&request));
-        let is_created =
-            reply.as_ref().is_ok_and(|reply| matches!(reply.outcome, Outcome::Ok | Outcome::Send | Outcome::InDoubt));
-        if !is_created {
+        // A code that no carrier takes is stored all the same.
+        let is_created = reply.as_ref().is_ok_and(|reply| reply.delivery.is_some());
+        {
             let mut content = self.inbox.content();
-            content.codes -= 1;
-            content.asked = before;
+            let asking = content.asking.take();
+            match is_created {
+                true => content.asked = asking,
+                false => content.codes -= 1,
+            }
         }
         let reply = reply?;
         Ok(told(reply.outcome, serde_json::to_value(&reply)))

@@ -28,6 +28,9 @@ use crate::probes::READ;
 const REQUEST_BYTES: usize = 4 * 1024;
 const REPORT_BYTES: usize = 64 * 1024;
 
+/// How far a visitor skips who does not want to wait: a minute.
+const SKIPPED_MS: i64 = 60_000;
+
 const JSON: &str = "application/json";
 
 /// What a browser may load for the page, and who may show it: all of it comes from here.
@@ -114,7 +117,7 @@ async fn answer(stage: Arc<Stage>, request: Request<Incoming>, port: u16) -> Res
 const REPORT: &str = "/webhooks/message-status";
 
 fn is_action(path: &str) -> bool {
-    let actions = ["create", "resend", "verify", "read", "ignore", "carrier", "speed", "unlock", "reset"];
+    let actions = ["create", "resend", "verify", "read", "ignore", "carrier", "speed", "skip", "unlock", "reset"];
     path == REPORT || path.strip_prefix("/phone/").is_some_and(|action| actions.contains(&action))
 }
 
@@ -190,6 +193,11 @@ async fn act(stage: Arc<Stage>, path: &str, body: &[u8]) -> Result<Answer, Answe
         "speed" => {
             let Speed { speed } = read(body)?;
             if stage.clock.run_at(speed) { done() } else { Err(not_understood()) }
+        }
+        "skip" => {
+            let Nothing {} = read(body)?;
+            stage.clock.skip(SKIPPED_MS);
+            done()
         }
         "unlock" => {
             let Nothing {} = read(body)?;
