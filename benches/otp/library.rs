@@ -61,13 +61,13 @@ pub fn measure(table: &mut Table, size: Size) {
 fn variants(table: &mut Table, folder: &Folder) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-variants");
     let variants = [
-        ("plain", ""),
-        ("redis", "redis"),
-        ("postgres", "postgres"),
-        ("smtp", "smtp"),
-        ("redis and postgres", "redis,postgres"),
+        ("plain", "", Target::AtMost(4.8)),
+        ("redis", "redis", Target::None),
+        ("postgres", "postgres", Target::None),
+        ("smtp", "smtp", Target::None),
+        ("redis and postgres", "redis,postgres", Target::None),
     ];
-    for (name, features) in variants {
+    for (name, features, target_size) in variants {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--release", "--locked", "--quiet", "--lib"]);
         build.args(["--package", "libotp", "--features", features]).arg("--target-dir").arg(&target);
@@ -75,7 +75,7 @@ fn variants(table: &mut Table, folder: &Folder) {
         match is_built.then(|| stripped(&target.join("release/libotp.so"), folder)).flatten() {
             Some(path) => {
                 let megabytes = Samples::of([bytes(&path) as f64 / 1e6]);
-                table.value(&format!("size stripped, {name}"), &megabytes, "MB", Target::None);
+                table.value(&format!("size stripped, {name}"), &megabytes, "MB", target_size);
             }
             None => table.absent(&format!("size stripped, {name}"), "it could not be built"),
         }

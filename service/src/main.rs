@@ -32,7 +32,7 @@ const UNKNOWN: &str = "the only options are --simulate and --simulate --phone";
 #[cfg(not(feature = "simulate"))]
 const UNKNOWN: &str = "this build has no options";
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let done = match env::args_os().nth(1) {
         None => served(),
         #[cfg(feature = "simulate")]

@@ -53,6 +53,12 @@ impl Default for Setup {
     }
 }
 
+/// Says what goes wrong with a mail that begins, if something does.
+type Trouble = dyn Fn() -> Option<MailFault> + Send + Sync;
+
+/// Is told of a mail that came.
+type Arrival = dyn Fn(&Mail) + Send + Sync;
+
 #[derive(Default)]
 struct State {
     connections: usize,
@@ -61,6 +67,8 @@ struct State {
     /// By connection: each takes the next.
     faults: VecDeque<Option<MailFault>>,
     commands: Vec<String>,
+    trouble: Option<Arc<Trouble>>,
+    arrival: Option<Arc<Arrival>>,
 }
 
 struct Shared {
@@ -140,6 +148,16 @@ impl Inbox {
     /// What the next connections meet, in this order; `None`: nothing.
     pub fn faults(&self, faults: impl IntoIterator<Item = Option<MailFault>>) {
         self.shared.state().faults.extend(faults);
+    }
+
+    /// Asked, from now on, what goes wrong with a mail that begins; a connection takes several.
+    pub fn trouble(&self, trouble: impl Fn() -> Option<MailFault> + Send + Sync + 'static) {
+        self.shared.state().trouble = Some(Arc::new(trouble));
+    }
+
+    /// Told, from now on, of every mail, before it is answered. Mails are not kept besides.
+    pub fn on_mail(&self, arrival: impl Fn(&Mail) + Send + Sync + 'static) {
+        self.shared.state().arrival = Some(Arc::new(arrival));
     }
 
     /// What clients did that they may not.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use simulator::generic::{Answer, Received, Server, fields};
+use simulator::smtp::{Act, Inbox as MailInbox, MailFault, Setup, Stage};
 use simulator::{Account, Carrier, Fault, public_key};
 
 use super::clock::FastClock;
@@ -48,19 +49,30 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What the next request meets, after which most faults are over.
-    fn meet(&mut self) -> Option<Fault> {
-        match *self {
+    /// What the next message meets, after which most faults are over.
+    fn meet(&mut self) -> Self {
+        let met = *self;
+        if met != Self::Down {
+            *self = Self::Works;
+        }
+        met
+    }
+
+    fn of_request(self) -> Option<Fault> {
+        match self {
             Self::Works => None,
             Self::Down => Some(Fault::Status(429)),
-            Self::Refuses => {
-                *self = Self::Works;
-                Some(Fault::Status(422))
-            }
-            Self::Loses => {
-                *self = Self::Works;
-                Some(Fault::AnswerLost)
-            }
+            Self::Refuses => Some(Fault::Status(422)),
+            Self::Loses => Some(Fault::AnswerLost),
+        }
+    }
+
+    fn of_mail(self) -> Option<MailFault> {
+        match self {
+            Self::Works => None,
+            Self::Down => Some(MailFault::reply(Stage::Mail, "451 4.3.2 not now")),
+            Self::Refuses => Some(MailFault::reply(Stage::Recipient, "550 5.1.1 no such mailbox")),
+            Self::Loses => Some(MailFault::new(Stage::Dot, Act::Close)),
         }
     }
 }
@@ -86,7 +98,7 @@ pub struct Carriers {
     pub vonage: Carrier,
     texts: Server,
     chats: Server,
-    mail: Server,
+    mail: MailInbox,
     modes: Modes,
 }
 
@@ -96,15 +108,19 @@ impl Carriers {
         let time = clock.clone();
         let vonage = Carrier::start(account(port)?, Arc::new(move || time.now_ms()))?;
         let modes: Modes = Arc::new(Mutex::new([Mode::Works; Name::ALL.len()]));
-        vonage.trouble(trouble(&modes, Name::Vonage));
+        vonage.trouble(trouble(&modes, Name::Vonage, Mode::of_request));
         let start = |name: Name, take: Take| {
             let server = Server::start();
-            server.trouble(trouble(&modes, name));
+            server.trouble(trouble(&modes, name, Mode::of_request));
             let (inbox, clock) = (inbox.clone(), clock.clone());
             server.on_request(move |request| handle(request, take, &inbox, &clock));
             server
         };
-        let (texts, chats, mail) = (start(Name::Texts, text), start(Name::Chats, chat), start(Name::Mail, letter));
+        let (texts, chats) = (start(Name::Texts, text), start(Name::Chats, chat));
+        let mail = MailInbox::start(Setup::default())?;
+        mail.trouble(trouble(&modes, Name::Mail, Mode::of_mail));
+        let (inbox, clock) = (inbox.clone(), clock.clone());
+        mail.on_mail(move |mail| inbox.arrive(Channel::Email, mail.text.clone(), None, clock.now_ms()));
         Ok(Self { vonage, texts, chats, mail, modes })
     }
 
@@ -122,6 +138,8 @@ impl Carriers {
         let step = |channel: Channel, sender: Name, condition: &str| json!({"channel": channel, "sender": sender, "expiryTime": STEP_SECONDS, "conditionStatus": condition});
         let mut messenger = step(Channel::Messenger, Name::Vonage, "read");
         messenger["from"] = json!("1923256201470000");
+        let mut mail = step(Channel::Email, Name::Mail, "verified");
+        mail["from"] = json!("Example <codes@example.com>");
         json!({"repository": "memory:", "validityTime": 10, "maxAttempts": ATTEMPTS, "brand": "Example",
             "message": "{code} is your code for {brand}. It is good for {minutes} minutes.",
             "senders": {
@@ -134,13 +152,11 @@ impl Carriers {
                 "chats": {"type": "http", "url": self.chats.url("/v1/{channel}"), "timeoutSeconds": 2, "bearer": TOKEN,
                           "json": {"to": "{to}", "text": "{text}", "code": "{code}", "reference": "{ref}"},
                           "refused": [422], "notTaken": [429]},
-                "mail": {"type": "http", "url": self.mail.url("/mail"), "timeoutSeconds": 2, "bearer": TOKEN,
-                         "json": {"to": "{to}", "subject": "Your code", "text": "{text}"},
-                         "refused": [422], "notTaken": [429]}},
+                "mail": {"type": "smtp", "host": "127.0.0.1", "port": self.mail.port, "tls": "none", "timeoutSeconds": 2}},
             "workflow": [messenger,
                          step(Channel::Whatsapp, Name::Chats, "read"),
                          step(Channel::Sms, Name::Texts, "verified"),
-                         step(Channel::Email, Name::Mail, "verified"),
+                         mail,
                          step(Channel::Voice, Name::Chats, "verified")],
             "webhook": {"signatureSecret": SECRET},
             "policy": {"cooldownSeconds": COOLDOWN_SECONDS,
@@ -161,9 +177,14 @@ fn account(port: u16) -> Result<Account, Box<dyn Error>> {
     })
 }
 
-fn trouble(modes: &Modes, name: Name) -> impl Fn() -> Option<Fault> + Send + Sync + 'static {
+/// What the next message to a carrier meets, in its own words.
+fn trouble<T: 'static>(
+    modes: &Modes,
+    name: Name,
+    told: fn(Mode) -> Option<T>,
+) -> impl Fn() -> Option<T> + Send + Sync + 'static {
     let modes = modes.clone();
-    move || modes.lock().unwrap_or_else(PoisonError::into_inner)[name as usize].meet()
+    move || told(modes.lock().unwrap_or_else(PoisonError::into_inner)[name as usize].meet())
 }
 
 /// What a request asks to be shown.
@@ -217,9 +238,4 @@ fn chat(request: &Received) -> Option<Shown> {
         }
         _ => None,
     }
-}
-
-fn letter(request: &Received) -> Option<Shown> {
-    let body = json_of(request).filter(|_| request.target == "/mail")?;
-    Some(Shown { channel: Channel::Email, text: member(&body, "text")?, reference: None })
 }

@@ -167,6 +167,10 @@ impl Conversation<'_> {
         if self.sender.is_some() {
             return self.refuse("503 5.5.1 again?", "MAIL within a mail");
         }
+        let trouble = self.shared.state().trouble.clone();
+        if let Some(trouble) = trouble {
+            self.fault = trouble();
+        }
         let Some((address, parameters)) = rest.strip_prefix("FROM:").and_then(path) else {
             return self.refuse("501 5.5.4 no", "MAIL without an address");
         };
@@ -240,19 +244,17 @@ impl Conversation<'_> {
             Err(what) => return self.refuse("554 5.6.0 no", &what),
         };
         let (connection, is_secure, user) = (self.number, self.is_secure, self.user.clone());
-        let place = {
-            let mut state = self.shared.state();
-            state.mails.push(Mail {
-                connection,
-                is_secure,
-                user,
-                is_accepted: self.fault_at(Stage::Dot).is_none(),
-                ..mail
-            });
-            state.mails.len()
-        };
-        self.shared.came.notify_all();
-        self.reply(Stage::Dot, &format!("250 2.0.0 queued as {place}")).map(drop)
+        let is_accepted = self.fault_at(Stage::Dot).is_none();
+        let mail = Mail { connection, is_secure, user, is_accepted, ..mail };
+        let arrival = self.shared.state().arrival.clone();
+        match arrival {
+            Some(arrival) => arrival(&mail),
+            None => {
+                self.shared.state().mails.push(mail);
+                self.shared.came.notify_all();
+            }
+        }
+        self.reply(Stage::Dot, "250 2.0.0 queued").map(drop)
     }
 
     fn fault_at(&self, stage: Stage) -> Option<&MailFault> {
