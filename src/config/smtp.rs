@@ -1,5 +1,7 @@
 //! The options of sender `smtp`: which server takes mail, and what a step that it sends must have.
 
+use std::net::IpAddr;
+
 use zeroize::Zeroizing;
 
 use super::StepConfig;
@@ -59,9 +61,10 @@ impl SmtpConfig {
     /// What is missing or malformed.
     pub fn read(options: &mut Object) -> Result<Self> {
         let host = options.need("host")?;
-        let is_host = |text: &str| is_host_name(text) || names::address(text).is_some();
-        let name = host.text_if("the name or the address of a host, without a port", is_host)?;
-        let name = name.trim_matches(['[', ']']).to_owned();
+        let bare =
+            |text: &str| text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).to_owned();
+        let is_host = |text: &str| is_host_name(text) || bare(text).parse::<IpAddr>().is_ok();
+        let name = bare(host.text_if("the name or the address of a host, without a port", is_host)?);
         let kinds = [("starttls", SmtpTls::StartTls), ("implicit", SmtpTls::Implicit), ("none", SmtpTls::None)];
         let tls = options.take("tls").map_or(Ok(SmtpTls::StartTls), |node| node.choice(&kinds))?;
         // What a name means is known after the look-up.

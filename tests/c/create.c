@@ -37,7 +37,7 @@ static void refused_requests(void) {
       {"{" PHONE ", \"Subject\": \"s\"}", "Subject"},
       {"{" PHONE ", \"token\": \"s\"}", "token"},
       {"{" PHONE ", \"whatsapp\": \"393331234567\"}", "whatsapp"},
-      {"{" PHONE ", \"email\": \"a@b.c\"}", "email"},
+      {"{" PHONE ", \"email\": \"a@b@c\"}", "email"},
       {"{\"phoneNumber\": 393331234567}", "phoneNumber"},
       {"{\"phoneNumber\": \"\"}", "phoneNumber"},
       {"{\"phoneNumber\": \"123456\"}", "phoneNumber"},

@@ -113,7 +113,7 @@ fn records() {
             ("more sealed than a request has", |it| it.sealed = vec![0; MOST_SEALED_BYTES + 1]),
             ("sealed though it ended", |it| it.code.state = CodeState::Expired),
             ("sealed though it is locked", |it| it.attempts = 5),
-            ("eight recipients", |it| it.recipients = vec![Block::new([5; 16]); 8]),
+            ("nine recipients", |it| it.recipients = vec![Block::new([5; 16]); 9]),
             ("kept for more than 30 days", |it| it.retention_minutes = 43_201),
             ("swept, and live", |it| it.kept_from = Some(it.code.created)),
             ("swept before it was from the future", |it| {

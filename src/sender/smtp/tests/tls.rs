@@ -86,9 +86,9 @@ fn servers_without_tls() {
     assert!(was_told_nothing(&stripped));
     for (name, act, connections) in [
         ("closed", Act::Close, 3),
-        ("plain text", Act::SayAndClose(b"250 2.0.0 ok\r\n".to_vec()), 1),
-        ("garbage", Act::SayAndClose(vec![0xff; 100]), 1),
-        ("an alert", Act::SayAndClose(vec![21, 3, 3, 0, 2, 2, 40]), 1),
+        ("plain text", Act::Say(b"250 2.0.0 ok\r\n".to_vec()), 1),
+        ("garbage", Act::Say(vec![0xff; 100]), 1),
+        ("an alert", Act::Say(vec![21, 3, 3, 0, 2, 2, 40]), 1),
     ] {
         for implicit in [false, true] {
             let (tls, roots) = certified(params(HOST));
