@@ -426,13 +426,11 @@ uint32_t otp_abi_version(void);
  *   next step begins.
  * - `sender.messageId` (default none): With "http": the path in a good answer to the message's identifier, by
  *   which otp_report() finds it too.
- * - `sender.host` (default none; needed with "smtp"): With "smtp": the name or the address of the server that
- *   takes mail.
+ * - `sender.host` (default none; needed with "smtp"): With "smtp": the server's name or address.
  * - `sender.port` (1 to 65535; default 587, with "implicit" 465; needed with `tls` "none"): With "smtp": its port.
- * - `sender.tls` (default "starttls"): With "smtp": "starttls" goes on under TLS or not at all, "implicit" begins
- *   with it. "none" is for loopback alone, decided after the look-up.
- * - `sender.user` (1 to 256 bytes; default none): With "smtp": the name of the account, told under TLS alone, by
- *   AUTH PLAIN or LOGIN.
+ * - `sender.tls` (default "starttls"): With "smtp": "implicit" is TLS from the first byte. "none" is for loopback
+ *   alone, decided after the look-up.
+ * - `sender.user` (1 to 256 bytes; default none): With "smtp": the account, told under TLS alone.
  * - `sender.password` (1 to 256 bytes; default none; needed with `user`): With "smtp": its password.
  * - `senders` (1 to 8; default none): Several senders by name, instead of `sender`: {"NAME": {"type": ...}}. A
  *   name is a lower-case letter, then letters, digits or _, 16 in all. "dispatch" and "none" stand alone.
@@ -990,8 +988,8 @@ OTP_NODISCARD otp_result otp_unlock(otp_service *service, const char *subject, c
  *
  * Parameters:
  * - `service`: see "Parameters".
- * - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes. What can be no address,
- *   such as "+39 12", is OTP_E_ARGUMENT.
+ * - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes, of mail 254. What can be
+ *   no address, such as "+39 12", is OTP_E_ARGUMENT.
  * - `reply`, `reply_size`: see "Replies".
  *
  * It covers what was there when it was called. Other calls go on meanwhile. Counters and locks stay until they end:

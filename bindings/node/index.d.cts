@@ -288,7 +288,7 @@ export interface Sender {
    */
   messageId?: string;
   /**
-   * With "smtp": the name or the address of the server that takes mail. Default none; needed with "smtp".
+   * With "smtp": the server's name or address. Default none; needed with "smtp".
    */
   host?: string;
   /**
@@ -296,13 +296,12 @@ export interface Sender {
    */
   port?: number;
   /**
-   * With "smtp": "starttls" goes on under TLS or not at all, "implicit" begins with it. "none" is for loopback
-   * alone, decided after the look-up. Default "starttls".
+   * With "smtp": "implicit" is TLS from the first byte. "none" is for loopback alone, decided after the look-up.
+   * Default "starttls".
    */
   tls?: "starttls" | "implicit" | "none";
   /**
-   * With "smtp": the name of the account, told under TLS alone, by AUTH PLAIN or LOGIN. 1 to 256 bytes; default
-   * none.
+   * With "smtp": the account, told under TLS alone. 1 to 256 bytes; default none.
    */
   user?: string;
   /**

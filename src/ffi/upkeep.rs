@@ -294,8 +294,8 @@ pub unsafe extern "C" fn otp_unlock(
 ///
 /// Parameters:
 /// - `service`: see "Parameters".
-/// - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes. What can be no address,
-///   such as "+39 12", is OTP_E_ARGUMENT.
+/// - `recipient`: a phone number, written as in a request, or another address: 1 to 64 bytes, of mail 254. What can be
+///   no address, such as "+39 12", is OTP_E_ARGUMENT.
 /// - `reply`, `reply_size`: see "Replies".
 ///
 /// It covers what was there when it was called. Other calls go on meanwhile. Counters and locks stay until they end:

@@ -160,3 +160,18 @@ fn conditions_that_never_come() {
         assert_eq!(config.warnings.iter().any(|warning| warning == expected), warns, "{condition}");
     }
 }
+
+/// Like a number it may be brought, whether or not a step goes there.
+#[test]
+fn requests_may_be_held_to_an_address_of_mail() {
+    let with = |accept: &str| json!({"sender": {"type": "none"}, "accept": [accept]}).to_string();
+    assert!(is_right(&with("email")));
+    refused(&[(&with("mail"), "accept[0]: must be the name of a member of a request")]);
+    let request = |json: &str| {
+        crate::request::Request::parse(Some(json), &config(&with("email"))).map(|request| request.addresses.len())
+    };
+    assert_eq!(request(r#"{"email": "a@b.example"}"#).ok(), Some(1));
+    for json in [r#"{"phoneNumber": "393331234567"}"#, r#"{"email": ""}"#, r#"{"email": 1}"#, r#"{"email": "a b@c"}"#] {
+        assert_eq!(request(json).err().map(|error| error.outcome()), Some(Outcome::Argument), "{json}");
+    }
+}

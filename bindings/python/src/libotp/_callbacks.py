@@ -155,3 +155,14 @@ def set_logger(handle: Any, logger: Logger) -> None:
 def set_clock(handle: Any, clock: Clock) -> None:
     """Sets the clock."""
     _set(native.lib.otp_on_clock(handle, _CLOCK, _keep(clock), _DROP))
+
+
+def check(sender: object, logger: object, clock: object) -> None:
+    """Refuses what cannot be called, or only by an event loop."""
+    for name, function in (("sender", sender), ("logger", logger), ("clock", clock)):
+        if function is None or (name == "logger" and isinstance(function, LOGGERS)):
+            continue
+        if not callable(function):
+            raise TypeError(f"{name} must be callable, not {type(function).__name__}")
+        if is_async(function):
+            raise TypeError(f"{name} must not be a coroutine function: AsyncService takes an async sender")

@@ -36,7 +36,7 @@ class Operators:
     def erase(self, recipient: str) -> bool:
         """Erases all records with this recipient: whether there were any. Counters and locks stay until they end.
 
-        :param recipient: a phone number or another address of a request, at most 64 bytes.
+        :param recipient: a phone number or another address of a request, at most 64 bytes, of mail 254.
         :raises ArgumentError: it can be no address.
         """
         return replies.found(self._done(_lib.otp_erase, arguments.text(recipient, "recipient")))

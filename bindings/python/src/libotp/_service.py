@@ -164,14 +164,12 @@ class Service(Upkeep, Operators):
       next step begins.
     * ``sender.messageId`` (default none): With "http": the path in a good answer to the message's identifier, by
       which otp_report() finds it too.
-    * ``sender.host`` (default none; needed with "smtp"): With "smtp": the name or the address of the server that
-      takes mail.
+    * ``sender.host`` (default none; needed with "smtp"): With "smtp": the server's name or address.
     * ``sender.port`` (1 to 65535; default 587, with "implicit" 465; needed with ``tls`` "none"): With "smtp": its
       port.
-    * ``sender.tls`` (default "starttls"): With "smtp": "starttls" goes on under TLS or not at all, "implicit"
-      begins with it. "none" is for loopback alone, decided after the look-up.
-    * ``sender.user`` (1 to 256 bytes; default none): With "smtp": the name of the account, told under TLS alone, by
-      AUTH PLAIN or LOGIN.
+    * ``sender.tls`` (default "starttls"): With "smtp": "implicit" is TLS from the first byte. "none" is for
+      loopback alone, decided after the look-up.
+    * ``sender.user`` (1 to 256 bytes; default none): With "smtp": the account, told under TLS alone.
     * ``sender.password`` (1 to 256 bytes; default none; needed with ``user``): With "smtp": its password.
     * ``senders`` (1 to 8; default none): Several senders by name, instead of ``sender``: {"NAME": {"type": ...}}. A
       name is a lower-case letter, then letters, digits or _, 16 in all. "dispatch" and "none" stand alone.
@@ -222,7 +220,7 @@ class Service(Upkeep, Operators):
         logger: Optional[Logger] = None,
         clock: Optional[Clock] = None,
     ) -> None:
-        _check_callbacks(sender, logger, clock)
+        callbacks.check(sender, logger, clock)
         handle = ctypes.c_void_p()
         number, reply = _invoke(_lib.otp_open, arguments.config(config, sender is not None), ctypes.byref(handle))
         if number:
@@ -401,13 +399,3 @@ class Service(Upkeep, Operators):
             if function in _UNASKED:
                 callbacks.tell("sender", cause)
         return number, reply
-
-
-def _check_callbacks(sender: object, logger: object, clock: object) -> None:
-    for name, function in (("sender", sender), ("logger", logger), ("clock", clock)):
-        if function is None or (name == "logger" and isinstance(function, callbacks.LOGGERS)):
-            continue
-        if not callable(function):
-            raise TypeError(f"{name} must be callable, not {type(function).__name__}")
-        if callbacks.is_async(function):
-            raise TypeError(f"{name} must not be a coroutine function: AsyncService takes an async sender")
