@@ -2,7 +2,6 @@
 //! wanted.
 
 mod kill;
-mod mail;
 mod orders;
 mod three;
 
