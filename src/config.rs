@@ -251,9 +251,11 @@ impl Config {
         !self.dispatches() && self.workflow.iter().any(|step| step.condition.is_some())
     }
 
-    /// Time for all of a delivery's requests, in milliseconds: that of the most patient of its senders.
+    /// Time for all of a delivery's requests, in milliseconds: of one sender its time-out, and of several those of all
+    /// steps, or one that hangs would leave nothing for those that are there to replace it.
     pub fn deadline_ms(&self) -> u64 {
-        self.workflow.iter().map(|step| self.timeout_ms(step)).max().unwrap_or_default()
+        let times = self.workflow.iter().map(|step| self.timeout_ms(step));
+        if self.senders.len() > 1 { times.sum() } else { times.max().unwrap_or_default() }
     }
 
     /// Time for a step's message, in milliseconds.

@@ -2,6 +2,10 @@
 
 use crate::limits::EMAIL_BYTES;
 use crate::strict::is_host_name;
+use crate::typed::is_invisible;
+
+/// Begins a link to an address (RFC 6068).
+const MAILTO: &str = "mailto:";
 
 /// Longest part before the `@`, in bytes (RFC 5321, 4.5.3.1.1).
 const LOCAL_PART_BYTES: usize = 64;
@@ -64,6 +68,16 @@ impl Email {
     }
 }
 
+/// What people paste with an address and do not mean: what is not seen around it, and `mailto:`.
+pub fn pasted(text: &str) -> &str {
+    let is_around = |letter: char| letter.is_whitespace() || is_invisible(letter);
+    let text = text.trim_matches(is_around);
+    match text.split_at_checked(MAILTO.len()) {
+        Some((scheme, address)) if scheme.eq_ignore_ascii_case(MAILTO) => address.trim_start_matches(is_around),
+        _ => text,
+    }
+}
+
 /// The form under which messages to an address count; of a text that is none, its own.
 pub fn counted(text: &str) -> String {
     let counted = |email: Email| {
@@ -77,7 +91,7 @@ pub fn counted(text: &str) -> String {
 fn is_dot_atom(text: &str) -> bool {
     let is_atext = |letter: char| match letter.is_ascii() {
         true => letter.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(letter),
-        false => !letter.is_whitespace() && !letter.is_control(),
+        false => !letter.is_whitespace() && !letter.is_control() && !is_invisible(letter),
     };
     text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
 }

@@ -102,6 +102,14 @@ impl Error {
         }
     }
 
+    /// Names the sender's own option where it names that of the only one.
+    pub(crate) fn of_sender(self, option: &str) -> Self {
+        match self.detail.strip_prefix("sender.") {
+            Some(rest) => Self { detail: format!("{option}.{rest}"), ..self },
+            None => self,
+        }
+    }
+
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(Outcome::Busy, detail)
     }

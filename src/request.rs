@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::channel::AddressKind;
 use crate::config::Config;
-use crate::email::Email;
+use crate::email::{self, Email};
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESS_BYTES, CONTEXT_BYTES, LOCALE_BYTES, NAME_BYTES};
 use crate::message::is_param_name;
@@ -169,7 +169,7 @@ fn read_phone(node: &Node, config: &Config) -> Result<String> {
 }
 
 fn read_email(node: &Node) -> Result<String> {
-    let text = node.text()?;
+    let text = email::pasted(node.text()?);
     Email::parse(text).map(|_| text.to_owned()).map_err(|none| node.error(none.cause()))
 }
 

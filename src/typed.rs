@@ -24,8 +24,13 @@ pub fn shown_without(secrets: &[&str], text: String) -> String {
     if secrets.iter().map(|secret| plain(secret)).any(|secret| holds(&secret)) { WITHHELD.to_owned() } else { text }
 }
 
+/// Whether a character says how to show others, and is not seen itself (Cf).
+pub fn is_invisible(letter: char) -> bool {
+    is_in(&FORMATS, letter)
+}
+
 fn folded_char(letter: char) -> Option<char> {
-    if letter.is_whitespace() || is_in(&DASHES, letter) || is_in(&FORMATS, letter) {
+    if letter.is_whitespace() || is_in(&DASHES, letter) || is_invisible(letter) {
         return None;
     }
     Some(digit(letter).unwrap_or(letter))

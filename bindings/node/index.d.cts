@@ -221,7 +221,8 @@ export interface Sender {
    */
   baseUrl?: string;
   /**
-   * The time for all requests of one call. 1 to 120; default 10.
+   * The time for all requests of one call; with `senders` for a message of this one, and a call that fails over may
+   * take the sum of all its steps'. 1 to 120; default 10.
    */
   timeoutSeconds?: number;
   /**
@@ -279,7 +280,8 @@ export interface Sender {
    */
   notTaken?: (number | Record<string, unknown[]>)[];
   /**
-   * With "http": the same for one that is certainly not going to be taken: the next step begins. Default none.
+   * With "http": the same for one that is certainly not going to be taken: the next step begins. If none is left,
+   * 401 and 402 are OTP_E_SEND, since they are about the account, and all others OTP_REFUSED. Default none.
    */
   refused?: (number | Record<string, unknown[]>)[];
   /**

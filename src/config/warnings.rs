@@ -15,10 +15,11 @@ impl Config {
     pub(super) fn warn(&mut self) {
         let policy = &self.policy;
         let failures = policy.subject_failures;
+        let numbers = self.calls_numbers();
         let cases = [
-            (policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
+            (numbers && policy.countries.is_none(), "policy.countries: none given: messages go to every country"),
             (
-                policy.countries.is_none() && self.default_country.is_none(),
+                numbers && policy.countries.is_none() && self.default_country.is_none(),
                 "defaultCountry: none given: a number without + or 00 is read with the calling code that it begins with",
             ),
             (
@@ -88,6 +89,11 @@ impl Config {
             begins_ms += step.condition.map_or(0, |_| u64::from(step.expiry_seconds) * SECOND_MS);
         }
         warnings
+    }
+
+    /// Whether some step goes to a phone number.
+    fn calls_numbers(&self) -> bool {
+        self.workflow.iter().any(|step| AddressKind::of(&step.channel) == AddressKind::Phone)
     }
 
     /// Whether requests can bring no address, though somebody needs one.

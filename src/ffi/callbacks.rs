@@ -26,9 +26,10 @@ pub const OTP_LOG_DEBUG: i32 = 4;
 /// - `user_data`: as given to otp_on_send().
 /// - `message`: a JSON object that lives until the function returns: `token`, `channel` (such as "sms"), `to` (of a
 ///   phone the digits with the calling code, without "+"), `from` ("" when the step names none), `subject` (of a mail;
-///   absent when the step has none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (that of the text; absent where `message` is one text), `sender` (the name of
-///   the step's sender; absent where senders have none), `clientRef` (by which otp_report() names the message: 1 to 100
-///   characters). It holds the code: keep it out of logs.
+///   absent when the step has none), `text` (what to send), `code`, `expiresInSeconds`, `locale` (that of the text;
+///   absent where `message` is one text), `sender` (the name of the step's sender; absent where senders have none),
+///   `clientRef` (by which otp_report() names the message: 1 to 100 characters). It holds the code: keep it out of
+///   logs.
 ///
 /// The first step is sent by otp_create() or otp_resend(). A later one may be sent by whatever call goes on with the
 /// workflow, in any process: otp_run_due(), otp_webhook(), otp_report(), or the thread of `background`. Its `token` is ""
@@ -74,7 +75,7 @@ pub type otp_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// Example:
 /// ```c
 /// static int32_t send_message(void *user_data, const char *message) {
-///   char to[65], text[1024];
+///   char to[255], text[2001];
 ///   if (otp_reply_text(message, "to", to, sizeof to) >= sizeof to ||
 ///       otp_reply_text(message, "text", text, sizeof text) >= sizeof text)
 ///     return 2;

@@ -101,7 +101,8 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `sender.apiSecret` (1 to 256 visible ASCII characters; default none): The password of that account.
 /// - `sender.auth` (default "jwt" with a `privateKey`, else "basic"): How requests are authorised.
 /// - `sender.baseUrl` (default `https://api.nexmo.com`): Where requests go. http:// is for this machine alone.
-/// - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call.
+/// - `sender.timeoutSeconds` (1 to 120; default 10): The time for all requests of one call; with `senders` for a
+///   message of this one, and a call that fails over may take the sum of all its steps'.
 /// - `sender.url` (default none; needed with "http"): With "http": where requests go. Scheme, host and port are
 ///   literal; path and query may have placeholders. http:// is for loopback alone, decided after the look-up. No
 ///   redirect is followed, no proxy used.
@@ -127,7 +128,8 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `sender.notTaken` (default none): With "http": the same for a message that was certainly not taken, and that
 ///   another try may bring: up to 3 tries within the time.
 /// - `sender.refused` (default none): With "http": the same for one that is certainly not going to be taken: the
-///   next step begins.
+///   next step begins. If none is left, 401 and 402 are OTP_E_SEND, since they are about the account, and all
+///   others OTP_REFUSED.
 /// - `sender.messageId` (default none): With "http": the path in a good answer to the message's identifier, by
 ///   which otp_report() finds it too.
 /// - `sender.host` (default none; needed with "smtp"): With "smtp": the server's name or address.
@@ -171,10 +173,10 @@ pub extern "C" fn otp_abi_version() -> u32 {
 /// - `waitReplicas` (0 to 16; default 0): How many of the replicas must have a change before it is answered.
 ///
 /// Some options may be "file:PATH" or "env:NAME" as a whole: `repository`, `key`, the items of `previousKeys`,
-/// `sender.applicationId`, `sender.privateKey`, `sender.apiKey`, `sender.apiSecret`, `webhook.signatureSecret`,
-/// `webhook.apiKey` and `webhook.applicationId`. The first stands for what a regular file of at most 64 KiB holds, less
-/// one line feed at its end, the second for a variable of the environment. Both are read once, by this call. No error
-/// or warning shows any part of a secret.
+/// `webhook.signatureSecret`, `webhook.apiKey`, `webhook.applicationId`, and of a sender `applicationId`, `privateKey`,
+/// `apiKey`, `apiSecret`, `url`, `basic`, `bearer`, `headers`, `user`, `password` and texts of its tree. The first
+/// stands for what a regular file of at most 64 KiB holds, less one line feed at its end, the second for a variable of
+/// the environment. Both are read once, by this call. No error or warning shows any part of a secret.
 ///
 /// A repository whose key is lost, or is another one, is OTP_E_CONFIG. Its files must belong to the user of the
 /// process; the folder around them may be root's. A file with a second name (hard link) is OTP_E_STORE.

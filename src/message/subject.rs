@@ -24,8 +24,8 @@ impl Texts {
     /// `{brand}` where there is no brand; a control character; a subject that is too long by itself.
     pub fn read_subject(&self, node: &Node) -> Result<String> {
         let template = node.text()?;
-        if template.is_empty() || template.chars().any(char::is_control) {
-            return Err(node.error("must be a text without control characters"));
+        if template.trim().is_empty() || template.chars().any(char::is_control) {
+            return Err(node.error("must be a text that is not empty, without control characters"));
         }
         if pieces(template).contains(&Piece::Placeholder("brand")) && self.brand.is_none() {
             return Err(node.error("{brand} needs the option brand"));

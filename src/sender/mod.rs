@@ -83,6 +83,9 @@ pub struct SendFailure {
     /// The provider's title of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor_title: Option<String>,
+    /// By what a report may name a message that is in doubt.
+    #[serde(skip)]
+    pub message_id: Option<String>,
     /// After how many seconds the provider takes messages again, if it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,

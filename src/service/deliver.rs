@@ -75,6 +75,8 @@ struct StepResult {
     ways: Arc<Ways>,
     /// What may follow.
     next: Option<Next>,
+    /// Whether nothing follows because the time of the call is over, in a call that nobody waits for.
+    is_out_of_time: bool,
     occasion: Occasion,
 }
 
@@ -168,7 +170,10 @@ impl Service {
         let status = state(answer);
         let may_follow = status == DeliveryState::Failed && Instant::now() < deadline;
         let next = if job.record.delivery.claimed { Next::Claim } else { Next::Begin };
-        let uuid = if let Answer::Accepted { uuid } = answer { uuid.clone() } else { None };
+        let uuid = match answer {
+            Answer::Accepted { uuid } => uuid.clone(),
+            other => other.failure().and_then(|failure| failure.message_id.clone()),
+        };
         let result = StepResult {
             step: BegunStep::of(job),
             outcome: outcome(answer),
@@ -178,6 +183,7 @@ impl Service {
             steps: job.steps.clone(),
             ways: ways.clone(),
             next: may_follow.then_some(next),
+            is_out_of_time: status == DeliveryState::Failed && !may_follow && next == Next::Claim,
             occasion: job.occasion,
         };
         let begins = result.next.is_some() && job.steps.len() > job.at() + 1;
@@ -229,6 +235,9 @@ impl Core {
             Meanwhile::Current | Meanwhile::Used => self.note(transaction, &mut record, result, now)?,
         }
         let begun = meanwhile == Meanwhile::Current && self.follow(transaction, &mut record, result, now)?;
+        if !begun && meanwhile == Meanwhile::Current && result.is_out_of_time {
+            self.leave_next(&mut record, result, now);
+        }
         let answer = if begun { None } else { Some(conclude(&mut record, result, meanwhile)) };
         let stored = Box::new(record.clone());
         rows::put_record(transaction, &row, &before, record, now);
@@ -293,6 +302,15 @@ impl Core {
             self.claim_step(record, now);
         }
         Ok(begun)
+    }
+
+    /// Leaves the step after one that failed to the next call.
+    fn leave_next(&self, record: &mut Record, result: &StepResult, now: Time) {
+        let StepResult { step, steps, .. } = result;
+        let is_left = steps.iter().skip(step.at + 1).any(|step| step.message.is_some());
+        if is_left && workflow::may_go_on(record, record.deliveries, step.at) {
+            (record.delivery.due, record.delivery.claimed) = (Some(now), false);
+        }
     }
 
     fn let_go(&self, transaction: &mut dyn Transaction, step: &BegunStep, steps: &Steps, now: Time) -> Result<bool> {

@@ -9,7 +9,7 @@ use super::replies::{subject_locked, whole_seconds_up};
 use super::{Core, DURABLE, Service, rows};
 use crate::block::{Recipient, RowKey, Subject};
 use crate::channel::AddressKind;
-use crate::email::Email;
+use crate::email::{self, Email};
 use crate::error::{Error, Result};
 use crate::limits::{ADDRESS_BYTES, NAME_BYTES};
 use crate::phone;
@@ -190,14 +190,14 @@ impl Core {
         let folded = fold(text);
         let others = [AddressKind::Messenger, AddressKind::Channel(String::new())];
         let others = others.iter().flat_map(|kind| [text, folded.as_str()].map(|text| self.recipient(kind, text)));
-        let email = self.recipient(&AddressKind::Email, text.trim());
+        let email = self.recipient(&AddressKind::Email, email::pasted(text));
         phone.chain(others).chain([email]).collect()
     }
 
     /// Checks the text of an operator, which with a number may hold line feeds that came along.
     fn check_text(&self, text: &str, parameter: &str, max_bytes: usize) -> Result<()> {
         let is_number = !phone::readings(text, self.config.default_country).is_empty() && text.len() <= max_bytes;
-        let is_email = Email::parse(text.trim()).is_ok() && text.len() <= NAME_BYTES;
+        let is_email = Email::parse(email::pasted(text)).is_ok() && text.len() <= NAME_BYTES;
         if is_number || is_email { Ok(()) } else { check_name(text, parameter, max_bytes) }
     }
 

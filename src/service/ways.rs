@@ -67,7 +67,9 @@ fn open_one(sender: &mut SenderConfig) -> Result<OpenSender> {
         return Ok(OpenSender::Http(HttpCarrier::open(http.clone(), sender.timeout_ms)?));
     }
     Ok(match sender.access.take() {
-        Some(Access::Vonage(config)) => OpenSender::Vonage(Carrier::open(&config, sender.timeout_ms)?),
+        Some(Access::Vonage(config)) => {
+            OpenSender::Vonage(Carrier::open(&config, sender.timeout_ms).map_err(|error| error.of_sender(&option))?)
+        }
         #[cfg(feature = "smtp")]
         Some(Access::Smtp(config)) => OpenSender::Smtp(MailSender::open(config, sender.timeout_ms)?),
         #[cfg(not(feature = "smtp"))]

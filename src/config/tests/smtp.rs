@@ -106,8 +106,12 @@ fn steps() {
     refuses(&[
         (none.clone(), json!({"channel": "sms"}), "workflow[0].channel: sender smtp has the channel email alone"),
         (none.clone(), json!({"channel": "mail"}), "workflow[0].channel: sender smtp has the channel email alone"),
-        (none.clone(), json!({"subject": ""}), "workflow[0].subject: must be a text without control characters"),
-        (none.clone(), json!({"subject": "a\r\nBcc: b"}), "workflow[0].subject: must be a text without control"),
+        (
+            none.clone(),
+            json!({"subject": ""}),
+            "workflow[0].subject: must be a text that is not empty, without control characters",
+        ),
+        (none.clone(), json!({"subject": "a\r\nBcc: b"}), "workflow[0].subject: must be a text that is not empty"),
         (none.clone(), json!({"subject": "{brand}"}), "workflow[0].subject: {brand} needs the option brand"),
         (none.clone(), json!({"subject": "x".repeat(257)}), "workflow.subject: longer than 256 bytes"),
     ]);

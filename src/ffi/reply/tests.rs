@@ -87,6 +87,7 @@ fn the_largest_failure_to_send_fits_and_tells_what_was_shortened() {
         http_status: Some(u16::MAX),
         vendor_code: Some(foreign()),
         vendor_title: Some(foreign()),
+        message_id: None,
         retry_after_seconds: Some(86_400),
     });
     let reply = parsed(Ok(reply));

@@ -40,10 +40,13 @@ pub fn judge(host: &str, reply: &HttpReply, config: &HttpConfig, secrets: &[&str
         http_status: Some(reply.status),
         vendor_code: value,
         vendor_title: None,
+        message_id: None,
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
     match meanings[..] {
         [Meaning::NotTaken] => (Answer::NotTaken(failure), Again::Later(reply.retry_after.map(Duration::from_secs))),
+        // Of us and not of the recipient: no key, no money.
+        [Meaning::Refused] if matches!(reply.status, 401 | 402) => (Answer::NotTaken(failure), Again::Never),
         [Meaning::Refused] => (Answer::Refused(failure), Again::Never),
         _ => (Answer::InDoubt(failure), Again::Never),
     }

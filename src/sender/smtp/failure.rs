@@ -7,9 +7,6 @@ use super::super::{Answer, SendFailure};
 use super::reply::Reply;
 use crate::typed::{WITHHELD, shown_without};
 
-/// The code with which a server ends a dialogue (RFC 5321, 3.8).
-const CLOSING: u16 = 421;
-
 /// Why a dialogue did not come further, and at which step of it.
 pub struct Failure {
     step: &'static str,
@@ -46,11 +43,6 @@ impl Failure {
         );
         let text = if cause.kind() == ErrorKind::TimedOut { "timed out".to_owned() } else { cause.to_string() };
         Self { step, cause: Cause::Broken { text, is_passing } }
-    }
-
-    /// Whether the dialogue can go on after it with another message.
-    pub fn leaves_dialogue(&self) -> bool {
-        matches!(&self.cause, Cause::Said(reply) if reply.code != CLOSING)
     }
 
     /// Of a message that has certainly not been taken: whether another try may help.

@@ -18,7 +18,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::wire::{Again, not_taken, persist};
-use super::{Answer, Message};
+use super::{Answer, Message, SendFailure};
 use crate::config::{SmtpConfig, SmtpTls};
 use crate::email::{self, Email};
 use crate::error::Result;
@@ -124,19 +124,21 @@ impl Handed {
             // The same mail would be judged in the same way.
             Handed::Rejected(failure) => (Answer::NotTaken(failure.told(host, secrets)), Again::Never),
             Handed::Refused(failure) => (Answer::Refused(failure.told(host, secrets)), Again::Never),
-            Handed::InDoubt(failure) => (Answer::InDoubt(failure.told(host, secrets)), Again::Never),
+            Handed::InDoubt(failure) => {
+                let failure = failure.told(host, secrets);
+                (Answer::InDoubt(SendFailure { message_id: letter.reported_id(), ..failure }), Again::Never)
+            }
         }
     }
 
-    /// Whether the session can serve another message.
+    /// Whether the session can serve another message. After a no, nobody knows what else is on its way.
     fn leaves_session(&self) -> bool {
-        match self {
-            Handed::Taken | Handed::CalledOff => true,
-            Handed::NotTaken(failure) | Handed::Refused(failure) | Handed::Rejected(failure) => {
-                failure.leaves_dialogue()
-            }
-            Handed::InDoubt(_) => false,
-        }
+        matches!(self, Handed::Taken | Handed::CalledOff)
+    }
+
+    /// Whether the server refused before it had the message.
+    fn is_refused_early(&self) -> bool {
+        matches!(self, Handed::NotTaken(_) | Handed::Refused(_))
     }
 }
 
@@ -148,16 +150,24 @@ impl Server {
         deadline: Instant,
         may_leave: &mut dyn FnMut() -> bool,
     ) -> std::result::Result<Handed, Failure> {
-        let mut session = match self.idle_session(deadline)? {
-            Some(session) => session,
-            None => self.new_session(deadline)?,
-        };
+        if let Some(session) = self.idle_session(deadline)? {
+            let handed = self.hand(session, letter, may_leave);
+            // What came on a connection that was idle may have been about something else.
+            if !handed.is_refused_early() {
+                return Ok(handed);
+            }
+        }
+        let session = self.new_session(deadline)?;
+        Ok(self.hand(session, letter, may_leave))
+    }
+
+    fn hand(&self, mut session: Session, letter: &Letter, may_leave: &mut dyn FnMut() -> bool) -> Handed {
         let handed = session.hand(letter, may_leave);
         if handed.leaves_session() {
             // That none can be kept says nothing about the message.
             let _ = self.keep(session);
         }
-        Ok(handed)
+        handed
     }
 
     /// A session that was idle and is alive. Where one is dead, so are those that waited longer.

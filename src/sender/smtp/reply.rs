@@ -28,7 +28,10 @@ impl Reply {
         while let Some(rest) = input.get(begin..)
             && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
         {
-            let line = rest.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(Malformed("a line end"))?;
+            let line = rest
+                .get(..end)
+                .and_then(|line| line.strip_suffix(b"\r"))
+                .ok_or(Malformed("a line that ends with a line feed alone"))?;
             begin += end + 1;
             let (its_code, is_last, text) = line_parts(line).ok_or(Malformed("a line that is no reply"))?;
             if *code.get_or_insert(its_code) != its_code {
@@ -62,6 +65,15 @@ impl Reply {
         let parts: Vec<_> = word.split('.').collect();
         matches!(parts[..], [class, subject, detail]
             if class == self.class().to_string() && is_number(subject) && is_number(detail))
+    }
+
+    /// Whether a no to RCPT is about the recipient (RFC 3463, 3.2 and 3.3), and not about who asks: a relay that does
+    /// not know us refuses everybody.
+    pub fn is_about_recipient(&self) -> bool {
+        let codes = self.codes();
+        let Some((_, enhanced)) = codes.split_once(' ') else { return (550..=553).contains(&self.code) };
+        let is_of_sender = matches!(enhanced, "5.1.7" | "5.1.8");
+        (enhanced.starts_with("5.1.") || enhanced.starts_with("5.2.")) && !is_of_sender
     }
 
     /// What it says beside its codes.
@@ -142,6 +154,23 @@ mod tests {
         assert_eq!(read("5.1.1"), ("550 5.1.1".to_owned(), String::new()));
         for line in ["no", "4.1.1 no", "5.1 no", "5.1.1.1 no", "5.1234.1 no", "5.a.1 no", ""] {
             assert_eq!(read(line), ("550".to_owned(), line.to_owned()));
+        }
+    }
+    #[test]
+    fn what_is_about_the_recipient() {
+        for (code, line, expected) in [
+            (550, "5.1.1 no such user", true),
+            (552, "5.2.2 full", true),
+            (550, "no such user", true),
+            (553, "", true),
+            (550, "5.7.1 relaying denied", false),
+            (550, "5.1.8 who are you", false),
+            (530, "5.7.0 first AUTH", false),
+            (503, "order", false),
+            (554, "no", false),
+        ] {
+            let reply = Reply { code, lines: vec![line.to_owned()] };
+            assert_eq!(reply.is_about_recipient(), expected, "{code} {line}");
         }
     }
 }

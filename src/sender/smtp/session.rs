@@ -116,7 +116,7 @@ impl Session {
     pub fn revives(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
         self.dialogue.stream.set_deadline(Instant::now() + LONGEST_RESET.min(left / 4));
-        let is_alive = self.dialogue.need("RSET", "RSET\r\n", 2).is_ok();
+        let is_alive = self.dialogue.stream.is_quiet() && self.dialogue.need("RSET", "RSET\r\n", 2).is_ok();
         self.dialogue.stream.set_deadline(deadline);
         is_alive
     }
@@ -134,7 +134,9 @@ impl Session {
         }
         match self.dialogue.command("RCPT", &format!("RCPT TO:<{}>\r\n", letter.to)) {
             Ok(reply) if reply.class() == 2 => {}
-            Ok(reply) if reply.class() == 5 => return Handed::Refused(Failure::said("RCPT", reply)),
+            Ok(reply) if reply.class() == 5 && reply.is_about_recipient() => {
+                return Handed::Refused(Failure::said("RCPT", reply));
+            }
             Ok(reply) => return Handed::NotTaken(refused("RCPT", reply)),
             Err(failure) => return Handed::NotTaken(failure),
         }

@@ -121,6 +121,14 @@ impl Stream {
         self.timed().sent
     }
 
+    /// Whether nothing came that was not read: neither words nor an end.
+    pub fn is_quiet(&mut self) -> bool {
+        let socket = &self.timed().socket;
+        let peeked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut [0]));
+        let is_blocking = socket.set_nonblocking(false).is_ok();
+        is_blocking && peeked.is_err_and(|cause| cause.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Reads what there is. None is an end, and an error.
     ///
     /// # Errors

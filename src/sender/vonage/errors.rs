@@ -74,6 +74,7 @@ pub fn judge(host: &str, reply: &HttpReply, uuid_member: &str, secrets: &[&str])
         http_status: Some(reply.status),
         vendor_code,
         vendor_title: problem.title.map(|title| shown_without(secrets, title)),
+        message_id: None,
         retry_after_seconds: reply.retry_after.map(|seconds| seconds.max(1)),
     };
     match verdict {

@@ -43,10 +43,13 @@ pub fn persist(deadline: Instant, may_leave: &mut dyn FnMut() -> bool, attempt: 
         left
     };
     loop {
+        let begun = Instant::now();
         let (answer, again) = attempt(&mut may_leave);
+        // One that may not end in time would leave in doubt what is certain now.
+        let least = LEAST_TRY.max(begun.elapsed() * 2);
         let Some(pause) = pause(again, tries) else { return answer };
         let left = deadline.saturating_duration_since(Instant::now());
-        if tries == MAX_TRIES || pause.saturating_add(LEAST_TRY) > left {
+        if tries == MAX_TRIES || pause.saturating_add(least) > left {
             return answer;
         }
         thread::sleep(pause);

@@ -18,8 +18,11 @@ fn its_faults_leave_a_message_sent_or_not_or_in_doubt() {
         "sender": {"type": "http", "url": server.url("/send"), "json": {"to": "{to}", "text": "{text}"},
             "timeoutSeconds": 3, "refused": [422], "notTaken": [503]},
         "workflow": [{"channel": "sms"}]});
-    let service = open(&config.to_string(), &Arc::new(AtomicI64::new(T0)));
-    let create = || service.create("t", Some(r#"{"phoneNumber": "+393331234567"}"#)).unwrap().outcome;
+    // Each time from the beginning: a connection that is just being closed would leave the next message in doubt.
+    let create = || {
+        let service = open(&config.to_string(), &Arc::new(AtomicI64::new(T0)));
+        service.create("t", Some(r#"{"phoneNumber": "+393331234567"}"#)).unwrap().outcome
+    };
     server.on_request(|request| {
         if request.body.contains("393331234567") { (202, "{}".to_owned()) } else { (500, String::new()) }
     });

@@ -39,10 +39,12 @@ enum Meaning {
     Accepted,
     NotTaken,
     Refused,
+    /// Refused, and for a reason that is no recipient's.
+    Ours,
     InDoubt,
 }
 
-use Meaning::{Accepted, InDoubt, NotTaken, Refused};
+use Meaning::{Accepted, InDoubt, NotTaken, Ours, Refused};
 
 /// A recipe, and what is known about its carrier.
 struct Recipe {
@@ -122,6 +124,7 @@ fn answers_mean(recipe: &Recipe, service: &Service, server: &Server) {
             // The next try is taken.
             NotTaken => (2, Outcome::Ok),
             Refused => (1, Outcome::Refused),
+            Ours => (1, Outcome::Send),
             InDoubt => (1, Outcome::InDoubt),
         };
         let answers = if *meaning == NotTaken { vec![*answer, recipe.good] } else { vec![*answer] };

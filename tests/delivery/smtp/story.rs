@@ -65,11 +65,27 @@ fn one_message_each_over_three_carriers() {
     assert_eq!((carrier.count(), second.take().len(), inbox.messages().len()), (1, 0, 0));
 }
 
+/// Each sender has its own time: whoever uses it up takes none from those that are there to replace it.
+#[test]
+fn a_sender_that_hangs_is_replaced_in_the_same_call() {
+    let (second, inbox) = (Server::start(), open_inbox());
+    inbox.faults([Some(MailFault::new(Stage::Greeting, Act::Silence))]);
+    let mut mail = sender(&inbox);
+    mail["timeoutSeconds"] = json!(1);
+    let sms = json!({"type": "http", "url": second.url("/"), "form": {"text": "{text}"}, "timeoutSeconds": 1});
+    let config = json!({"repository": "memory:", "senders": {"mail": mail, "sms": sms},
+        "workflow": [{"channel": "email", "sender": "mail", "from": "codes@acme.example"}, {"channel": "sms", "sender": "sms"}]});
+    let service = open(&config.to_string(), &Arc::new(AtomicI64::new(T0)));
+    assert_eq!(service.create("t", Some(REQUEST)).unwrap().outcome, Outcome::Ok);
+    assert_eq!((second.take().len(), inbox.messages().len()), (1, 0));
+}
+
 #[test]
 fn what_an_inbox_says_decides() {
     for (fault, outcome, message, arrived) in [
         (MailFault::reply(Stage::Recipient, "550 5.1.1 <Mario@B.example> unknown"), Outcome::Refused, "550 5.1.1", 0),
         (MailFault::reply(Stage::Dot, "554 5.7.1 spam"), Outcome::Send, "554 5.7.1", 1),
+        (MailFault::reply(Stage::Recipient, "550 5.7.1 relaying denied"), Outcome::Send, "550 5.7.1", 0),
         (MailFault::new(Stage::Dot, Act::Close), Outcome::InDoubt, "final dot", 1),
     ] {
         let inbox = open_inbox();
@@ -86,6 +102,13 @@ fn what_an_inbox_says_decides() {
         // A code that may have arrived is good; one that certainly has not is given up.
         let resent = service.resend("t").unwrap().outcome;
         assert_eq!(resent, if outcome == Outcome::InDoubt { Outcome::RateLimited } else { Outcome::Cancelled });
+        if outcome == Outcome::InDoubt {
+            // A bounce tells that it did arrive somewhere.
+            let mail = take_one(&inbox);
+            let id = mail.header("message-id").unwrap().trim_matches(['<', '>']);
+            let bounce = json!({"sender": "smtp", "messageId": id, "status": "undeliverable"}).to_string();
+            assert!(service.report(&bounce).unwrap().known);
+        }
     }
 }
 

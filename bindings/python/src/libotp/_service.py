@@ -135,7 +135,8 @@ class Service(Upkeep, Operators):
     * ``sender.apiSecret`` (1 to 256 visible ASCII characters; default none): The password of that account.
     * ``sender.auth`` (default "jwt" with a ``privateKey``, else "basic"): How requests are authorised.
     * ``sender.baseUrl`` (default ``https://api.nexmo.com``): Where requests go. http:// is for this machine alone.
-    * ``sender.timeoutSeconds`` (1 to 120; default 10): The time for all requests of one call.
+    * ``sender.timeoutSeconds`` (1 to 120; default 10): The time for all requests of one call; with ``senders`` for
+      a message of this one, and a call that fails over may take the sum of all its steps'.
     * ``sender.url`` (default none; needed with "http"): With "http": where requests go. Scheme, host and port are
       literal; path and query may have placeholders. http:// is for loopback alone, decided after the look-up. No
       redirect is followed, no proxy used.
@@ -161,7 +162,8 @@ class Service(Upkeep, Operators):
     * ``sender.notTaken`` (default none): With "http": the same for a message that was certainly not taken, and that
       another try may bring: up to 3 tries within the time.
     * ``sender.refused`` (default none): With "http": the same for one that is certainly not going to be taken: the
-      next step begins.
+      next step begins. If none is left, 401 and 402 are OTP_E_SEND, since they are about the account, and all
+      others OTP_REFUSED.
     * ``sender.messageId`` (default none): With "http": the path in a good answer to the message's identifier, by
       which otp_report() finds it too.
     * ``sender.host`` (default none; needed with "smtp"): With "smtp": the server's name or address.

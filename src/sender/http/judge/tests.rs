@@ -28,17 +28,19 @@ fn kind(options: &Json, status: u16, body: &str) -> String {
 
 #[test]
 fn statuses() {
-    let options = json!({"notTaken": [429, 503], "refused": [400, 404]});
+    let options = json!({"notTaken": [429, 503], "refused": [400, 401, 402, 404]});
     for status in 100..=999 {
         let expected = match status {
             200..=299 => "accepted",
-            429 | 503 => "not taken",
+            // The account's, so no recipient was refused.
+            401 | 402 | 429 | 503 => "not taken",
             400 | 404 => "refused",
             _ => "in doubt",
         };
         let (kind, _, again) = judged(&options, status, "{}");
         assert_eq!(kind, expected, "{status}");
-        assert_eq!(again, if expected == "not taken" { Again::Later(None) } else { Again::Never }, "{status}");
+        let again_later = matches!(status, 429 | 503);
+        assert_eq!(again, if again_later { Again::Later(None) } else { Again::Never }, "{status}");
     }
     assert_eq!(kind(&json!({"accepted": [201]}), 200, "{}"), "in doubt");
     assert_eq!(kind(&json!({"accepted": [201]}), 201, "{}"), "accepted");

@@ -58,7 +58,8 @@ fn check(stage: Stage, case: Case) {
     let name = format!("{name} at {stage:?}");
     let ground = Ground::new().always(&MailFault::new(stage, act()));
     let told = ground.send();
-    let is_no = matches!(act(), Act::Say(bytes) | Act::SayAndClose(bytes) if bytes.starts_with(b"55"));
+    // What comes with 5.7.1 or 5.3.2 is about who asks.
+    let is_no = matches!(act(), Act::Say(bytes) if bytes == b"550\r\n");
     let expected = match stage {
         Stage::Dot => after,
         Stage::Recipient if is_no => "refused",
@@ -106,7 +107,8 @@ fn faults_that_last() {
     });
 }
 
-/// A server that takes no more for the moment is asked again, on the same connection where it stays.
+/// A server that takes no more for the moment is asked again, on a connection of its own: after a no, nobody knows what
+/// else is on its way.
 #[test]
 fn not_now() {
     thread::scope(|scope| {
@@ -115,11 +117,8 @@ fn not_now() {
                 let ground = Ground::new().always(&MailFault::reply(stage, "451 4.7.1 try later"));
                 let told = ground.send();
                 assert_eq!(told.kind, "not taken", "{stage:?}: {:?}", told.failure);
-                let stays = matches!(stage, Stage::Mail | Stage::Recipient | Stage::Data | Stage::Dot);
-                assert_eq!(ground.inbox.connections(), if stays { 1 } else { 3 }, "{stage:?}");
-                let count = |verb: &str| ground.inbox.commands().iter().filter(|command| *command == verb).count();
                 let tries = if stage == Stage::Dot { 1 } else { 3 };
-                assert!(!stays || count("MAIL") == tries, "{stage:?}: {}", count("MAIL"));
+                assert_eq!(ground.inbox.connections(), tries, "{stage:?}");
                 assert_eq!(told.failure.vendor_code.as_deref(), Some("451 4.7.1"), "{stage:?}");
                 assert_eq!(told.failure.http_status, None);
                 // It was let go once, and the tries are one message.
@@ -216,7 +215,7 @@ fn texts_of_servers() {
     ] {
         let ground = Ground::plain(Setup::default()).always(&MailFault::reply(Stage::Recipient, reply));
         let told = ground.send();
-        assert_eq!(told.kind, "refused");
+        assert_eq!(told.kind, if code.ends_with("5.7.1") { "not taken" } else { "refused" });
         assert_eq!(told.failure.vendor_title.as_deref(), title, "{reply}");
         assert_eq!(told.failure.vendor_code.as_deref(), Some(code));
         assert_eq!(told.failure.detail, format!("127.0.0.1:{}: RCPT: reply {code}", ground.inbox.port));

@@ -137,3 +137,23 @@ fn hosts_that_cannot_be_reached() {
     }
     assert_eq!(ground.inbox.connections(), 0);
 }
+
+/// What a server says without being asked, or answers too late, would be taken for the answer to something else.
+#[test]
+fn words_that_came_between_two_messages() {
+    for (stage, bytes) in [
+        // Behind the reply to the first mail, while the session is idle.
+        (Stage::Dot, &b"250 2.0.0 more\r\n"[..]),
+        (Stage::Dot, b"421 4.4.2 idle too long\r\n"),
+        // Behind the reply to RSET, and so before MAIL.
+        (Stage::Reset, b"550 5.1.1 somebody else\r\n"),
+    ] {
+        let ground = Ground::new();
+        ground.inbox.faults([Some(MailFault::new(stage, Act::SayMore(bytes.to_vec())))]);
+        for number in 1..=3 {
+            let told = ground.send();
+            assert_eq!(told.kind, "accepted", "{stage:?}: mail {number}: {:?}", told.failure);
+        }
+        assert_eq!((ground.inbox.connections(), ground.inbox.messages().len()), (2, 3), "{stage:?}");
+    }
+}

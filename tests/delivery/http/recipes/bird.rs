@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, NotTaken, Ours, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -35,8 +35,8 @@ fn sms() {
         answers: &[
             ((429, r#"{"error": {"type": "rate_limit_error", "code": "E01000"}}"#), NotTaken),
             ((400, r#"{"error": {"type": "bad_request_error"}}"#), Refused),
-            ((401, r#"{"error": {"type": "auth_error"}}"#), Refused),
-            ((402, r#"{"error": {"type": "billing_error"}}"#), Refused),
+            ((401, r#"{"error": {"type": "auth_error"}}"#), Ours),
+            ((402, r#"{"error": {"type": "billing_error"}}"#), Ours),
             ((403, r#"{"error": {"type": "permission_error"}}"#), Refused),
             ((422, r#"{"error": {"type": "validation_error", "name": "SMSInvalidRecipient"}}"#), Refused),
             ((409, r#"{"error": {"type": "conflict_error", "code": "E01004"}}"#), InDoubt),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Accepted, Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds};
+use super::{Accepted, Endpoint, InDoubt, NotTaken, Ours, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -42,7 +42,7 @@ fn sms() {
                 Refused,
             ),
             ((400, r#"{"errorCode": "E400", "description": "no"}"#), Refused),
-            ((401, r#"{"errorCode": "E401", "description": "no"}"#), Refused),
+            ((401, r#"{"errorCode": "E401", "description": "no"}"#), Ours),
             ((403, r#"{"errorCode": "E403", "description": "no"}"#), Refused),
             ((429, r#"{"errorCode": "E429", "description": "no"}"#), NotTaken),
             ((500, r#"{"errorCode": "E500", "description": "no"}"#), InDoubt),

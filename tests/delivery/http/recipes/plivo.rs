@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, Ours, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -39,7 +39,7 @@ fn sms() {
         answers: &[
             ((429, r#"{"api_id": "a", "error": "too many requests"}"#), InDoubt),
             ((400, r#"{"api_id": "a", "error": "invalid dst"}"#), Refused),
-            ((401, "no"), Refused),
+            ((401, "no"), Ours),
             ((404, r#"{"api_id": "a", "error": "not found"}"#), Refused),
             ((402, r#"{"api_id": "a", "error": "no credit"}"#), InDoubt),
             ((403, r#"{"api_id": "a", "error": "this country is not enabled"}"#), InDoubt),

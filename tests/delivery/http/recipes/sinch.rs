@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, Ours, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -36,7 +36,7 @@ fn sms() {
             ((400, r#"{"code": "syntax_invalid_json", "text": "no"}"#), Refused),
             ((400, r#"{"code": "syntax_invalid_parameter_format", "text": "no"}"#), Refused),
             ((400, r#"{"code": "syntax_constraint_violation", "text": "no"}"#), Refused),
-            ((401, ""), Refused),
+            ((401, ""), Ours),
             ((400, r#"{"code": "something_else", "text": "no"}"#), InDoubt),
             ((403, r#"{"code": "missing_callback_url", "text": "no"}"#), InDoubt),
             ((500, ""), InDoubt),

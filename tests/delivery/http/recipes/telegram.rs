@@ -4,7 +4,7 @@ use otp::Outcome;
 use serde_json::{Value, json};
 
 use super::page::Page;
-use super::{CODE, Endpoint, InDoubt, Recipe, Refused, holds, open};
+use super::{CODE, Endpoint, InDoubt, Ours, Recipe, Refused, holds, open};
 use crate::http::server::Server;
 
 #[test]
@@ -38,7 +38,7 @@ fn telegram() {
             ((200, r#"{"ok": false, "error": "PHONE_NUMBER_NOT_FOUND"}"#), Refused),
             ((400, r#"{"ok": false, "error": "PHONE_NUMBER_INVALID"}"#), Refused),
             ((200, r#"{"ok": false, "error": "BALANCE_NOT_ENOUGH"}"#), Refused),
-            ((401, r#"{"ok": false, "error": "ACCESS_TOKEN_INVALID"}"#), Refused),
+            ((401, r#"{"ok": false, "error": "ACCESS_TOKEN_INVALID"}"#), Ours),
             ((200, r#"{"ok": false, "error": "FLOOD_WAIT_12"}"#), InDoubt),
             ((200, r#"{"ok": false, "error": "MESSAGE_ALREADY_SENT"}"#), InDoubt),
             ((200, r#"{"ok": false, "error": "SOMETHING_NEW"}"#), InDoubt),

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds};
+use super::{Endpoint, InDoubt, NotTaken, Ours, PHONE, Recipe, Refused, holds};
 
 #[test]
 fn sms() {
@@ -42,7 +42,7 @@ fn sms() {
             ((400, r#"{"errors": [{"code": "10015", "title": "Bad Request"}]}"#), Refused),
             ((400, r#"{"errors": [{"code": "10016", "title": "E.164"}, {"code": "10015"}]}"#), Refused),
             ((403, r#"{"errors": [{"code": "10010", "title": "Authorization failed"}]}"#), Refused),
-            ((401, ""), Refused),
+            ((401, ""), Ours),
             ((500, r#"{"errors": [{"code": "10007", "title": "Unexpected error"}]}"#), InDoubt),
             ((408, r#"{"errors": [{"code": "10008", "title": "Request timeout"}]}"#), InDoubt),
             ((400, r#"{"errors": [{"code": "40300", "title": "Blocked"}]}"#), InDoubt),

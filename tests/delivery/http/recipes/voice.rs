@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::body;
 use super::page::Page;
-use super::{CODE, Endpoint, InDoubt, NotTaken, PHONE, Recipe, Refused, holds, open};
+use super::{CODE, Endpoint, InDoubt, NotTaken, Ours, PHONE, Recipe, Refused, holds, open};
 use crate::http::server::Server;
 
 /// Languages that the carriers' voices have, as each of them names these two.
@@ -86,7 +86,7 @@ fn infobip() -> Recipe {
         answers: &[
             ((200, r#"{"messages": [{"status": {"groupId": 5, "groupName": "REJECTED"}}]}"#), Refused),
             ((400, ""), Refused),
-            ((401, ""), Refused),
+            ((401, ""), Ours),
             ((403, ""), Refused),
             ((429, ""), NotTaken),
             ((500, ""), InDoubt),
@@ -122,7 +122,7 @@ fn sinch() -> Recipe {
         answers: &[
             ((429, ""), InDoubt),
             ((400, r#"{"errorCode": 40001, "message": "no"}"#), Refused),
-            ((401, ""), Refused),
+            ((401, ""), Ours),
             ((402, ""), InDoubt),
             ((403, ""), InDoubt),
             ((500, r#"{"errorCode": 50000}"#), InDoubt),
