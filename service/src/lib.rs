@@ -1,5 +1,7 @@
 //! The tutorial's HTTP service over libotp, for its program and for `otp serve`.
 
+#[cfg(feature = "simulate")]
+pub mod account;
 mod answer;
 mod configuration;
 mod log;

@@ -9,13 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use otp::Service;
 use otp_service::Served;
+use otp_service::account::{APPLICATION, PRIVATE_KEY, SECRET, account};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use simulator::{Account, Carrier, Clock, Shown, public_key};
-
-/// A throw-away key, known to everybody: it opens nothing but this simulation.
-const PRIVATE_KEY: &str = include_str!("../../tests/data/private_key.pem");
+use simulator::{Carrier, Clock, Shown};
 
 /// So that 120 seconds take three.
 const SPEED: u32 = 40;
@@ -23,8 +21,6 @@ const SPEED: u32 = 40;
 /// Longer than the story takes, on any machine.
 const HANGS: Duration = Duration::from_secs(60);
 
-const APPLICATION: &str = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab";
-const SECRET: &str = "the signature secret of a simulated account";
 const TOKEN: &str = "123456789";
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,17 +44,6 @@ fn fast_clock() -> Result<Clock, Box<dyn Error>> {
     let since = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?;
     let start = Instant::now();
     Ok(Arc::new(move || since + i64::try_from((start.elapsed() * SPEED).as_millis()).unwrap_or(i64::MAX - since)))
-}
-
-fn account(port: u16) -> Result<Account, Box<dyn Error>> {
-    Ok(Account {
-        api_key: "simulated".to_owned(),
-        api_secret: "simulated".to_owned(),
-        application_id: APPLICATION.to_owned(),
-        public_key: public_key(PRIVATE_KEY).ok_or("the key cannot be read")?,
-        signature_secret: SECRET.to_owned(),
-        webhook_port: Some(port),
-    })
 }
 
 fn configuration(port: u16) -> String {

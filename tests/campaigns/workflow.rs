@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use otp::{DeliveryState, Outcome, Service};
 use serde_json::{Value, json};
-use testing::carrier::{BOTH, Carrier, report, uuid};
+use testing::carrier::{Carrier, report, uuid};
 use testing::crew::{Crew, Shared};
 use testing::place::{Place, SERVERS};
 use testing::{Folder, Random, Watchdog};
@@ -42,8 +42,11 @@ fn open_at(config: &str, clock: &Arc<AtomicI64>) -> Service {
     open(config, move || clock.load(SeqCst))
 }
 
+/// Whatever step there may be has its address.
+const REQUEST: &str = r#"{"messengerId":"8192836451","phoneNumber":"393331234567","email":"ann@example.com"}"#;
+
 fn create(service: &Service, token: &str) {
-    assert_eq!(service.create(token, Some(BOTH)).unwrap().outcome, Outcome::Ok);
+    assert_eq!(service.create(token, Some(REQUEST)).unwrap().outcome, Outcome::Ok);
 }
 
 /// The steps of a delivery that were begun: channel and status.

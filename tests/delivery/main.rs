@@ -3,7 +3,7 @@
 
 mod deadline;
 mod dispatch;
-mod forks;
+pub mod forks;
 mod host;
 mod http;
 mod limits;

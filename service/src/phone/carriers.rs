@@ -7,16 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use simulator::generic::{Answer, Received, Server, fields};
 use simulator::smtp::{Act, Inbox as MailInbox, MailFault, Setup, Stage};
-use simulator::{Account, Carrier, Fault, public_key};
+use simulator::{Carrier, Fault};
 
 use super::clock::FastClock;
 use super::inbox::{Channel, Inbox};
+use crate::account::{APPLICATION, PRIVATE_KEY, SECRET, account};
 
-/// A throw-away key, known to everybody: it opens nothing but this simulation.
-const PRIVATE_KEY: &str = include_str!("../../../tests/data/private_key.pem");
-
-const APPLICATION: &str = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab";
-const SECRET: &str = "the signature secret of a simulated account";
 const TOKEN: &str = "the-token-of-a-simulated-account";
 /// `simulated:simulated`, as basic authentication writes it.
 const BASIC: &str = "Basic c2ltdWxhdGVkOnNpbXVsYXRlZA==";
@@ -164,17 +160,6 @@ impl Carriers {
                        "subjectFailures": {"lockAfter": LOCK_AFTER}}})
         .to_string()
     }
-}
-
-fn account(port: u16) -> Result<Account, Box<dyn Error>> {
-    Ok(Account {
-        api_key: "simulated".to_owned(),
-        api_secret: "simulated".to_owned(),
-        application_id: APPLICATION.to_owned(),
-        public_key: public_key(PRIVATE_KEY).ok_or("the key cannot be read")?,
-        signature_secret: SECRET.to_owned(),
-        webhook_port: Some(port),
-    })
 }
 
 /// What the next message to a carrier meets, in its own words.

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use super::super::wire::{Again, line};
+use super::super::wire::{Again, is_passing, line};
 use super::super::{Answer, SendFailure};
 use super::reply::Reply;
 use crate::typed::{WITHHELD, shown_without};
@@ -33,14 +33,7 @@ impl Failure {
 
     /// The connection failed.
     pub fn of(step: &'static str, cause: &io::Error) -> Self {
-        let is_passing = matches!(
-            cause.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::BrokenPipe
-                | ErrorKind::UnexpectedEof
-        );
+        let is_passing = is_passing(cause);
         let text = if cause.kind() == ErrorKind::TimedOut { "timed out".to_owned() } else { cause.to_string() };
         Self { step, cause: Cause::Broken { text, is_passing } }
     }

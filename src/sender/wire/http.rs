@@ -14,6 +14,7 @@ use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::unversioned::transport::TcpConnector;
 use ureq::{Agent, Body, SendBody};
 
+use super::is_passing;
 use crate::error::{Error, Result};
 use crate::fork::{self, ForkAware, lock};
 use crate::names::{self, LookUp, Names};
@@ -143,7 +144,10 @@ impl Http {
             _ if body.is_held => Err(called_off()),
             Ok(response) => Ok(read(response)),
             // Without the body, or without the head that is all, the carrier has no message to take.
-            Err(error) if is_certain => Err(NoReply::Unsent { is_passing: is_passing(&error), cause: shown(&error) }),
+            Err(error) if is_certain => {
+                let is_passing = matches!(&error, ureq::Error::Io(cause) if is_passing(cause));
+                Err(NoReply::Unsent { is_passing, cause: shown(&error) })
+            }
             Err(error) => Err(NoReply::Lost { cause: shown(&error) }),
         }
     }
@@ -234,19 +238,6 @@ fn read(mut response: Response<Body>) -> HttpReply {
         retry_after: retry_after.map(|seconds: u64| seconds.min(MAX_RETRY_AFTER)),
         body: whole.is_ok_and(|length| length <= MAX_ANSWER_BYTES).then_some(body),
     }
-}
-
-/// Whether another try may find what this one did not: a server that starts again, or a connection that it had closed.
-fn is_passing(error: &ureq::Error) -> bool {
-    let ureq::Error::Io(cause) = error else { return false };
-    matches!(
-        cause.kind(),
-        ErrorKind::ConnectionRefused
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof
-    )
 }
 
 fn shown(error: &ureq::Error) -> String {

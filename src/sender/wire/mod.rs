@@ -1,4 +1,4 @@
-//! What all carriers that are reached by HTTP share: requests, how they are repeated, and the words for what failed.
+//! What carriers share: requests by HTTP, how they are repeated, and the words for what failed.
 
 mod again;
 mod http;
@@ -6,6 +6,8 @@ mod http;
 pub use again::{Again, no_reply, persist};
 pub use http::{Http, HttpReply, HttpRequest};
 pub use ureq::http::Method;
+
+use std::io::{self, ErrorKind};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +29,18 @@ pub fn basic(name: &str, password: &str) -> Zeroizing<String> {
 /// The answer about a message that could not even be tried.
 pub fn not_taken(error: &Error) -> Answer {
     Answer::NotTaken(SendFailure { detail: error.detail().to_owned(), ..SendFailure::default() })
+}
+
+/// Whether another try may find what this one did not: a server that starts again, or a connection that it had closed.
+pub fn is_passing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+    )
 }
 
 /// Foreign text as one short line.

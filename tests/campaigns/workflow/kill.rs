@@ -19,7 +19,7 @@ pub const CLAIM_SECONDS: i64 = 11;
 /// More writes than a workflow has.
 pub const MOST_WRITES: usize = 2000;
 
-/// The process that is killed: not a test of its own. Messenger, its time passes, SMS.
+/// The process that is killed: not a test of its own. Messenger, its time passes, and what follows.
 #[test]
 fn worker() {
     let Some(role) = testing::role() else { return };
@@ -29,6 +29,16 @@ fn worker() {
     create(&service, token);
     clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
     assert_eq!(service.run_due().unwrap().ran, 1);
+}
+
+/// Runs that process, to be killed before its write of this number. Whether it had so many.
+pub fn is_killed(shim: &Path, config: &str, token: &str, at: usize) -> bool {
+    let mut command = testing::child(testing::here!("worker"), &format!("{token}@{config}"));
+    command.env("LD_PRELOAD", shim).env("OTP_KILL_AT", at.to_string());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let killed = output.status.signal() == Some(libc::SIGKILL);
+    assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    killed
 }
 
 /// Builds what counts the writes.
@@ -89,11 +99,7 @@ fn kill_at_every_write(kind: &str) {
     let (mut unknown, mut ends) = ([const { Vec::new() }; 2], 0);
     for at in 1..MOST_WRITES {
         let (token, before) = (format!("token {at}"), carrier.count());
-        let mut command = testing::child(testing::here!("worker"), &format!("{token}@{config}"));
-        command.env("LD_PRELOAD", &shim).env("OTP_KILL_AT", at.to_string());
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let killed = output.status.signal() == Some(libc::SIGKILL);
-        assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let killed = is_killed(&shim, &config, &token, at);
         let end = go_on(&open_at(&config, &clock), &clock, &carrier, &token, before);
         let channels: Vec<_> = end.steps.iter().map(|(channel, _)| channel.as_str()).collect();
         assert_eq!(channels, ["messenger", "sms"], "write {at}");

@@ -1,24 +1,20 @@
 //! The story over three carriers: Messenger by Vonage that nobody reads, an SMS that the second carrier refuses, a mail
 //! that is sent. One message each, with eight processes that drive, and when the driver is killed before every write.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use otp::{DeliveryState, Outcome, Service};
 use serde_json::json;
-use std::os::unix::process::ExitStatusExt as _;
+use testing::Watchdog;
 use testing::carrier::simulator::generic::Server;
 use testing::carrier::simulator::smtp::{Inbox, Mail, Setup};
 use testing::carrier::{Carrier, code_in};
 use testing::crew::Crew;
 use testing::place::{KEY, Place, SERVERS, is_shared};
-use testing::{self, Watchdog};
 
-use super::kill::{CLAIM_SECONDS, MOST_WRITES, shim};
-use super::{CLOCK, EXPIRY_SECONDS, PROCESSES, T0, TOKENS, open_at, steps};
-
-const REQUEST: &str = r#"{"messengerId":"8192836451","phoneNumber":"393331234567","email":"ann@example.com"}"#;
+use super::kill::{CLAIM_SECONDS, MOST_WRITES, is_killed, shim};
+use super::{CLOCK, EXPIRY_SECONDS, PROCESSES, T0, TOKENS, create, open_at, steps};
 
 struct Carriers {
     vonage: Carrier,
@@ -56,10 +52,6 @@ impl Carriers {
         let mails = self.inbox.take();
         ([self.vonage.count() - before, self.second.take_whole().len(), mails.len()], mails)
     }
-}
-
-fn create(service: &Service, token: &str) {
-    assert_eq!(service.create(token, Some(REQUEST)).unwrap().outcome, Outcome::Ok);
 }
 
 fn told(states: [DeliveryState; 3]) -> Vec<(String, DeliveryState)> {
@@ -103,18 +95,6 @@ fn of_eight_processes_one_sends_each_by_its_carrier() {
     ["sqlite", "json"].into_iter().chain(SERVERS).for_each(drive_with_many_processes);
 }
 
-/// The process that is killed: not a test of its own.
-#[test]
-fn worker() {
-    let Some(role) = testing::role() else { return };
-    let Some((token, config)) = role.split_once('@') else { return };
-    let clock = Arc::new(AtomicI64::new(T0));
-    let service = open_at(config, &clock);
-    create(&service, token);
-    clock.fetch_add(EXPIRY_SECONDS * 1000, SeqCst);
-    assert_eq!(service.run_due().unwrap().ran, 1);
-}
-
 /// Goes on where the other process was killed: what was never stored is asked for again.
 fn go_on(service: &Service, clock: &AtomicI64, token: &str) {
     clock.store(T0 + EXPIRY_SECONDS * 1000, SeqCst);
@@ -141,11 +121,7 @@ fn kill_at_every_write(kind: &str) {
     let (mut doubtful, mut ends) = ([0; 3], 0);
     for at in 1..MOST_WRITES {
         let (token, before) = (format!("token {at}"), carriers.vonage.count());
-        let mut command = testing::child(testing::here!("worker"), &format!("{token}@{config}"));
-        command.env("LD_PRELOAD", &shim).env("OTP_KILL_AT", at.to_string());
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let killed = output.status.signal() == Some(libc::SIGKILL);
-        assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let killed = is_killed(&shim, &config, &token, at);
         let service = open_at(&config, &clock);
         go_on(&service, &clock, &token);
         let (counts, mails) = carriers.take(before);
