@@ -65,7 +65,9 @@ pub fn install(plan: &Plan) -> Result<(), Fault> {
     // As in the workspace, so that their links hold.
     for path in links::reached("README.md")?.into_iter().chain(LICENCES.map(PathBuf::from)) {
         let to = tree.folder(&documents.join(path.parent().unwrap_or(&path)))?;
-        tree.write(&to.join(path.file_name().unwrap_or_default()), &read(&root().join(&path))?)?;
+        // A picture is among them.
+        let bytes = fs::read(root().join(&path)).map_err(|cause| format!("{}: {cause}", path.display()))?;
+        tree.write(&to.join(path.file_name().unwrap_or_default()), &bytes)?;
     }
     if let Some(licences) = &plan.licences {
         tree.write(&tree.folder(documents)?.join("LICENSES-OF-PARTS.txt"), licences)?;
@@ -131,7 +133,7 @@ impl Tree {
         Ok(folder)
     }
 
-    fn write(&self, path: &Path, text: &str) -> Result<(), Fault> {
+    fn write(&self, path: &Path, text: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Fault> {
         self.remove(path)?;
         fs::write(path, text).map_err(|cause| format!("{}: {cause}", path.display()))?;
         self.set_mode(path, 0o644)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple, Type
+from typing import Any, Dict, Mapping, NoReturn, Optional, Tuple, Type
 
 from ._replies import Created, created
-from ._result import Result
+from ._result import Result, result_of
+from ._unread import decoded
 
 
 class Error(Exception):
@@ -136,3 +137,9 @@ def error(result: Result, reply: Mapping[str, Any]) -> Error:
 def argument_error(message: str) -> ArgumentError:
     """The exception for an argument that never reaches the library."""
     return ArgumentError(message, Result.E_ARGUMENT)
+
+
+def raise_failed(number: int, reply: bytes, cause: Optional[BaseException] = None) -> NoReturn:
+    """Raises what a result and its reply say; an exception of a sender is the cause of what came of its message."""
+    failure = error(result_of(number), decoded(reply))
+    raise failure from (cause if isinstance(failure, SendError) else None)

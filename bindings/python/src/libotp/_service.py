@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import Any, Callable, List, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from . import _arguments as arguments
 from . import _callbacks as callbacks
@@ -12,7 +12,7 @@ from . import _native as native
 from . import _replies as replies
 from ._arguments import Config
 from ._callbacks import Clock, Logger, Sender, raised
-from ._errors import SendError, argument_error, error
+from ._errors import argument_error, raise_failed
 from ._operators import Operators
 from ._result import Result, result_of
 from ._unread import decoded
@@ -44,11 +44,6 @@ def _invoke(function: Callable[..., int], *args: Any) -> Tuple[int, bytes]:
         _buffers.append(buffer)
 
 
-def _raise_failed(number: int, reply: bytes, cause: Optional[BaseException] = None) -> NoReturn:
-    failure = error(result_of(number), decoded(reply))
-    raise failure from (cause if isinstance(failure, SendError) else None)
-
-
 class Service(Upkeep, Operators):
     """Creates codes, has them delivered, and verifies each once.
 
@@ -65,9 +60,9 @@ class Service(Upkeep, Operators):
         :class:`libotp.NotSent` means certainly not sent: the next step of the workflow is tried. Any other exception
         means that it may have been sent: the code stays good, and :class:`libotp.SendError` has the exception as its
         cause.
-    :param logger: a :class:`logging.Logger` or :class:`logging.LoggerAdapter`, which gets a line for each event and the event itself as the record's
-        attribute ``otp``; or a function of the level (as in :mod:`logging`) and the event. What it raises goes to
-        :func:`sys.unraisablehook`, and the event is lost.
+    :param logger: a :class:`logging.Logger` or :class:`logging.LoggerAdapter`, which gets a line for each event and
+        the event itself as the record's attribute ``otp``; or a function of the level (as in :mod:`logging`) and the
+        event. What it raises goes to :func:`sys.unraisablehook`, and the event is lost.
     :param clock: tells the time in seconds, as :func:`time.time`. What it raises goes to :func:`sys.unraisablehook`,
         and the host's wall clock is read in its place.
 
@@ -226,7 +221,7 @@ class Service(Upkeep, Operators):
         handle = ctypes.c_void_p()
         number, reply = _invoke(_lib.otp_open, arguments.config(config, sender is not None), ctypes.byref(handle))
         if number:
-            _raise_failed(number, reply)
+            raise_failed(number, reply)
         self._finalizer = weakref.finalize(self, _lib.otp_close, handle)
         self._handle: Any = handle
         #: What the configuration should rather not be, in sentences.
@@ -367,14 +362,14 @@ class Service(Upkeep, Operators):
         else:
             number, reply = self._call(_lib.otp_verify_context, name, typed, arguments.text(context, "context"))
         if number < 0:
-            _raise_failed(number, reply)
+            raise_failed(number, reply)
         return number, reply
 
     def _done(self, function: Callable[..., int], *args: Any) -> bytes:
         """The reply of a call that must succeed."""
         number, reply = self._call(function, *args)
         if number:
-            _raise_failed(number, reply)
+            raise_failed(number, reply)
         return reply
 
     def _call(self, function: Callable[..., int], *args: Any) -> Tuple[int, bytes]:
@@ -397,7 +392,7 @@ class Service(Upkeep, Operators):
             if not isinstance(cause, Exception):
                 raise cause
             if number < 0:
-                _raise_failed(number, reply, cause)
+                raise_failed(number, reply, cause)
             if function in _UNASKED:
                 callbacks.tell("sender", cause)
         return number, reply
