@@ -80,6 +80,33 @@ fn a_sender_that_hangs_is_replaced_in_the_same_call() {
     assert_eq!((second.take().len(), inbox.messages().len()), (1, 0));
 }
 
+/// Of one sender all steps share one time. What that leaves nothing for is left to the next call, and not forgotten.
+#[test]
+fn a_step_for_which_no_time_was_left_begins_in_the_next_call() {
+    let inbox = open_inbox();
+    let fault = |stage, act| Some(MailFault::new(stage, act));
+    inbox.faults([fault(Stage::Reset, Act::Close), fault(Stage::Greeting, Act::Silence)]);
+    let mut mail = sender(&inbox);
+    mail["timeoutSeconds"] = json!(1);
+    let step = json!({"channel": "email", "from": "codes@acme.example"});
+    let mut first = step.clone();
+    (first["conditionStatus"], first["expiryTime"]) = (json!("verified"), json!(120));
+    let config = json!({"repository": "memory:", "sender": mail, "workflow": [first, step.clone(), step],
+        "policy": {"cooldownSeconds": 0, "sendLimits": []}});
+    let clock = Arc::new(AtomicI64::new(T0));
+    let service = open(&config.to_string(), &clock);
+    let states = || steps(&service, "t").into_iter().map(|(_, _, state)| state).collect::<Vec<_>>();
+    assert_eq!(service.create("t", Some(REQUEST)).unwrap().outcome, Outcome::Ok);
+    clock.fetch_add(EXPIRY_MS, SeqCst);
+    assert_eq!(service.run_due().unwrap().ran, 1);
+    assert_eq!(states(), [DeliveryState::Accepted, DeliveryState::Failed]);
+    // The first of these ends the round that the failure broke off.
+    let ran: u64 = (0..2).map(|_| service.run_due().unwrap().ran).sum();
+    assert_eq!(ran, 1);
+    assert_eq!(states(), [DeliveryState::Accepted, DeliveryState::Failed, DeliveryState::Accepted]);
+    assert_eq!(inbox.messages().len(), 2);
+}
+
 #[test]
 fn what_an_inbox_says_decides() {
     for (fault, outcome, message, arrived) in [
