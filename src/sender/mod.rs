@@ -3,6 +3,8 @@
 pub mod console;
 pub mod host;
 pub(crate) mod http;
+#[cfg(test)]
+mod samples;
 #[cfg(feature = "smtp")]
 pub(crate) mod smtp;
 pub(crate) mod vonage;

@@ -16,7 +16,7 @@ use simulator::{answer, status};
 use super::*;
 use crate::config::Config;
 use crate::names::LookUp;
-use crate::sender::SendFailure;
+use crate::sender::{SendFailure, samples};
 
 /// Time enough for everything that ends by itself.
 const AMPLE: Duration = Duration::from_secs(20);
@@ -164,22 +164,7 @@ fn carrier(port: u16) -> HttpCarrier {
 }
 
 fn message() -> Message {
-    let zeroizing = |text: &str| Zeroizing::new(text.to_owned());
-    Message {
-        token: String::new(),
-        channel: "sms".to_owned(),
-        to: zeroizing("393331234567"),
-        from: String::new(),
-        subject: None,
-        text: zeroizing("Insert the following code: 63731"),
-        code: zeroizing("63731"),
-        expires_in_seconds: None,
-        locale: None,
-        sender: None,
-        client_ref: None,
-        minutes: 5,
-        params: Vec::new(),
-    }
+    samples::message("sms", "393331234567", "Insert the following code: 63731")
 }
 
 /// What came of a message, how often it was asked whether it may leave, and how long all took.
@@ -191,13 +176,7 @@ fn send_if(carrier: &HttpCarrier, time: Duration, may_leave: bool) -> (&'static 
     });
     let taken = begun.elapsed();
     assert!(taken < time + Duration::from_secs(2), "took {taken:?} of {time:?}");
-    let (kind, failure) = match answer {
-        Answer::Accepted { uuid: Some(_) } => ("accepted", SendFailure::default()),
-        Answer::Accepted { uuid: None } => ("accepted without", SendFailure::default()),
-        Answer::NotTaken(failure) => ("not taken", failure),
-        Answer::InDoubt(failure) => ("in doubt", failure),
-        Answer::Refused(failure) => ("refused", failure),
-    };
+    let (kind, failure) = samples::told(answer);
     let told = format!("{failure:?}");
     for secret in ["63731", "393331234567", "secret", "/send", "\\n"] {
         assert!(!told.contains(secret), "{told}");

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::MailSender;
 use crate::config::{Access, Config};
 use crate::names::LookUp;
-use crate::sender::{Answer, Message, SendFailure};
+use crate::sender::{Message, SendFailure, samples};
 
 /// Time that is not used up.
 const AMPLE: Duration = Duration::from_secs(30);
@@ -107,22 +107,9 @@ impl Ground {
 }
 
 fn message_to(to: &str) -> Message {
-    let zeroizing = |text: &str| Zeroizing::new(text.to_owned());
-    Message {
-        token: String::new(),
-        channel: "email".to_owned(),
-        to: zeroizing(to),
-        from: "ACME <codes@acme.test>".to_owned(),
-        subject: Some(zeroizing("ACME: your code")),
-        text: zeroizing("Insert the following code: 63731"),
-        code: zeroizing("63731"),
-        expires_in_seconds: None,
-        locale: None,
-        sender: None,
-        client_ref: None,
-        minutes: 5,
-        params: Vec::new(),
-    }
+    let subject = Some(Zeroizing::new("ACME: your code".to_owned()));
+    let message = samples::message("email", to, "Insert the following code: 63731");
+    Message { from: "ACME <codes@acme.test>".to_owned(), subject, ..message }
 }
 
 /// What came of a message.
@@ -146,13 +133,7 @@ fn send_message(sender: &MailSender, message: &Message, time: Duration, may_leav
     });
     let taken = begun.elapsed();
     assert!(taken < time + Duration::from_secs(2), "took {taken:?} of {time:?}");
-    let (kind, failure) = match answer {
-        Answer::Accepted { uuid: Some(_) } => ("accepted", SendFailure::default()),
-        Answer::Accepted { uuid: None } => ("accepted without", SendFailure::default()),
-        Answer::NotTaken(failure) => ("not taken", failure),
-        Answer::InDoubt(failure) => ("in doubt", failure),
-        Answer::Refused(failure) => ("refused", failure),
-    };
+    let (kind, failure) = samples::told(answer);
     let told = format!("{failure:?}");
     for secret in ["63731", "people.test", "mario", "rossi", USER, PASSWORD, "\\n", "\\r"] {
         assert!(!told.contains(secret), "{told}");

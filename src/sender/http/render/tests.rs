@@ -4,26 +4,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Config;
+use crate::sender::samples;
 
 const HOSTILE: &str = "\"},{\\\"a\\\": \r\n\u{0}\u{1f} {code} & = %0d + # ? / ; \u{2028} 𝒳 é";
 
 fn message(text: &str, to: &str, params: &[(&str, &str)]) -> Message {
-    let zeroizing = |text: &str| Zeroizing::new(text.to_owned());
-    Message {
-        token: String::new(),
-        channel: "sms".to_owned(),
-        to: zeroizing(to),
-        from: "me & you".to_owned(),
-        subject: None,
-        text: zeroizing(text),
-        code: zeroizing("63731"),
-        expires_in_seconds: None,
-        locale: None,
-        sender: None,
-        client_ref: None,
-        minutes: 5,
-        params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-    }
+    let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Message { from: "me & you".to_owned(), params, ..samples::message("sms", to, text) }
 }
 
 /// The request that these options make of a message.

@@ -2,24 +2,11 @@
 
 use super::*;
 use crate::outcome::Outcome;
+use crate::sender::samples;
 
 fn message(from: &str, to: &str, subject: &str, text: &str) -> Message {
-    let zeroizing = |text: &str| Zeroizing::new(text.to_owned());
-    Message {
-        token: "token".to_owned(),
-        channel: "email".to_owned(),
-        to: zeroizing(to),
-        from: from.to_owned(),
-        subject: Some(zeroizing(subject)),
-        text: zeroizing(text),
-        code: zeroizing("63731"),
-        expires_in_seconds: None,
-        locale: None,
-        sender: None,
-        client_ref: None,
-        minutes: 5,
-        params: Vec::new(),
-    }
+    let subject = Some(Zeroizing::new(subject.to_owned()));
+    Message { from: from.to_owned(), subject, ..samples::message("email", to, text) }
 }
 
 fn written(message: &Message) -> (Letter, String) {
