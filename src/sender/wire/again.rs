@@ -92,6 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_try_begins_that_may_not_end() {
+        let slow = Duration::from_millis(300);
+        let mut tries = 0;
+        let answer = persist(Instant::now() + slow * 5 / 2, &mut || true, &mut |_| {
+            tries += 1;
+            thread::sleep(slow);
+            (Answer::NotTaken(SendFailure::default()), Again::Soon)
+        });
+        assert!(matches!(answer, Answer::NotTaken(_)) && tries == 1, "{tries}");
+    }
+
+    #[test]
     fn without_an_answer() {
         let unsent = |is_passing| NoReply::Unsent { cause: "refused".to_owned(), is_passing };
         for (failed, expected, again) in [

@@ -249,3 +249,61 @@ fn a_step_is_left_to_those_who_have_its_sender() {
     rename(&mut service, &["one", "other"].map(|name| Some(name.to_owned())));
     assert_eq!((service.run_due().unwrap().ran, host.given.lock().unwrap().len()), (1, 2));
 }
+
+#[test]
+fn what_is_wrong_with_a_sender_names_it() {
+    let sender = json!({"type": "messages", "applicationId": "a", "privateKey": "/nowhere/private.key"});
+    for (config, option) in [
+        (json!({"repository": "memory:", "senders": {"vonage": sender}}), "senders.vonage.privateKey: "),
+        (json!({"repository": "memory:", "sender": sender}), "sender.privateKey: "),
+    ] {
+        let error = Service::open(Some(&config.to_string())).err().unwrap();
+        assert!(error.detail().starts_with(option), "{error}");
+    }
+}
+
+#[test]
+fn a_configuration_without_phones_is_not_warned_about_them() {
+    let warned = |channel: &str| {
+        let config = json!({"repository": "memory:", "sender": {"type": "none"}, "workflow": [{"channel": channel}]});
+        let warnings = Service::open(Some(&config.to_string())).unwrap().1;
+        warnings.iter().any(|warning| warning.starts_with("policy.countries: "))
+    };
+    assert_eq!((warned("email"), warned("sms")), (false, true));
+}
+
+/// A token is kept for messages that name it, and for nothing else.
+#[test]
+fn a_later_step_names_its_token_if_it_was_foreseen() {
+    for (foreseen, token) in [(true, "t"), (false, "")] {
+        let folder = testing::Folder::another("senders-token");
+        let given: Arc<Mutex<Vec<Message>>> = Arc::default();
+        let open = |channels: &[&str]| {
+            let workflow: Vec<_> = channels
+                .iter()
+                .map(|channel| {
+                    json!({"channel": channel,
+                "conditionStatus": "verified"})
+                })
+                .collect();
+            let config = json!({"repository": folder.repository("sqlite"), "durability": "process",
+                "sender": {"type": "host"}, "workflow": workflow});
+            let service = Service::open(Some(&config.to_string())).unwrap().0;
+            let given = given.clone();
+            let send = move |message: &Message| {
+                given.lock().unwrap().push(message.clone());
+                Sent::Sent
+            };
+            service.on_send(Some(Arc::new(send))).unwrap();
+            service
+        };
+        let both = open(&["messenger", "sms"]);
+        let first = if foreseen { &both } else { &open(&["messenger"]) };
+        assert_eq!(first.create("t", Some(BOTH)).unwrap().outcome, Outcome::Ok);
+        let reference = given.lock().unwrap()[0].client_ref.clone();
+        let report = json!({"clientRef": reference, "status": "rejected"});
+        assert!(both.report(&report.to_string()).unwrap().known);
+        let tokens: Vec<_> = given.lock().unwrap().iter().map(|message| message.token.clone()).collect();
+        assert_eq!(tokens, ["t", token], "{foreseen}");
+    }
+}
